@@ -1,0 +1,107 @@
+"""A registry of named plug-ins: register, get, build, names."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+class Registry:
+    """Named classes or functions of one kind.
+
+    Two ways in: the decorator :meth:`register`, or an entry point of an installed package
+    in ``group``, which is imported when its name is first asked for.
+
+    Args:
+        kind: what is registered, in the singular; errors are worded with it.
+        group: entry-point group, for example ``priorbench.priors``.
+
+    Example:
+        >>> shapes = Registry("shape", "example.shapes")
+        >>> @shapes.register("square")
+        ... class Square:
+        ...     def __init__(self, side=1.0): self.side = side
+        >>> shapes.build("square", side=2.0).side
+        2.0
+        >>> shapes.get("sqare")
+        Traceback (most recent call last):
+        ValueError: unknown shape 'sqare'; did you mean 'square'?
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._entries: dict[str, Callable[..., Any]] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that registers a class or function under ``name``.
+
+        Raises:
+            ValueError: the name is taken, or is not an identifier-like word.
+        """
+        if not name or not name.replace("-", "_").isidentifier():
+            raise ValueError(f"a {self.kind}'s name must be one word of letters, digits, "
+                             f"'-' and '_'; got {name!r}")
+
+        def add(entry: T) -> T:
+            if name in self.names():
+                raise ValueError(f"{self.kind} {name!r} is already registered; choose another name")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The class or function registered as ``name``.
+
+        Raises:
+            ValueError: no such name (near matches are suggested), or its package fails to import.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        installed = self._installed()
+        if name not in installed:
+            raise ValueError(f"unknown {self.kind} {name!r}; {suggest(name, self.names())}")
+        try:
+            self._entries[name] = installed[name].load()
+        except Exception as error:
+            raise ValueError(f"{self.kind} {name!r} of {installed[name].value!r} "
+                             f"does not import: {error}") from error
+        return self._entries[name]
+
+    def build(self, name: str, *args: Any, **arguments: Any) -> Any:
+        """Call the entry ``name``; arguments it does not take are named in the error.
+
+        Raises:
+            ValueError: unknown name; unknown, missing or refused arguments.
+        """
+        entry = self.get(name)
+        accepted = inspect.signature(entry).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+            for key in arguments:
+                if key not in accepted:
+                    raise ValueError(f"{self.kind} {name!r} has no argument {key!r}; "
+                                     f"{suggest(key, list(accepted))}")
+        try:
+            inspect.signature(entry).bind(*args, **arguments)
+        except TypeError as error:
+            raise ValueError(f"{self.kind} {name!r}: {error}") from error
+        return entry(*args, **arguments)
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        return sorted({*self._entries, *self._installed()})
+
+    def _installed(self) -> dict[str, Any]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """The end of an error message: near matches of ``name``, or all that is known."""
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    return "known: " + (", ".join(known) or "none")

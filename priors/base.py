@@ -1,0 +1,106 @@
+"""The prior's interface, and the registry of priors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.registry import Registry
+from priors.posteriors import LOG_2PI, Gaussian, Posterior
+
+registry = Registry("prior", "priorbench.priors")
+register = registry.register
+get = registry.get
+names = registry.names
+
+
+class Prior(nn.Module):
+    """A distribution p(z) over latents, written for one seed.
+
+    An author sets ``posterior``, calls ``super().__init__(latent_dim)`` and writes
+    :meth:`log_prob` and :meth:`sample`; the rest has defaults. Learnable parameters are
+    ordinary, unconstrained ``nn.Parameter``s, mapped to their range inside the density, which
+    must not branch on the value of a tensor: it is evaluated for many seeds at once.
+
+    Args:
+        latent_dim: number of latents, >= 1.
+
+    Raises:
+        ValueError: ``latent_dim`` is not a positive integer.
+    """
+
+    posterior: type[Posterior] = Gaussian
+    """The family of q(z|x) that the prior is paired with."""
+
+    learning_rate: float | None = None
+    """Learning rate of the prior's own parameters; None means the model's."""
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        if not isinstance(latent_dim, int) or isinstance(latent_dim, bool) or latent_dim < 1:
+            raise ValueError(f"'latent_dim' must be a positive integer; got {latent_dim!r}")
+        self.latent_dim = latent_dim
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density, z (..., latent_dim) -> (...), in nats."""
+        raise NotImplementedError(f"{type(self).__name__} must define log_prob(z)")
+
+    def sample(
+        self, shape: Sequence[int] = (), generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Independent draws, (*shape, latent_dim)."""
+        raise NotImplementedError(f"{type(self).__name__} must define sample(shape, generator)")
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Coordinates that belong together (a subspace, a sphere); they partition the latents."""
+        return tuple((i,) for i in range(self.latent_dim))
+
+    def variance(self) -> Tensor | None:
+        """Variance of each coordinate, (latent_dim,) or (), where the KL gains by it; else None.
+
+        With it, :meth:`kl` splits off the closed-form divergence to the Gaussian of this
+        variance, which lowers the variance of the estimate for priors close to that Gaussian.
+        """
+        return None
+
+    def kl(self, q: Posterior, z: Tensor) -> Tensor:
+        r"""One-sample estimate of KL(q || p) at z ~ q, (...), in nats; unbiased.
+
+        By default :math:`\log q(z) - \log p(z)`. Where :meth:`variance` gives v and q is
+        Gaussian, :math:`KL(q \| N_v) + \log N_v(z) - \log p(z)`, the same expectation.
+        """
+        variance = self.variance()
+        if variance is None or not isinstance(q, Gaussian):
+            return q.log_prob(z) - self.log_prob(z)
+        variance = variance.detach()
+        log_normal = -0.5 * (z.square() / variance + variance.log() + LOG_2PI).sum(-1)
+        return q.kl_normal(variance) + log_normal - self.log_prob(z)
+
+    def learned(self) -> dict[str, Tensor]:
+        """What was learned, in its natural units, by name; recorded with every run."""
+        return {name: p.detach() for name, p in self.named_parameters()}
+
+
+def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
+    """The registered prior ``name`` over ``latent_dim`` latents.
+
+    ``latent_dim`` is passed on where the prior's constructor takes it, and checked where the
+    prior has it from elsewhere (from its subspaces, for example).
+
+    Raises:
+        ValueError: unknown name or argument, or the prior has another number of latents.
+    """
+    entry = registry.get(name)
+    accepts = getattr(entry, "__init__", entry).__code__.co_varnames
+    if "latent_dim" in accepts and "latent_dim" not in arguments:
+        arguments = {"latent_dim": latent_dim, **arguments}
+    prior = registry.build(name, **arguments)
+    if not isinstance(prior, Prior):
+        raise ValueError(f"prior {name!r} must be a subclass of priors.Prior; "
+                         f"got {type(prior).__name__}")
+    if prior.latent_dim != latent_dim:
+        raise ValueError(f"prior {name!r} has {prior.latent_dim} latents, "
+                         f"but the grid's latent_dim is {latent_dim}")
+    return prior

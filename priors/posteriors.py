@@ -1,0 +1,133 @@
+"""Posteriors q(z|x): functions of the encoder's raw output to distributions."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+Groups = Sequence[Sequence[int]]
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Posterior(ABC):
+    """A distribution over z for every row of the encoder's raw output.
+
+    A sample is a deterministic function of standard normal noise, so that it batches under
+    ``torch.func.vmap``, replays exactly, and every seed can own its stream.
+
+    Args:
+        params: raw encoder output, (..., num_params).
+    """
+
+    def __init__(self, params: Tensor) -> None:
+        self.params = params
+
+    @staticmethod
+    @abstractmethod
+    def num_params(latent_dim: int) -> int:
+        """Length of the encoder's raw output for ``latent_dim`` latents."""
+
+    @staticmethod
+    def noise_dim(latent_dim: int) -> int:
+        """Number of standard normal variates that one draw of z uses."""
+        return latent_dim
+
+    @abstractmethod
+    def rsample(self, noise: Tensor) -> Tensor:
+        """Reparameterised draw; noise (..., noise_dim) standard normal -> z (..., latent_dim)."""
+
+    @abstractmethod
+    def log_prob_groups(self, z: Tensor, groups: Groups) -> Tensor:
+        """Log density of each group of coordinates: z (..., latent_dim) -> (..., groups), nats."""
+
+    @property
+    @abstractmethod
+    def representation(self) -> Tensor:
+        """The point that deterministic metrics read, (..., latent_dim)."""
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density, z (..., latent_dim) -> (...), in nats."""
+        everything = [range(z.shape[-1])]
+        return self.log_prob_groups(z, everything).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        """Differential entropy (...), in nats.
+
+        Raises:
+            NotImplementedError: the family has no closed form.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no closed-form entropy")
+
+    def __getitem__(self, index: Any) -> Self:
+        """The posteriors at ``index`` of the batch dimensions."""
+        return type(self)(self.params[index])
+
+
+class Gaussian(Posterior):
+    r"""Diagonal Gaussian :math:`q(z|x) = \prod_i N(z_i; \mu_i, \sigma_i^2)`.
+
+    Args:
+        params: means and log standard deviations side by side, (..., 2 * latent_dim).
+
+    Example:
+        >>> q = Gaussian(torch.zeros(3, 4))
+        >>> q.log_prob(torch.zeros(3, 2)).shape
+        torch.Size([3])
+    """
+
+    def __init__(self, params: Tensor) -> None:
+        super().__init__(params)
+        self.loc, self.log_scale = params.chunk(2, dim=-1)
+
+    @staticmethod
+    def num_params(latent_dim: int) -> int:
+        """A mean and a log standard deviation for each latent."""
+        return 2 * latent_dim
+
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviations, (..., latent_dim)."""
+        return self.log_scale.exp()
+
+    @property
+    def representation(self) -> Tensor:
+        """The mean, (..., latent_dim)."""
+        return self.loc
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        """``loc + scale * noise``; noise (..., latent_dim) standard normal."""
+        return self.loc + self.scale * noise
+
+    def log_prob_coordinates(self, z: Tensor) -> Tensor:
+        """Log density of each coordinate, (..., latent_dim), in nats."""
+        standardised = (z - self.loc) * torch.exp(-self.log_scale)
+        return -0.5 * standardised.square() - self.log_scale - 0.5 * LOG_2PI
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density, z (..., latent_dim) -> (...), in nats."""
+        return self.log_prob_coordinates(z).sum(-1)
+
+    def log_prob_groups(self, z: Tensor, groups: Groups) -> Tensor:
+        """Log density of each group of coordinates: (..., groups), in nats."""
+        return sum_groups(self.log_prob_coordinates(z), groups)
+
+    def entropy(self) -> Tensor:
+        """Differential entropy, (...), in nats."""
+        return (self.log_scale + 0.5 * (1 + LOG_2PI)).sum(-1)
+
+    def kl_normal(self, variance: Tensor | float = 1.0) -> Tensor:
+        r"""Closed form :math:`KL(q \| N(0, v I))`, (...), in nats; ``variance`` is v."""
+        variance = torch.as_tensor(variance, dtype=self.loc.dtype, device=self.loc.device)
+        ratio = (self.loc.square() + torch.exp(2 * self.log_scale)) / variance
+        return 0.5 * (ratio - 1 + variance.log() - 2 * self.log_scale).sum(-1)
+
+
+def sum_groups(values: Tensor, groups: Groups) -> Tensor:
+    """Sum the last dimension of ``values`` over each group of indices: (..., groups)."""
+    if [list(group) for group in groups] == [[i] for i in range(values.shape[-1])]:
+        return values
+    return torch.stack([values[..., list(group)].sum(-1) for group in groups], dim=-1)
