@@ -1,5 +1,6 @@
 """The prior's interface, and the registry of priors."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from bench.registry import Registry
 from priors.posteriors import LOG_2PI, Gaussian, Posterior
+from priors.special import log
 
 registry = Registry("prior", "priorbench.priors")
 register = registry.register
@@ -57,8 +59,8 @@ class Prior(nn.Module):
         """Coordinates that belong together (a subspace, a sphere); they partition the latents."""
         return tuple((i,) for i in range(self.latent_dim))
 
-    def variance(self) -> Tensor | None:
-        """Variance of each coordinate, (latent_dim,) or (), where the KL gains by it; else None.
+    def variance(self) -> Tensor | float | None:
+        """Variance of each coordinate, (latent_dim,) or one for all; None where unknown.
 
         With it, :meth:`kl` splits off the closed-form divergence to the Gaussian of this
         variance, which lowers the variance of the estimate for priors close to that Gaussian.
@@ -74,8 +76,9 @@ class Prior(nn.Module):
         variance = self.variance()
         if variance is None or not isinstance(q, Gaussian):
             return q.log_prob(z) - self.log_prob(z)
-        variance = variance.detach()
-        log_normal = -0.5 * (z.square() / variance + variance.log() + LOG_2PI).sum(-1)
+        if isinstance(variance, Tensor):
+            variance = variance.detach().to(z)
+        log_normal = -0.5 * (z.square() / variance + log(variance) + LOG_2PI).sum(-1)
         return q.kl_normal(variance) + log_normal - self.log_prob(z)
 
     def learned(self) -> dict[str, Tensor]:
@@ -93,8 +96,7 @@ def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
         ValueError: unknown name or argument, or the prior has another number of latents.
     """
     entry = registry.get(name)
-    accepts = getattr(entry, "__init__", entry).__code__.co_varnames
-    if "latent_dim" in accepts and "latent_dim" not in arguments:
+    if "latent_dim" in inspect.signature(entry).parameters and "latent_dim" not in arguments:
         arguments = {"latent_dim": latent_dim, **arguments}
     prior = registry.build(name, **arguments)
     if not isinstance(prior, Prior):

@@ -8,6 +8,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from priors.special import log
+
 Groups = Sequence[Sequence[int]]
 
 LOG_2PI = math.log(2 * math.pi)
@@ -120,10 +122,13 @@ class Gaussian(Posterior):
         return (self.log_scale + 0.5 * (1 + LOG_2PI)).sum(-1)
 
     def kl_normal(self, variance: Tensor | float = 1.0) -> Tensor:
-        r"""Closed form :math:`KL(q \| N(0, v I))`, (...), in nats; ``variance`` is v."""
-        variance = torch.as_tensor(variance, dtype=self.loc.dtype, device=self.loc.device)
+        r"""Closed form :math:`KL(q \| N(0, v I))`, (...), in nats.
+
+        Args:
+            variance: v, one for all latents or one each, (latent_dim,).
+        """
         ratio = (self.loc.square() + torch.exp(2 * self.log_scale)) / variance
-        return 0.5 * (ratio - 1 + variance.log() - 2 * self.log_scale).sum(-1)
+        return 0.5 * (ratio - 1 + log(variance) - 2 * self.log_scale).sum(-1)
 
 
 def sum_groups(values: Tensor, groups: Groups) -> Tensor:

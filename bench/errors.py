@@ -1,0 +1,24 @@
+"""Errors that a user can mend: one line, exit status 2."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """Something the user can put right; the command line prints it in one line and exits with 2."""
+
+
+@contextmanager
+def place(where: str) -> Iterator[None]:
+    """Turn the errors of a piece of user input into a :class:`UserError` that says ``where``.
+
+    Example:
+        >>> with place("prior 'isa' of method 'ISA-VAE'"):
+        ...     raise ValueError("'p0' must be positive; got -1")
+        Traceback (most recent call last):
+        bench.errors.UserError: prior 'isa' of method 'ISA-VAE': 'p0' must be positive; got -1
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OSError) as error:
+        raise UserError(f"{where}: {error}") from error

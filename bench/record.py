@@ -1,0 +1,148 @@
+"""One record per run: its schema, atomic writing, and loading. Nothing here imports torch."""
+
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.numpy import load_file, save_file
+
+log = logging.getLogger("priorbench")
+
+RECORD = "record.json"
+LOSSES = "losses.csv"
+ARTEFACTS = "artefacts.safetensors"
+UNFINISHED = ".unfinished-"
+
+
+class Record(BaseModel):
+    """One run: one seed of one setting (method and β), finished or failed.
+
+    ``scores`` are in nats where they have a unit; ``timings`` are seconds, but for
+    ``images_per_second``. A failed run has a ``reason`` and no scores.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    id: str
+    grid: str
+    profile: str
+    method: str
+    prior: str
+    objective: str
+    beta: float
+    seed: int
+    status: Literal["finished", "failed"]
+    reason: str | None = None
+    failed_step: int | None = None
+    scores: dict[str, float] = Field(default_factory=dict)
+    learned: dict[str, list[float]] = Field(default_factory=dict)
+    timings: dict[str, float] = Field(default_factory=dict)
+    config: dict[str, Any]
+    versions: dict[str, str] = Field(default_factory=dict)
+    commit: str | None = None
+    device: str
+    precision: str
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def save(
+    folder: Path,
+    record: Record,
+    losses: Mapping[str, np.ndarray],
+    artefacts: Mapping[str, np.ndarray],
+) -> Path:
+    """Write ``folder/<id>/`` whole or not at all: under another name, then renamed.
+
+    Args:
+        folder: of the grid, ``runs/<grid>``.
+        record: the run; its id names its folder.
+        losses: columns of the loss curve, all of one length.
+        artefacts: arrays that the plots read.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left behind.
+    """
+    final = folder / record.id
+    unfinished = folder / f"{UNFINISHED}{record.id}-{uuid.uuid4().hex[:8]}"
+    try:
+        unfinished.mkdir(parents=True)
+        _write_losses(unfinished / LOSSES, losses)
+        save_file({name: np.ascontiguousarray(a) for name, a in artefacts.items()},
+                  unfinished / ARTEFACTS)
+        _write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
+        if final.exists():
+            shutil.rmtree(final)
+        unfinished.rename(final)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return final
+
+
+def load(folder: Path) -> list[Record]:
+    """All records under a grid's folder, ordered by method, β and seed.
+
+    A folder whose record is missing, cut short or of another schema is named in a warning and
+    left out, so that its run is done again.
+    """
+    records = []
+    for path in sorted(folder.glob("*/")) if folder.is_dir() else []:
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        record = _read(path)
+        if record is not None:
+            records.append(record)
+    return sorted(records, key=lambda r: (r.method, r.beta, r.seed, r.id))
+
+
+def clean(folder: Path) -> None:
+    """Remove what runs that were killed in mid-write have left in ``folder``."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def artefacts(folder: Path, run_id: str) -> dict[str, np.ndarray]:
+    """The arrays kept for plots of run ``run_id`` under the grid's ``folder``."""
+    return load_file(folder / run_id / ARTEFACTS)
+
+
+def _read(path: Path) -> Record | None:
+    if not (path / RECORD).exists() and not any(path.glob("*")):
+        return None
+    try:
+        record = Record.model_validate_json((path / RECORD).read_bytes())
+        if record.id != path.name:
+            raise ValueError(f"the record says run {record.id}")
+    except (OSError, ValueError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        log.warning("%s is not a whole record (%s); the run will be done again", path, reason)
+        return None
+    return record
+
+
+def _write_losses(path: Path, losses: Mapping[str, np.ndarray]) -> None:
+    columns = list(losses)
+    rows = zip(*(losses[c] for c in columns), strict=True)
+    lines = [",".join(columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
+    _write_text(path, "\n".join(lines) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; what run ids are hashed from."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,28 @@
+"""Latent priors and their posteriors: densities, samplers, divergences.
+
+Example:
+    >>> import priors, torch
+    >>> priors.build("isa", latent_dim=20).log_prob(torch.zeros(3, 20)).shape
+    torch.Size([3])
+"""
+
+from priors.base import Prior, build, get, names, register, registry
+from priors.generalized_gaussian import GeneralizedGaussian
+from priors.lp_nested import ISA, LpNested
+from priors.normal import Normal
+from priors.posteriors import Gaussian, Posterior
+
+__all__ = [
+    "ISA",
+    "Gaussian",
+    "GeneralizedGaussian",
+    "LpNested",
+    "Normal",
+    "Posterior",
+    "Prior",
+    "build",
+    "get",
+    "names",
+    "register",
+    "registry",
+]
