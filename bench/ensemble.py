@@ -1,0 +1,147 @@
+"""Many seeds at once: their parameters are stacked, and only here does a seed axis exist."""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from bench import streams
+from bench.model import VAE
+from bench.objectives import Objective
+from bench.pixels import Pixels
+
+
+class Loss(nn.Module):
+    """What is differentiated: a model and its objective, of one seed."""
+
+    def __init__(self, model: VAE, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(
+        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of a batch and its mean log-likelihood, two scalars in nats per image."""
+        draw = self.model(x, noise)
+        loss = self.objective(draw, dataset_size, progress)
+        return loss, draw.log_likelihood.detach().mean()
+
+
+class Ensemble:
+    """A block of seeds of one setting, trained together in stacked parameters.
+
+    Each seed has its own initialisation, order of the data and noise, all drawn from its own
+    number: alone or in a block it gives the same run, up to floating-point rounding.
+
+    Args:
+        build: makes one seed's :class:`Loss`; called under each seed's generator.
+        seeds: whole numbers >= 0.
+        learning_rate: of Adam; a prior may have its own.
+        device: where the block is trained.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Loss],
+        seeds: Sequence[int],
+        learning_rate: float,
+        device: torch.device,
+    ) -> None:
+        members = [_initialise(build, seed).to(device) for seed in seeds]
+        self.seeds = torch.tensor(list(seeds), device=device)
+        self.template = members[0]
+        self.parameters, self.buffers = stack_module_state(members)
+        self.optimizer = self._adam(learning_rate)
+        self._order = (-1, self.seeds)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def step(
+        self, pixels: Pixels, batch_size: int, epoch: int, position: int, epochs: int
+    ) -> tuple[Tensor, Tensor]:
+        """One optimiser step on batch ``position`` of ``epoch``.
+
+        Nothing crosses from one seed to another, a loss that is not finite included.
+
+        Returns:
+            Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
+        """
+        steps = len(pixels) // batch_size
+        rows = self._epoch_order(epoch, len(pixels))
+        x = pixels[rows[:, position * batch_size : (position + 1) * batch_size]]
+        prior = self.template.model.prior
+        shape = (batch_size, prior.posterior.noise_dim(prior.latent_dim))
+        noise = streams.normal(self.seeds, streams.NOISE, epoch * steps + position, shape)
+        progress = (epoch + position / steps) / epochs
+        losses, log_likelihoods = self._losses(x, noise, len(pixels), progress)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        self.optimizer.step()
+        return losses.detach(), log_likelihoods
+
+    def keep(self, alive: Tensor) -> None:
+        """Take the seeds out of the block for which ``alive``, bool (seeds,), is false."""
+        self.seeds = self.seeds[alive]
+        self._order = (self._order[0], self._order[1][alive])
+        self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
+        names = {parameter: name for name, parameter in self.parameters.items()}
+        for group in self.optimizer.param_groups:
+            kept = []
+            for parameter in group["params"]:
+                state = self.optimizer.state.pop(parameter, {})
+                smaller = parameter.detach()[alive].requires_grad_()
+                self.optimizer.state[smaller] = {
+                    key: value[alive] if value.shape == parameter.shape else value
+                    for key, value in state.items()
+                }
+                self.parameters[names[parameter]] = smaller
+                kept.append(smaller)
+            group["params"] = kept
+
+    def member(self, index: int) -> VAE:
+        """The trained model of the seed at ``index`` of the block, a module of its own."""
+        loss = copy.deepcopy(self.template)
+        state = {**self.parameters, **self.buffers}
+        loss.load_state_dict({name: state[name][index].detach() for name in loss.state_dict()})
+        return loss.model.eval()
+
+    def _losses(
+        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float
+    ) -> tuple[Tensor, Tensor]:
+        def of_one(parameters: dict, buffers: dict, x: Tensor, noise: Tensor) -> tuple:
+            return functional_call(
+                self.template, (parameters, buffers), (x, noise, dataset_size, progress)
+            )
+
+        if len(self) > 1:
+            return vmap(of_one)(self.parameters, self.buffers, x, noise)
+        # a block of one needs no batched products, which are slower on a CPU
+        alone = [{k: v.squeeze(0) for k, v in d.items()} for d in (self.parameters, self.buffers)]
+        loss, log_likelihood = of_one(*alone, x.squeeze(0), noise.squeeze(0))
+        return loss[None], log_likelihood[None]
+
+    def _epoch_order(self, epoch: int, size: int) -> Tensor:
+        if self._order[0] != epoch:
+            self._order = (epoch, streams.permutation(self.seeds, epoch, size))
+        return self._order[1]
+
+    def _adam(self, learning_rate: float) -> torch.optim.Adam:
+        """Adam over the stacked parameters: elementwise, so each seed's own Adam."""
+        prior = [p for name, p in self.parameters.items() if name.startswith("model.prior.")]
+        model = [p for name, p in self.parameters.items() if not name.startswith("model.prior.")]
+        groups = [{"params": model}]
+        if prior:
+            own = self.template.model.prior.learning_rate
+            groups.append({"params": prior, "lr": learning_rate if own is None else own})
+        return torch.optim.Adam(groups, lr=learning_rate, fused=True)
+
+
+def _initialise(build: Callable[[], Loss], seed: int) -> Loss:
+    """One member, initialised on the CPU from ``seed`` alone; the global generator is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()

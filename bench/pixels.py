@@ -1,0 +1,45 @@
+"""A dataset's images on a device: bit-packed where they are binary, unpacked batch by batch."""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from datasets.base import FactorDataset
+
+
+class Pixels:
+    """All images of a dataset, resident on ``device``.
+
+    Binary images stay packed, eight pixels to a byte; a batch becomes float32 only when drawn.
+
+    Args:
+        dataset: whose images they are.
+        device: where they stay.
+    """
+
+    def __init__(self, dataset: FactorDataset, device: torch.device) -> None:
+        self.shape = dataset.image_shape
+        self.size = len(dataset)
+        if dataset.packed is None:
+            self._images = dataset.images(torch.arange(self.size)).flatten(1).to(device)
+            self._bits = None
+            return
+        with warnings.catch_warnings():
+            # the cache is mapped read-only; nothing here writes to it
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
+            self._images = torch.from_numpy(dataset.packed).to(device)
+        shifts = torch.arange(7, -1, -1)
+        self._bits = (torch.arange(256)[:, None] >> shifts & 1).float().to(device)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        """Images at ``indices`` (...), float32 (..., pixels) in [0, 1]."""
+        indices = indices.to(self._images.device)
+        rows = self._images[indices]
+        if self._bits is None:
+            return rows
+        pixels = torch.nn.functional.embedding(rows.int(), self._bits).flatten(-2)
+        return pixels[..., : self.shape[0] * self.shape[1] * self.shape[2]]

@@ -1,0 +1,114 @@
+"""From a job's settings and a block of seeds to trained models."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bench.ensemble import Ensemble
+from bench.model import VAE
+from bench.pixels import Pixels
+
+Report = Callable[[int, float], None]
+"""Called with the epochs done and the images per second of the whole block."""
+
+
+@dataclass
+class Trained:
+    """What became of one seed.
+
+    Attributes:
+        seed: whose run it is.
+        model: the trained model, None if the run failed.
+        losses: columns of the loss curve by name, one entry per step, in nats per image.
+        failed_step: step (from 0) of the first loss that was not finite.
+        reason: why the run failed, in words.
+        seconds: that the block trained for.
+        images_per_second: of the whole block.
+    """
+
+    seed: int
+    model: VAE | None
+    losses: dict[str, np.ndarray]
+    failed_step: int | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+
+
+def train(
+    ensemble: Ensemble,
+    pixels: Pixels,
+    epochs: int,
+    batch_size: int,
+    report: Report = lambda epoch, rate: None,
+) -> list[Trained]:
+    """Train a block of seeds; a seed whose loss stops being finite leaves it, the others go on.
+
+    The images that do not fill a last batch are left out of an epoch, others in every epoch.
+
+    Args:
+        ensemble: the block, at its initialisation.
+        pixels: the images.
+        epochs: passes over the data.
+        batch_size: images of a batch; at most all.
+        report: called after every epoch.
+    """
+    batch_size = min(batch_size, len(pixels))
+    steps = len(pixels) // batch_size
+    seeds = ensemble.seeds.tolist()
+    curve = np.full((2, epochs * steps, len(seeds)), np.nan)
+    start = time.perf_counter()
+    for epoch in range(epochs):
+        for first, last, alive, values in _chunks(ensemble, pixels, batch_size, epoch, epochs):
+            columns = [seeds.index(s) for s in alive]
+            curve[:, epoch * steps + first : epoch * steps + last, columns] = values
+        seconds = time.perf_counter() - start
+        report(epoch + 1, (epoch + 1) * steps * batch_size * len(seeds) / seconds)
+        if not len(ensemble):
+            break
+    rate = epochs * steps * batch_size * len(seeds) / seconds
+    return [_outcome(ensemble, seed, curve[..., i], steps, seconds, rate)
+            for i, seed in enumerate(seeds)]
+
+
+def _chunks(
+    ensemble: Ensemble, pixels: Pixels, batch_size: int, epoch: int, epochs: int
+) -> Iterator[tuple[int, int, Sequence[int], np.ndarray]]:
+    """Steps of an epoch with their losses, read from the device once per chunk.
+
+    Reading makes the device wait, so that on an accelerator a chunk is the epoch; on a CPU it
+    is a step.
+    """
+    steps = len(pixels) // batch_size
+    length = 1 if ensemble.seeds.device.type == "cpu" else steps
+    for first in range(0, steps, length):
+        if not len(ensemble):
+            return
+        alive, last = ensemble.seeds.tolist(), min(first + length, steps)
+        values = torch.stack([
+            torch.stack(ensemble.step(pixels, batch_size, epoch, position, epochs))
+            for position in range(first, last)
+        ], dim=1).cpu().numpy()
+        yield first, last, alive, values
+        finite = np.isfinite(values[0]).all(axis=0)
+        if not finite.all():
+            ensemble.keep(torch.from_numpy(finite).to(ensemble.seeds.device))
+
+
+def _outcome(
+    ensemble: Ensemble, seed: int, curve: np.ndarray, steps: int, seconds: float, rate: float
+) -> Trained:
+    failed = np.flatnonzero(~np.isfinite(curve[0]))
+    end = len(curve[0]) if not len(failed) else failed[0] + 1
+    losses = {"step": np.arange(end), "loss": curve[0, :end], "log_likelihood": curve[1, :end]}
+    trained = Trained(seed, None, losses, seconds=seconds, images_per_second=rate)
+    if len(failed):
+        trained.failed_step = int(failed[0])
+        trained.reason = (f"the loss became {curve[0, failed[0]]:g} at step {failed[0]} "
+                          f"(epoch {failed[0] // steps + 1})")
+    else:
+        trained.model = ensemble.member(ensemble.seeds.tolist().index(seed))
+    return trained

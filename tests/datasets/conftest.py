@@ -1,0 +1,39 @@
+import shutil
+
+import pytest
+
+import datasets
+from datasets import dsprites
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """An empty data folder."""
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def small(data_folder, monkeypatch):
+    """A dSprites of 144 images, so that all of it is made in no time; its factors' sizes."""
+    sizes = {"shape": 3, "scale": 2, "orientation": 2, "posX": 4, "posY": 3}
+    monkeypatch.setattr(dsprites, "FACTORS", sizes)
+    return sizes
+
+
+@pytest.fixture(scope="session")
+def full_folder(tmp_path_factory):
+    """A data folder with all of dSprites rendered."""
+    folder = tmp_path_factory.mktemp("full")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRIORBENCH_DATA", str(folder))
+        datasets.load("dsprites")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def full(full_folder, monkeypatch):
+    """All of dSprites, from its cache."""
+    monkeypatch.setenv("PRIORBENCH_DATA", str(full_folder))
+    return datasets.load("dsprites")

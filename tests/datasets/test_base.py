@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+
+import datasets
+from datasets import FactorDataset
+from datasets.base import registry
+
+
+def binary(**changes):
+    bits = np.random.default_rng(0).integers(0, 2, (6, 15), dtype=np.uint8)
+    arguments = {
+        "name": "binary", "factor_names": ("a", "b"), "factor_sizes": (2, 3),
+        "image_shape": (1, 3, 5), "packed": np.packbits(bits, axis=1), **changes,
+    }
+    return FactorDataset(**arguments), bits
+
+
+def test_images_are_the_unpacked_rows():
+    data, bits = binary()
+    images = data.images([5, 0, 5])
+    assert images.dtype == torch.float32
+    assert images.shape == (3, 1, 3, 5)
+    assert torch.equal(images.flatten(1), torch.from_numpy(bits[[5, 0, 5]]).float())
+
+
+def test_only_the_requested_rows_are_unpacked(monkeypatch):
+    data, _ = binary()
+    seen = []
+    unpack = np.unpackbits
+    monkeypatch.setattr(np, "unpackbits", lambda rows, **k: seen.append(rows) or unpack(rows, **k))
+    data.images([4, 1])
+    assert [rows.shape for rows in seen] == [(2, 2)]
+
+
+def test_factors_are_the_digits_of_the_index():
+    data, _ = binary()
+    assert data.factors().tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+    assert data.factors().dtype == torch.int64
+    assert data.factors([3, 2]).tolist() == [[1, 0], [0, 2]]
+
+
+@pytest.mark.parametrize("indices", [
+    [1, 2], (1, 2), range(1, 3), np.array([1, 2], np.uint8), torch.tensor([1, 2]),
+])
+def test_indices_may_be_any_sequence_of_integers(indices):
+    data, bits = binary()
+    assert torch.equal(data.images(indices).flatten(1), torch.from_numpy(bits[1:3]).float())
+
+
+def test_no_indices_give_no_images():
+    data, _ = binary()
+    assert data.images([]).shape == (0, 1, 3, 5)
+    assert data.factors([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("index", [6, -1, 10**12])
+@pytest.mark.parametrize("method", ["images", "factors"])
+def test_a_bad_index_is_named_with_the_length(method, index):
+    data, _ = binary()
+    with pytest.raises(IndexError, match=rf"index {index} .*'binary' of length 6"):
+        getattr(data, method)([0, index])
+
+
+@pytest.mark.parametrize("indices", [3, [[1]], [0.5], [True], ["a"]])
+def test_indices_that_are_not_a_list_of_integers_are_refused(indices):
+    data, _ = binary()
+    with pytest.raises(ValueError, match="'indices' must be a one-dimensional sequence"):
+        data.images(indices)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"factor_names": ("a",)}, "'factor_names' must be different names"),
+    ({"factor_names": ("a", "a")}, "'factor_names' must be different names"),
+    ({"factor_sizes": (2, 0)}, "'factor_sizes' must be positive integers"),
+    ({"image_shape": (3, 5)}, "'image_shape' must be"),
+    ({"excluded_factors": ("c",)}, "no factor 'c'; known: a, b"),
+    ({"packed": np.zeros((6, 3), np.uint8)}, r"'packed' must be uint8 of shape \(6, 2\)"),
+    ({"packed": np.zeros((6, 2))}, "'packed' must be uint8"),
+])
+def test_arguments_that_do_not_fit_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        binary(**changes)
+
+
+class Gradient(FactorDataset):
+    """Grey images, of a set that is no complete grid."""
+
+    def __init__(self, side=2):
+        super().__init__("gradient", ("level",), (3,), (1, side, side))
+
+    def __len__(self):
+        return 5
+
+    def read_images(self, rows):
+        levels = self.read_factors(rows).float() / 2
+        return levels[:, :, None, None].expand(-1, *self.image_shape)
+
+    def read_factors(self, rows):
+        return torch.tensor([0, 0, 1, 2, 2])[rows][:, None]
+
+
+def test_an_author_may_override_reading():
+    data = Gradient()
+    assert data.packed is None
+    assert data.factors().tolist() == [[0], [0], [1], [2], [2]]
+    assert data.images([2]).unique().tolist() == [0.5]
+    with pytest.raises(IndexError, match="length 5"):
+        data.images([5])
+
+
+def test_a_dataset_without_images_says_what_to_define():
+    data, _ = binary(packed=None)
+    with pytest.raises(NotImplementedError, match=r"define read_images\(rows\)"):
+        data.images([0])
+
+
+def test_a_registered_dataset_is_loaded_by_name(monkeypatch):
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    datasets.register("gradient")(Gradient)
+    assert "gradient" in datasets.names()
+    assert datasets.get("gradient") is Gradient
+    assert datasets.load("gradient", side=4).image_shape == (1, 4, 4)
+    datasets.register("wrong")(lambda: [])
+    with pytest.raises(ValueError, match=r"'wrong' must be a subclass .*FactorDataset; got list"):
+        datasets.load("wrong")
+
+
+def test_unknown_names_and_options_suggest_near_matches():
+    with pytest.raises(ValueError, match="unknown dataset 'dsprite'; did you mean 'dsprites'"):
+        datasets.load("dsprite")
+    with pytest.raises(ValueError, match="no argument 'factor'; did you mean 'factors'"):
+        datasets.load("dsprites", factor={})
