@@ -1,5 +1,6 @@
 """Encoders and decoders of the papers, as plain modules of one seed."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -55,7 +56,7 @@ class MLP(Architecture):
 def layers(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     """Linear layers of the given sizes with an activation between them."""
     modules: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in itertools.pairwise(sizes):
         modules += [nn.Linear(before, after), activation()]
     return nn.Sequential(*modules[:-1])
 

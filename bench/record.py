@@ -19,6 +19,7 @@ log = logging.getLogger("priorbench")
 RECORD = "record.json"
 LOSSES = "losses.csv"
 ARTEFACTS = "artefacts.safetensors"
+PARAMETERS = "parameters.safetensors"
 UNFINISHED = ".unfinished-"
 
 
@@ -59,6 +60,7 @@ def save(
     record: Record,
     losses: Mapping[str, np.ndarray],
     artefacts: Mapping[str, np.ndarray],
+    parameters: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write ``folder/<id>/`` whole or not at all: under another name, then renamed.
 
@@ -67,6 +69,7 @@ def save(
         record: the run; its id names its folder.
         losses: columns of the loss curve, all of one length.
         artefacts: arrays that the plots read.
+        parameters: of the trained model, where they are to be kept.
 
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
@@ -76,11 +79,11 @@ def save(
     try:
         unfinished.mkdir(parents=True)
         _write_losses(unfinished / LOSSES, losses)
-        save_file({name: np.ascontiguousarray(a) for name, a in artefacts.items()},
-                  unfinished / ARTEFACTS)
+        _write_arrays(unfinished / ARTEFACTS, artefacts)
+        if parameters:
+            _write_arrays(unfinished / PARAMETERS, parameters)
         _write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
-        if final.exists():
-            shutil.rmtree(final)
+        shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -102,6 +105,19 @@ def load(folder: Path) -> list[Record]:
         if record is not None:
             records.append(record)
     return sorted(records, key=lambda r: (r.method, r.beta, r.seed, r.id))
+
+
+def relabel(folder: Path, old: Record, **labels: str) -> Record:
+    """Give a run other labels (method, profile); its folder and results stay.
+
+    A run is identified by what changes its result, so that a method that was renamed, or a
+    profile that shares runs with another, finds them done.
+    """
+    new = old.model_copy(update=labels)
+    unfinished = folder / new.id / f"{UNFINISHED}{RECORD}"
+    _write_text(unfinished, new.model_dump_json(indent=1) + "\n")
+    unfinished.replace(folder / new.id / RECORD)
+    return new
 
 
 def clean(folder: Path) -> None:
@@ -136,6 +152,10 @@ def _write_losses(path: Path, losses: Mapping[str, np.ndarray]) -> None:
     _write_text(path, "\n".join(lines) + "\n")
 
 
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path)
+
+
 def _write_text(path: Path, text: str) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -146,3 +166,8 @@ def _write_text(path: Path, text: str) -> None:
 def to_json(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces; what run ids are hashed from."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(text: str) -> Any:
+    """The inverse of :func:`to_json`."""
+    return json.loads(text)

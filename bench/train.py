@@ -27,6 +27,7 @@ class Trained:
         reason: why the run failed, in words.
         seconds: that the block trained for.
         images_per_second: of the whole block.
+        seeds_in_block: seeds that trained at once.
     """
 
     seed: int
@@ -36,6 +37,7 @@ class Trained:
     reason: str | None = None
     seconds: float = 0.0
     images_per_second: float = 0.0
+    seeds_in_block: int = 1
 
 
 def train(
@@ -60,17 +62,18 @@ def train(
     steps = len(pixels) // batch_size
     seeds = ensemble.seeds.tolist()
     curve = np.full((2, epochs * steps, len(seeds)), np.nan)
-    start = time.perf_counter()
+    start, images, rate = time.perf_counter(), 0, 0.0
     for epoch in range(epochs):
         for first, last, alive, values in _chunks(ensemble, pixels, batch_size, epoch, epochs):
             columns = [seeds.index(s) for s in alive]
             curve[:, epoch * steps + first : epoch * steps + last, columns] = values
-        seconds = time.perf_counter() - start
-        report(epoch + 1, (epoch + 1) * steps * batch_size * len(seeds) / seconds)
+            images += values[0].size * batch_size
+        rate = images / (time.perf_counter() - start)
+        report(epoch + 1, rate)
         if not len(ensemble):
             break
-    rate = epochs * steps * batch_size * len(seeds) / seconds
-    return [_outcome(ensemble, seed, curve[..., i], steps, seconds, rate)
+    seconds = time.perf_counter() - start
+    return [_outcome(ensemble, seed, curve[..., i], steps, seconds, rate, len(seeds))
             for i, seed in enumerate(seeds)]
 
 
@@ -99,16 +102,14 @@ def _chunks(
 
 
 def _outcome(
-    ensemble: Ensemble, seed: int, curve: np.ndarray, steps: int, seconds: float, rate: float
+    ensemble: Ensemble, seed: int, curve: np.ndarray, steps: int, *timings: float
 ) -> Trained:
-    failed = np.flatnonzero(~np.isfinite(curve[0]))
-    end = len(curve[0]) if not len(failed) else failed[0] + 1
+    finite = np.isfinite(curve[0])
+    end = len(finite) if finite.all() else int(finite.argmin()) + 1
     losses = {"step": np.arange(end), "loss": curve[0, :end], "log_likelihood": curve[1, :end]}
-    trained = Trained(seed, None, losses, seconds=seconds, images_per_second=rate)
-    if len(failed):
-        trained.failed_step = int(failed[0])
-        trained.reason = (f"the loss became {curve[0, failed[0]]:g} at step {failed[0]} "
-                          f"(epoch {failed[0] // steps + 1})")
-    else:
-        trained.model = ensemble.member(ensemble.seeds.tolist().index(seed))
-    return trained
+    if finite.all():
+        model = ensemble.member(ensemble.seeds.tolist().index(seed))
+        return Trained(seed, model, losses, None, None, *timings)
+    step = end - 1
+    reason = f"the loss became {curve[0, step]:g} at step {step} (epoch {step // steps + 1})"
+    return Trained(seed, None, losses, step, reason, *timings)

@@ -1,0 +1,184 @@
+"""The work of one process: train, score and save one block of seeds."""
+
+import math
+import os
+import platform
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from bench import build, plugins, record
+from bench.ensemble import Ensemble
+from bench.evaluate import Evaluation, evaluate
+from bench.job import Job
+from bench.record import Record
+from bench.train import Trained, train
+
+Tell = Callable[[tuple], None]
+"""Takes messages of progress: (block, epochs done, epochs in all, images per second)."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Seeds of one setting that train at once."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def label(self) -> str:
+        """For progress: the setting and its seeds."""
+        first, seeds = self.jobs[0], [job.seed for job in self.jobs]
+        span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}-{seeds[-1]}"
+        return f"{first.method} β={first.beta:g} {span}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how blocks are run.
+
+    Attributes:
+        device: "cpu", "cuda" or "cuda:1".
+        workers: processes.
+        threads: of each process.
+        block_size: seeds that train at once.
+        plugins: files that each process imports first.
+    """
+
+    device: str
+    workers: int = 1
+    threads: int = 1
+    block_size: int = 1
+    plugins: tuple[str, ...] = ()
+
+
+def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[Record]:
+    """Train, score and save a block; an error raised by a plug-in makes its runs failed ones.
+
+    Raises:
+        OSError: a record could not be written.
+        MemoryError: host or device has too little memory.
+    """
+    torch.set_num_threads(machine.threads)
+    plugins.load_all(machine.plugins)
+    if machine.workers > 1:
+        _end_with_parent()
+    started, training = time.perf_counter(), block.jobs[0].config["training"]
+    pixels = build.pixels(block.jobs[0], machine.device)
+
+    def report(epoch: int, rate: float) -> None:
+        tell((block.label, epoch, training["epochs"], rate))
+
+    report(0, 0.0)
+    try:
+        with build.precision(block.jobs[0].precision):
+            trained = train(ensemble(block, machine.device), pixels, training["epochs"],
+                            training["batch_size"], report)
+    except Exception as error:
+        seconds = time.perf_counter() - started
+        trained = [Trained(job.seed, None, {}, reason=_reason(error), seconds=seconds)
+                   for job in block.jobs]
+    return [_finish(job, result, folder, machine)
+            for job, result in zip(block.jobs, trained, strict=True)]
+
+
+def ensemble(block: Block, device: str) -> Ensemble:
+    """The block's seeds at their initialisation."""
+    first = block.jobs[0]
+    return Ensemble(lambda: build.loss(first), [job.seed for job in block.jobs],
+                    first.config["training"]["learning_rate"], torch.device(device))
+
+
+def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Record:
+    """Score a trained seed and write its record."""
+    started, evaluation, reason = time.perf_counter(), Evaluation(), trained.reason
+    if trained.model is not None:
+        chosen = {part["name"]: {k: v for k, v in part.items() if k != "name"}
+                  for part in job.config["metrics"]}
+        try:
+            with build.precision(job.precision):
+                evaluation = evaluate(trained.model, build.dataset(job),
+                                      build.pixels(job, machine.device), job.seed, chosen)
+            reason = _not_finite(evaluation.scores)
+        except Exception as error:
+            reason = _reason(error)
+    result = Record(
+        id=job.id, grid=job.grid, profile=job.profile, method=job.method,
+        prior=job.config["prior"]["name"], objective=job.config["objective"]["name"],
+        beta=job.beta, seed=job.seed,
+        status="finished" if reason is None else "failed",
+        reason=reason, failed_step=trained.failed_step,
+        scores=evaluation.scores if reason is None else {}, learned=evaluation.learned,
+        timings={"train_seconds": trained.seconds,
+                 "evaluate_seconds": time.perf_counter() - started,
+                 "images_per_second": trained.images_per_second,
+                 "seeds_in_block": trained.seeds_in_block},
+        config=job.config, versions=versions(), commit=commit(),
+        device=device_name(machine.device), precision=job.precision,
+    )
+    # parameters whose scoring failed are kept: the training behind them is not lost
+    keep = trained.model is not None and (job.keep_model or reason is not None)
+    parameters = trained.model.state_dict() if keep else {}
+    record.save(folder, result, trained.losses, evaluation.artefacts,
+                {name: value.cpu().numpy() for name, value in parameters.items()})
+    return result
+
+
+@cache
+def _end_with_parent() -> None:
+    """End this worker within a second of its parent's end: nobody waits for its block."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _not_finite(scores: dict[str, float]) -> str | None:
+    """Why scores that are not all finite make a failed run; None if they are."""
+    wrong = [f"{name} is {value:g}" for name, value in scores.items() if not math.isfinite(value)]
+    return "after training, " + ", ".join(wrong) if wrong else None
+
+
+def _reason(error: Exception) -> str:
+    """An error in one line, with the place that raised it; errors of the machine go on up."""
+    if isinstance(error, OSError | MemoryError | torch.OutOfMemoryError):
+        raise error
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} ({Path(last.filename).name}, line {last.lineno})"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the project, of Python and of what computes."""
+    names = ("priorbench", "torch", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+@cache
+def commit() -> str | None:
+    """The project's commit, with "-dirty" if it has changes; None outside a checkout."""
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def device_name(device: str) -> str:
+    """The device and its model, like "cuda:0 (NVIDIA H200)"."""
+    if device == "cpu":
+        return "cpu"
+    return f"{device} ({torch.cuda.get_device_name(torch.device(device))})"

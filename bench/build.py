@@ -1,0 +1,90 @@
+"""From a job's settings to the objects that it trains: dataset, pixels, model and objective."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+
+import datasets
+import metrics
+import priors
+from bench import architectures, model, objectives
+from bench.ensemble import Loss
+from bench.errors import place
+from bench.job import Job
+from bench.pixels import Pixels
+from bench.record import from_json, to_json
+from datasets import FactorDataset
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+def dataset(job: Job) -> FactorDataset:
+    """The job's dataset; the last one loaded is kept."""
+    return _dataset(to_json(job.config["dataset"]))
+
+
+def pixels(job: Job, device: str) -> Pixels:
+    """The images of the job's dataset on ``device``; the last ones are kept."""
+    return _pixels(to_json(job.config["dataset"]), device)
+
+
+def loss(job: Job) -> Loss:
+    """One seed's model and objective.
+
+    Raises:
+        ValueError: a name or an argument that the plug-ins do not take.
+    """
+    config = job.config
+    prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
+    architecture = architectures.registry.build(
+        image_shape=dataset(job).image_shape,
+        latent_dim=prior.latent_dim,
+        num_params=prior.posterior.num_params(prior.latent_dim),
+        **config["architecture"],
+    )
+    likelihood = model.likelihoods.build(**config["likelihood"])
+    autocast = torch.bfloat16 if job.precision == "bf16" else None
+    objective = objectives.registry.build(beta=job.beta, **config["objective"])
+    return Loss(model.VAE(architecture, prior, likelihood, autocast), objective)
+
+
+def check(job: Job) -> None:
+    """Build everything the job needs, so that what is wrong is said before anything runs.
+
+    Raises:
+        UserError: naming the part of the grid, and the method where it is the method's.
+    """
+    config, method = job.config, job.method
+    with place(f"dataset {config['dataset']['name']!r}"):
+        dataset(job)
+    for part in config["metrics"]:
+        with place(f"metric {part['name']!r}"):
+            metrics.get(part["name"])
+    with place(f"method {method!r}, β = {job.beta:g}"):
+        loss(job)
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Matrix products of float32 in full precision, or in TF32 where ``name`` is "tf32".
+
+    With "bf16" the networks run under autocast; what remains in float32 is in full precision.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@lru_cache(maxsize=1)
+def _dataset(config: str) -> FactorDataset:
+    return datasets.load(**from_json(config))
+
+
+@lru_cache(maxsize=1)
+def _pixels(config: str, device: str) -> Pixels:
+    return Pixels(_dataset(config), torch.device(device))

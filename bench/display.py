@@ -1,0 +1,93 @@
+"""Progress on the terminal: a live table, or plain lines where the output is no terminal."""
+
+import time
+from collections.abc import Sequence
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.plan import duration
+from bench.record import Record
+
+SHOWN = ("mig", "reconstruction")
+QUIET_SECONDS = 30.0
+"""Plain lines about epochs come no more often than this."""
+
+
+class Display:
+    """Shows what is running, what finished with its scores, and the time that is left.
+
+    Args:
+        total: runs to be done.
+        console: where to; a live table needs a terminal.
+    """
+
+    def __init__(self, total: int, console: Console) -> None:
+        self.console = console
+        self.running: dict[str, tuple[int, int, float]] = {}
+        self.total, self.done, self.share = total, 0, {}
+        self.start = self.last_line = time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=console,
+        )
+        self.task = self.bar.add_task("runs", total=total, left="")
+        self.live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.running.clear()
+            self.live.stop()
+
+    def tell(self, message: tuple[str, int, int, float]) -> None:
+        """Progress of a block: its label, epochs done, epochs in all, images per second."""
+        label, epoch, epochs, rate = message
+        self.running[label] = (epoch, epochs, rate)
+        now = time.monotonic()
+        if not self.console.is_terminal and epoch and now - self.last_line > QUIET_SECONDS:
+            self.last_line = now
+            self._line(f"        {label}: epoch {epoch} of {epochs}, {rate:,.0f} images/s")
+
+    def finished(self, label: str, records: Sequence[Record]) -> None:
+        """Runs of a block are on disk."""
+        self.running.pop(label, None)
+        for record in records:
+            self.done += 1
+            self._line(f"[{self.done}/{self.total}] {describe(record)}")
+        self.bar.update(self.task, completed=self.done, left=self._left())
+        self.last_line = time.monotonic()
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        if not self.done or self.done == self.total:
+            return ""
+        elapsed = time.monotonic() - self.start
+        return f"{duration(elapsed / self.done * (self.total - self.done))} left"
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("running", "epoch", "images/s"):
+            table.add_column(heading, justify="left" if heading == "running" else "right")
+        for label, (epoch, epochs, rate) in sorted(self.running.items()):
+            table.add_row(label, f"{epoch}/{epochs}", f"{rate:,.0f}" if rate else "")
+        return Group(table, self.bar)
+
+
+def describe(record: Record) -> str:
+    """A run in one line."""
+    name = f"{record.method} β={record.beta:g} seed {record.seed}"
+    if record.status == "failed":
+        return f"{name}: failed: {record.reason}"
+    scores = ", ".join(f"{key} {record.scores[key]:.4g}" for key in SHOWN if key in record.scores)
+    seconds = record.timings["train_seconds"] + record.timings["evaluate_seconds"]
+    return f"{name}: {scores} ({duration(seconds)})"

@@ -1,0 +1,122 @@
+"""From a trained model to its scores and to what the plots read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import metrics
+from bench import streams
+from bench.model import VAE
+from bench.pixels import Pixels
+from datasets import FactorDataset
+from priors import Posterior
+
+CHUNK = 4096
+FIRST = 10_000
+"""Images that the ISA-VAE authors' code reports the reconstruction of."""
+
+
+@dataclass
+class Evaluation:
+    """Scores of one run and arrays kept for plots."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    learned: dict[str, list[float]] = field(default_factory=dict)
+    artefacts: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A dataset under a model, with one draw of the latents for every image.
+
+    Attributes:
+        posterior: q(z|x_n), parameters (N, num_params).
+        z: the draws, (N, latent_dim).
+        log_likelihood: log p(x_n|z_n), (N,), in nats.
+        log_prior: log p(z_n), (N,), in nats.
+        kl: the prior's KL(q(z|x_n) || p), closed or from the draw, (N,), in nats.
+    """
+
+    posterior: Posterior
+    z: Tensor
+    log_likelihood: Tensor
+    log_prior: Tensor
+    kl: Tensor
+
+
+@torch.no_grad()
+def evaluate(
+    model: VAE, dataset: FactorDataset, pixels: Pixels, seed: int, chosen: Mapping[str, dict]
+) -> Evaluation:
+    """Scores of a trained model over the whole dataset.
+
+    Args:
+        model: one seed's, in evaluation mode.
+        dataset: the images' factors.
+        pixels: the images.
+        seed: of the draws.
+        chosen: metrics by name, each with its arguments.
+    """
+    encoded = encode(model, pixels, seed)
+    reconstruction, kl = encoded.log_likelihood.mean().item(), encoded.kl.mean().item()
+    result = Evaluation({
+        "reconstruction": reconstruction,
+        "reconstruction_first_10k": encoded.log_likelihood[:FIRST].mean().item(),
+        "kl": kl,
+        "elbo": reconstruction - kl,
+    })
+    codes = _codes(model, dataset, encoded, seed)
+    for name, arguments in chosen.items():
+        for column, value in metrics.get(name)(codes, **arguments).items():
+            if isinstance(value, Tensor) and value.ndim:
+                result.artefacts[column] = value.cpu().numpy()
+            else:
+                result.scores[column] = float(value)
+    learned = model.prior.learned().items()
+    result.learned = {name: value.flatten().tolist() for name, value in learned}
+    result.artefacts |= _pictures(model, pixels, encoded)
+    return result
+
+
+def encode(model: VAE, pixels: Pixels, seed: int) -> Encoded:
+    """Pass the whole dataset through the model, chunk by chunk."""
+    device = next(model.parameters()).device
+    seeds = torch.tensor([seed], device=device)
+    columns: list[tuple[Tensor, ...]] = []
+    prior = model.prior
+    for number, rows in enumerate(torch.arange(len(pixels), device=device).split(CHUNK)):
+        shape = (len(rows), prior.posterior.noise_dim(prior.latent_dim))
+        noise = streams.normal(seeds, streams.EVALUATION, number, shape)[0]
+        draw = model(pixels[rows], noise)
+        columns.append((draw.q.params, draw.z, draw.log_likelihood.double(),
+                        prior.log_prob(draw.z).double(), prior.kl(draw.q, draw.z).double()))
+    params, *rest = (torch.cat(parts) for parts in zip(*columns, strict=True))
+    return Encoded(prior.posterior(params), *rest)
+
+
+def _codes(model: VAE, dataset: FactorDataset, encoded: Encoded, seed: int) -> metrics.Codes:
+    return metrics.Codes(
+        posterior=encoded.posterior,
+        z=encoded.z,
+        log_prior=encoded.log_prior,
+        factors=dataset.factors().to(encoded.z.device),
+        factor_names=tuple(dataset.factor_names),
+        factor_sizes=tuple(dataset.factor_sizes),
+        groups=model.prior.groups,
+        excluded=tuple(dataset.excluded_factors),
+        seed=seed,
+    )
+
+
+def _pictures(model: VAE, pixels: Pixels, encoded: Encoded, count: int = 8) -> dict[str, Any]:
+    """Images spread over the dataset and their reconstructions, uint8 (count, C, H, W)."""
+    rows = torch.linspace(0, len(pixels) - 1, count, device=encoded.z.device).long()
+    means = model.log_likelihood.mean(model.decode(encoded.z[rows]))
+    return {
+        name: (255 * values).round().byte().reshape(count, *pixels.shape).cpu().numpy()
+        for name, values in (("images", pixels[rows]), ("reconstructions", means))
+    }

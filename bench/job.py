@@ -1,0 +1,116 @@
+"""From a grid to its jobs: one job is one seed of one setting, and its id says which."""
+
+import hashlib
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import architectures, model, objectives
+from bench.config import Grid, Plugin
+from bench.record import to_json
+from bench.registry import Registry
+from datasets.base import registry as datasets
+from metrics.base import registry as metrics
+from priors.base import registry as priors
+
+RESULTS_VERSION = 1
+"""Raised when a change to the code changes results; runs of another version are done again."""
+
+OURS = ("bench", "datasets", "metrics", "priors")
+
+REGISTRIES: dict[str, Registry] = {
+    "prior": priors,
+    "objective": objectives.registry,
+    "dataset": datasets,
+    "architecture": architectures.registry,
+    "likelihood": model.likelihoods,
+    "metrics": metrics,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done.
+
+    Attributes:
+        grid: name of the grid.
+        profile: of the grid.
+        method: its label in the figures.
+        beta: strength of the objective.
+        seed: whole number >= 0.
+        precision: "fp32", "tf32" or "bf16".
+        config: all that changes the result but β, seed and precision, as plain values.
+        keep_model: save the trained parameters beside the record.
+    """
+
+    grid: str
+    profile: str
+    method: str
+    beta: float
+    seed: int
+    precision: str
+    config: dict[str, Any]
+    keep_model: bool = False
+
+    @property
+    def id(self) -> str:
+        """Hash of everything that changes the result: 16 hexadecimal digits."""
+        identity = {"config": self.config, "beta": self.beta, "seed": self.seed,
+                    "precision": self.precision, "version": RESULTS_VERSION}
+        return hashlib.sha256(to_json(identity).encode()).hexdigest()[:16]
+
+    @property
+    def setting(self) -> tuple[str, float]:
+        """Method and β: what its seeds have in common."""
+        return self.method, self.beta
+
+
+def jobs(grid: Grid, precision: str = "fp32", methods: Iterable[str] | None = None) -> list[Job]:
+    """All jobs of a grid: method by method, β by β, seed by seed.
+
+    Args:
+        grid: the study.
+        precision: of the matrix products.
+        methods: keep these only.
+    """
+    chosen = None if methods is None else set(methods)
+    return [
+        Job(grid.name, grid.profile, method.name, beta, seed, precision, _config(grid, method),
+            grid.keep_models)
+        for method in grid.methods
+        if chosen is None or method.name in chosen
+        for beta in grid.betas(method)
+        for seed in range(grid.seeds)
+    ]
+
+
+def _config(grid: Grid, method: Any) -> dict[str, Any]:
+    """What is the same for all β and seeds of a method; plug-ins bring a hash of their file."""
+    parts = {
+        "prior": method.prior,
+        "objective": method.objective,
+        "dataset": grid.dataset,
+        "architecture": grid.architecture,
+        "likelihood": grid.likelihood,
+    }
+    config: dict[str, Any] = {kind: part.model_dump(mode="json") for kind, part in parts.items()}
+    config["metrics"] = [part.model_dump(mode="json") for part in grid.metrics]
+    config["latent_dim"] = grid.latent_dim
+    config["training"] = grid.training.model_dump(mode="json")
+    sources = {f"{kind} {part.name}": source_hash(kind, part)
+               for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]}
+    config["sources"] = {name: digest for name, digest in sources.items() if digest}
+    return config
+
+
+def source_hash(kind: str, part: Plugin) -> str | None:
+    """Hash of the file that defines a plug-in that is not the project's own; None if it is."""
+    entry = REGISTRIES[kind].get(part.name)
+    if entry.__module__.split(".")[0] in OURS:
+        return None
+    source = inspect.getsourcefile(entry)
+    if source is None:
+        return None
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]

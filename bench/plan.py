@@ -1,0 +1,164 @@
+"""What a command is going to do: runs, floating-point operations, and how long it may take."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import block, build
+from bench.block import Block, Machine
+from bench.job import Job
+
+CALIBRATION_SECONDS = 2.0
+DAY = 86_400.0
+MEMORY_SHARE = 0.8
+"""Share of a GPU's free memory that a block of seeds may fill."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs to be done, their cost and the machine.
+
+    Attributes:
+        todo: jobs to be run.
+        done: number of jobs with a record, ``failed`` of them with a failed one.
+        flops: floating-point operations of the networks' matrix products, all jobs together.
+        seconds: estimate of the time, from a calibration; without the metrics.
+    """
+
+    todo: tuple[Job, ...]
+    done: int
+    failed: int
+    machine: Machine
+    flops: float = 0.0
+    seconds: float = 0.0
+
+
+def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
+    """Cost of ``jobs`` on ``machine``, measured on each kind of setting for about two seconds."""
+    kinds: dict[str, list[Job]] = {}
+    for job in jobs:
+        kinds.setdefault(job.method, []).append(job)
+    flops = seconds = 0.0
+    for own in kinds.values():
+        cost = job_flops(own[0])
+        flops += len(own) * cost
+        rate = calibrate(own[0], machine, CALIBRATION_SECONDS / len(kinds))
+        seconds += len(own) * cost / rate / min(machine.workers, len(jobs))
+    return Plan(tuple(jobs), done, failed, machine, flops, seconds)
+
+
+def job_flops(job: Job) -> float:
+    """Floating-point operations of a job's matrix products: training, then one pass to score it."""
+    images, training = len(build.dataset(job)), job.config["training"]
+    batch = min(training["batch_size"], images)
+    trained = training["epochs"] * (images // batch) * batch
+    once, both = image_flops(job)
+    return trained * both + images * once
+
+
+def image_flops(job: Job) -> tuple[float, float]:
+    """Operations of the networks on one image: forward, and forward with backward."""
+    model = build.loss(job).model
+    counts = []
+    for backward in (False, True):
+        with FlopCounterMode(display=False) as counter:
+            pixels = torch.zeros(2, *[torch.Size(build.dataset(job).image_shape).numel()])
+            q = model.encode(pixels)
+            raw = model.decode(q.rsample(torch.zeros(
+                2, model.prior.posterior.noise_dim(model.prior.latent_dim))))
+            if backward:
+                raw.sum().backward()
+        counts.append(counter.get_total_flops() / 2)
+    return counts[0], counts[1]
+
+
+def calibrate(job: Job, machine: Machine, seconds: float) -> float:
+    """Operations per second of one worker while it trains ``job``, at least one step."""
+    size = machine.block_size
+    jobs = tuple(Job(**{**vars(job), "seed": seed}) for seed in range(size))
+    torch.set_num_threads(machine.threads)
+    ensemble = block.ensemble(Block(jobs), machine.device)
+    pixels = build.pixels(job, machine.device)
+    batch = min(job.config["training"]["batch_size"], len(pixels))
+    with build.precision(job.precision):
+        ensemble.step(pixels, batch, 0, 0, 1)
+        _wait(machine.device)
+        start, steps = time.perf_counter(), 0
+        while steps == 0 or time.perf_counter() - start < seconds:
+            ensemble.step(pixels, batch, 0, steps % (len(pixels) // batch), 1)
+            _wait(machine.device)
+            steps += 1
+        elapsed = time.perf_counter() - start
+    return steps * batch * size * image_flops(job)[1] / elapsed
+
+
+def machine(
+    jobs: Sequence[Job], device: str, workers: int | None, plugins: Sequence[str]
+) -> Machine:
+    """How ``jobs`` are spread.
+
+    On a CPU a process per core, each with blocks of one seed; on a GPU one process, with blocks
+    of as many seeds as fit into its memory.
+    """
+    if device != "cpu":
+        size = min(_fitting(jobs[0], device), max(j.seed for j in jobs) + 1) if jobs else 1
+        return Machine(device, workers or 1, 1, size, tuple(plugins))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    workers = min(workers or cores, max(len(jobs), 1))
+    return Machine(device, workers, max(1, cores // workers), 1, tuple(plugins))
+
+
+def pick_device(name: str) -> str:
+    """The device to run on; "auto" is the first GPU, or the CPU where there is none.
+
+    Raises:
+        ValueError: not a device of this machine.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind == "cpu" and not number:
+        return name
+    if kind != "cuda" or not (number.isdigit() or name == "cuda"):
+        raise ValueError(f"'--device' must be auto, cpu, cuda or cuda:N; got {name!r}")
+    if int(number or 0) >= torch.cuda.device_count():
+        raise ValueError(f"there is no device {name!r}: PyTorch sees {torch.cuda.device_count()} "
+                         "GPUs; use --device cpu, or a build of PyTorch for your GPU")
+    return name
+
+
+def _fitting(job: Job, device: str) -> int:
+    """Seeds that fit into the device's free memory, by the peak of a training step of one."""
+    pixels = build.pixels(job, device)
+    batch = min(job.config["training"]["batch_size"], len(pixels))
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    ensemble = block.ensemble(Block((job,)), device)
+    for position in range(2):
+        ensemble.step(pixels, batch, 0, position % (len(pixels) // batch), 1)
+    each = torch.cuda.max_memory_allocated(device) - before
+    return max(1, int(MEMORY_SHARE * free / each))
+
+
+def _wait(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words.
+
+    Example:
+        >>> duration(42), duration(5400), duration(200_000)
+        ('42 s', '1.5 h', '2.3 days')
+    """
+    for unit, length in (("days", DAY), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length or (unit == "h" and seconds >= 3600):
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

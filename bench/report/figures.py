@@ -1,0 +1,203 @@
+"""The figures of a study: MIG against reconstruction, and MIG's distribution over seeds.
+
+References: Stühmer et al. 2019, "Independent Subspace Analysis for Unsupervised Learning of
+Disentangled Representations", Figure 5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from bench.record import Record
+from bench.report import labels, layout
+from bench.report.style import WIDTH, Style, plain, styles
+from bench.report.tables import newest_of_each_seed
+
+NEEDS = {"mig_vs_reconstruction": ("mig", "reconstruction"), "mig_distribution": ("mig",)}
+FEW = 5              # with fewer seeds a box says less than the points
+_SLOT = 0.13         # inches a method needs in a panel
+_PANEL = 1.0         # height of a panel, inches
+_KEY = {True: "Points: seeds. Bars: median.",
+        False: "Points: seeds. Boxes: median and quartiles, whiskers to the last seed within "
+               "1.5 interquartile ranges."}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the figures show: the runs and settings of one profile, and every method's style."""
+
+    grid: str
+    profile: str
+    records: list[Record]
+    settings: pd.DataFrame
+    styles: dict[str, Style]
+
+    @classmethod
+    def of(cls, grid: str, profile: str, records: list[Record], settings: pd.DataFrame) -> "Study":
+        """The part of ``records`` and ``settings`` that is of ``profile``.
+
+        Styles are given over all records, so that profiles agree on them.
+        """
+        own = [r for r in records if r.profile == profile]
+        rows = settings[settings["profile"] == profile].reset_index(drop=True)
+        present = {r.method for r in own}
+        chosen = {m: s for m, s in styles(records).items() if m in present}
+        return cls(grid, profile, newest_of_each_seed(own), rows, chosen)
+
+    def has(self, score: str) -> bool:
+        """Whether any run of the study has ``score``."""
+        return any(score in r.scores for r in self.records)
+
+    @property
+    def title(self) -> str:
+        """Grid, profile and number of seeds."""
+        n = self.settings.loc[self.settings["n"] > 0, "n"]
+        seeds = f"{n.min()}" if n.min() == n.max() else f"{n.min()}–{n.max()}"
+        plural = "" if n.max() == 1 else "s"
+        return plain(f"{self.grid}, profile {self.profile}, {seeds} seed{plural}")
+
+    def caption(self, text: str) -> str:
+        """``text``, and how many runs failed if any did."""
+        total, failed = len(self.records), int(self.settings["failures"].sum())
+        return f"{text} {failed} of {total} runs failed." if failed else text
+
+
+def mig_vs_reconstruction(study: Study) -> Figure:
+    """Mean MIG against mean reconstruction, a line per method through its β (Fig. 5b)."""
+    figure = layout.new()
+    axes = figure.add_subplot()
+    curves = {}
+    for method, style in study.styles.items():
+        rows = study.settings[study.settings["method"] == method].sort_values("beta")
+        rows = rows.dropna(subset=["mig_mean", "reconstruction_mean"])
+        if len(rows):
+            curves[method] = rows
+            _curve(axes, rows, method, style)
+    axes.margins(0.09)
+    axes.set_xlabel(r"reconstruction $\mathbb{E}_{q(z|x)}[\log p(x|z)]$ (nats per image)")
+    axes.set_ylabel("MIG")
+    axes.locator_params(nbins=6)
+    entries = {plain(m): _line(study.styles[m]) for m in curves}
+    caption = study.caption("Up and right is better. Means over seeds ± standard error; "
+                            "the numbers are β.")
+    layout.compose(figure, 2.9, study.title, caption, entries)
+    labels.annotate(axes, _marks(curves, study.styles), _lines(curves))
+    return figure
+
+
+def mig_distribution(study: Study) -> Figure:
+    """MIG of every seed, a panel per β and a place in it per method (Fig. 5a)."""
+    figure = layout.new()
+    betas = sorted({r.beta for r in study.records if "mig" in r.scores})
+    methods = [m for m in study.styles
+               if any(r.method == m and "mig" in r.scores for r in study.records)]
+    columns = _columns(len(betas), len(methods))
+    rows = -(-len(betas) // columns)
+    grid = figure.add_gridspec(rows, columns)
+    first = None
+    for i, beta in enumerate(betas):
+        axes = figure.add_subplot(grid[divmod(i, columns)], sharey=first)
+        first = first or axes
+        _panel(axes, study, beta, methods)
+        axes.tick_params(labelleft=i % columns == 0)
+    label = figure.supylabel("MIG", fontsize=8)
+    few = bool((study.settings["n"] < FEW).all())
+    entries = {plain(m): _entry(study.styles[m], few) for m in methods}
+    body = max(2.4, 0.3 + rows * (_PANEL + 0.25))
+    layout.compose(figure, body, study.title, study.caption(_KEY[few]), entries)
+    label.set_y((figure.axes[0].get_position().y1 + figure.axes[-1].get_position().y0) / 2)
+    return figure
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, method: str, style: Style) -> None:
+    axes.errorbar(rows["reconstruction_mean"], rows["mig_mean"],
+                  xerr=rows["reconstruction_se"].fillna(0), yerr=rows["mig_se"].fillna(0),
+                  elinewidth=0.7, label=plain(method), **_drawn(style))
+
+
+def _drawn(style: Style) -> dict:
+    return {"color": style.stroke, "linestyle": style.line, "linewidth": 1.1,
+            "marker": style.marker, "markersize": 4.2, "markerfacecolor": style.color,
+            "markeredgecolor": style.ink, "markeredgewidth": 0.5}
+
+
+def _line(style: Style) -> Line2D:
+    return Line2D([], [], **_drawn(style))
+
+
+def _entry(style: Style, few: bool) -> Artist | tuple[Artist, ...]:
+    """What the legend of the distributions shows: the points, and the box if there are any."""
+    points = Line2D([], [], **(_drawn(style) | {"linestyle": "none"}))
+    return points if few else (Patch(**_box(style)), points)
+
+
+def _box(style: Style) -> dict:
+    return {"facecolor": (style.color, 0.3), "edgecolor": style.ink, "hatch": style.hatch,
+            "linewidth": 0.6}
+
+
+def _marks(curves: dict[str, pd.DataFrame], chosen: dict[str, Style]) -> list[labels.Mark]:
+    """Each method's first and last β before the ones between, so that these are surest."""
+    ends, between = [], []
+    for method, rows in curves.items():
+        marks = [labels.Mark(x, y, f"{beta:g}", chosen[method].ink) for x, y, beta in
+                 zip(rows["reconstruction_mean"], rows["mig_mean"], rows["beta"], strict=True)]
+        ends += marks[:1] + marks[1:][-1:]
+        between += marks[1:-1]
+    return ends + between
+
+
+def _lines(curves: dict[str, pd.DataFrame]) -> list[np.ndarray]:
+    """The curves and their error bars, in data coordinates."""
+    lines = []
+    for rows in curves.values():
+        at = rows[["reconstruction_mean", "mig_mean"]].to_numpy(float)
+        lines.append(at)
+        errors = rows[["reconstruction_se", "mig_se"]].fillna(0).to_numpy(float)
+        for way in np.eye(2):
+            lines += [np.stack([a - e * way, a + e * way]) for a, e in zip(at, errors, strict=True)]
+    return lines
+
+
+def _columns(betas: int, methods: int) -> int:
+    """Panels side by side: at most three, none narrower than its methods need."""
+    fitting = int((WIDTH - 0.5) / (_SLOT * (methods + 1)))
+    wanted = 2 if betas == 4 else 3
+    return max(1, min(betas, wanted, fitting))
+
+
+def _panel(axes: Axes, study: Study, beta: float, methods: list[str]) -> None:
+    for i, method in enumerate(methods):
+        runs = [r for r in study.records if r.method == method and r.beta == beta]
+        values = [r.scores["mig"] for r in sorted(runs, key=lambda r: r.seed)
+                  if "mig" in r.scores]
+        if values:
+            _seeds(axes, i, np.array(values), study.styles[method])
+    axes.set_xlim(-0.7, len(methods) - 0.3)
+    axes.set_xticks([])
+    axes.set_title(f"β = {beta:g}", pad=3)
+
+
+def _seeds(axes: Axes, at: int, values: np.ndarray, style: Style) -> None:
+    """One method's seeds at one β: the points, over a box where there are enough of them."""
+    few = len(values) < FEW
+    if few:
+        axes.plot([at - 0.33, at + 0.33], [np.median(values)] * 2, color=style.ink,
+                  linewidth=1.4, solid_capstyle="butt", gid="median")
+    else:
+        dark = {"color": style.ink, "linewidth": 0.6}
+        axes.boxplot([values], positions=[at], widths=0.72, showfliers=False, patch_artist=True,
+                     manage_ticks=False, whiskerprops=dark, capprops=dark,
+                     boxprops=_box(style),
+                     medianprops={"color": style.ink, "linewidth": 1.4})
+    # The golden ratio's multiples spread evenly whatever the number of seeds.
+    spread = ((np.arange(len(values)) * 0.6180339887 + 0.5) % 1 - 0.5) * 0.5
+    axes.plot(at + spread, values, linestyle="none", marker=style.marker, gid="seeds",
+              markersize=3.4 if few else 1.6, markerfacecolor=style.color,
+              markeredgecolor=style.ink, markeredgewidth=0.4 if few else 0.2, zorder=3)

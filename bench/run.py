@@ -1,0 +1,202 @@
+"""The command line: ``python -m bench.run --grid dsprites_beta``."""
+
+import logging
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import Manager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from filelock import FileLock, Timeout
+from joblib.externals.loky import get_reusable_executor
+from rich.console import Console
+
+from bench import build, config, job, plan, plugins, record, schedule
+from bench.block import Machine
+from bench.cli import command_line
+from bench.display import Display
+from bench.errors import UserError, place
+from bench.job import Job
+from bench.plan import Plan, duration
+from bench.record import Record
+from bench.registry import suggest
+
+Option = typer.Option
+
+
+def main(
+    grid: Annotated[str, Option(help="A grid of the project, or the path of a .toml file.")],
+    profile: Annotated[str | None, Option(help="One of the grid's profiles.")] = None,
+    seeds: Annotated[int | None, Option(min=1, help="Seeds of every setting.")] = None,
+    only: Annotated[list[str] | None, Option(help="This method only; may be repeated.")] = None,
+    device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str, Option(help="fp32, tf32 or bf16.")] = "fp32",
+    jobs: Annotated[int | None, Option(min=1, help="Processes; a core each by default.")] = None,
+    out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),
+    plugin: Annotated[list[str] | None, Option(help="Python file with plug-ins.")] = None,
+    retry_failed: Annotated[bool, Option("--retry-failed", help="Do failed runs again.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show the plan and stop.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Run a grid of methods, β and seeds; what is done already is not done again."""
+    plugin_files = plugin or []
+    plugins.load_all(plugin_files)
+    study = config.load(grid, profile)
+    if seeds is not None:
+        study = study.model_copy(update={"seeds": seeds})
+    wanted = _wanted(study, only, precision)
+    with place("--device"):
+        where = plan.pick_device(device)
+    folder = out / study.name
+    console = Console()
+    with _only_run_in(folder, dry_run):
+        done = _done(folder, wanted, retry_failed, dry_run)
+        todo = [j for j in wanted if j.id not in done]
+        machine = plan.machine(todo, where, jobs, plugin_files)
+        failed = sum(r.status == "failed" for r in done.values())
+        planned = plan.make(todo, len(done), failed, machine)
+        _announce(console, study, planned, precision)
+        if dry_run:
+            return
+        _run(planned, folder, console)
+
+
+def _wanted(study: config.Grid, only: Sequence[str] | None, precision: str) -> list[Job]:
+    """The jobs of the study, each method's first one tried out."""
+    if precision not in build.PRECISIONS:
+        raise UserError(f"'--precision' must be one of {', '.join(build.PRECISIONS)}; "
+                        f"got {precision!r}")
+    known = [method.name for method in study.methods]
+    for name in only or []:
+        if name not in known:
+            raise UserError(f"unknown method {name!r}; {suggest(name, known)}")
+    with place("grid"):
+        wanted = job.jobs(study, precision, only or None)
+    for first in {j.setting: j for j in wanted if j.seed == 0}.values():
+        build.check(first)
+    return wanted
+
+
+def _done(
+    folder: Path, wanted: Sequence[Job], retry_failed: bool, dry_run: bool
+) -> dict[str, Record]:
+    """The wanted jobs that have a record, under the labels that they have now."""
+    if not dry_run:
+        record.clean(folder)
+    found = {r.id: r for r in record.load(folder)}
+    done = {}
+    for j in wanted:
+        old = found.get(j.id)
+        if old is None or (retry_failed and old.status == "failed"):
+            continue
+        labels = {"method": j.method, "profile": j.profile}
+        if not dry_run and labels != {key: getattr(old, key) for key in labels}:
+            old = record.relabel(folder, old, **labels)
+        done[j.id] = old
+    return done
+
+
+def _announce(console: Console, study: config.Grid, planned: Plan, precision: str) -> None:
+    machine = planned.machine
+    failed = f" ({planned.failed} failed)" if planned.failed else ""
+    lines = [
+        f"{study.name}, profile {study.profile}: {len(study.methods)} methods, "
+        f"{study.seeds} seeds of each setting",
+        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}",
+    ]
+    if planned.todo:
+        lines += [
+            f"{machine.device}, {precision}: {machine.workers} processes of "
+            f"{machine.threads} threads, {machine.block_size} seeds at once",
+            f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)}",
+        ]
+    if planned.seconds > plan.DAY:
+        shorter = "a GPU (--device cuda), " if machine.device == "cpu" else ""
+        lines.append(f"that is long: shorter are {shorter}fewer seeds (--seeds 5; more can be "
+                     "added later) or another profile (--profile quick)")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _run(planned: Plan, folder: Path, console: Console) -> None:
+    from bench import report  # matplotlib, needed only now
+
+    rounds = schedule.rounds(planned.todo, planned.machine.block_size)
+    ends = [sum(len(b.jobs) for r in rounds[: i + 1] for b in r) for i in range(len(rounds))]
+    try:
+        with Display(len(planned.todo), console) as display, _messages(
+            planned.machine, display.tell
+        ) as tell:
+            blocks = [block for column in rounds for block in column]
+            labels = {block.jobs[0].id: block.label for block in blocks}
+            for records in schedule.run(blocks, folder, planned.machine, tell):
+                display.finished(labels[records[0].id], records)
+                if ends and display.done >= ends[0]:
+                    ends = [end for end in ends if end > display.done]
+                    report.write(folder)
+    except KeyboardInterrupt:
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        command = shlex.join(["python", "-m", "bench.run", *sys.argv[1:]])
+        console.print(f"\nstopped; finished runs are kept. Go on with\n    {command}",
+                      highlight=False, soft_wrap=True)
+        raise typer.Exit(130) from None
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; finished runs are "
+                        "kept: make room or permission and give the same command again") from error
+    for path in report.write(folder):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _messages(
+    machine: Machine, show: Callable[[tuple], None]
+) -> Iterator[Callable[[tuple], None]]:
+    """A way for the workers to tell of their progress."""
+    if machine.workers == 1:
+        yield show
+        return
+    with Manager() as manager:
+        messages = manager.Queue()
+
+        def pump() -> None:
+            while (message := messages.get()) is not None:
+                show(message)
+
+        thread = threading.Thread(target=pump, daemon=True)
+        thread.start()
+        try:
+            yield messages.put
+        finally:
+            messages.put(None)
+            thread.join(timeout=1)
+
+
+@contextmanager
+def _only_run_in(folder: Path, dry_run: bool) -> Iterator[None]:
+    """Hold the grid's folder: a second command on it is told so."""
+    if dry_run:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another command is running on {folder}; wait for it, or choose another "
+                        "folder with --out") from None
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another "
+                        "folder with --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    command_line(main)

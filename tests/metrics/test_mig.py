@@ -1,0 +1,139 @@
+import math
+
+import pytest
+import torch
+
+from metrics import Codes, mig
+from priors.posteriors import Gaussian
+
+FINE = 0.25
+
+
+def test_oracle_levels_beside_an_independent_latent(make_codes):
+    loc = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
+    scale = torch.tensor([[0.5, 1.0]])
+    codes = make_codes(loc, scale, torch.arange(4)[:, None], (4,))
+    assert mig(codes, step=FINE)["mig"] == pytest.approx(0.60970655206593, abs=1e-10)
+
+
+def test_oracle_grid_toy(make_codes, grid):
+    v = grid(2, 3)
+    loc = torch.stack([2 * v[:, 0], v[:, 1], v[:, 0] + v[:, 1] / 2], dim=1)
+    scale = torch.tensor([[0.5, 0.4, 0.6]], dtype=torch.float64)
+    scores = mig(make_codes(loc, scale, v, (2, 3)), step=FINE)
+    expected = torch.tensor([[0.6327201937368669, 0.0, 0.19268673747477083],
+                             [0.0, 0.7628254719404951, 0.12229914719498831]],
+                            dtype=torch.float64).T
+    torch.testing.assert_close(scores["mutual_information"], expected, atol=1e-10, rtol=0)
+    assert scores["mig_a"] == pytest.approx(0.6348340851745568, abs=1e-10)
+    assert scores["mig_b"] == pytest.approx(0.5830321864704806, abs=1e-10)
+    assert scores["mig"] == pytest.approx(0.6089331358225186, abs=1e-10)
+
+
+def test_perfect_codes_score_one(make_codes, grid):
+    v = grid(3, 4)
+    scores = mig(make_codes(20 * v, 1.0, v, (3, 4)), step=0.5)
+    assert scores["mig"] == pytest.approx(1, abs=1e-8)
+
+
+def test_constant_codes_score_nothing(make_codes, grid):
+    v = grid(3, 4)
+    scores = mig(make_codes(torch.zeros(12, 3), 1.0, v, (3, 4)))
+    assert scores["mig"] == 0
+    assert (scores["mutual_information"] == 0).all()
+
+
+def test_independent_codes_score_nothing(make_codes, grid):
+    v = grid(3, 4, 5)  # the latents follow the last factor, which is not one of those scored
+    scores = mig(make_codes(v[:, 2:].repeat(1, 2), 0.5, v[:, :2], (3, 4)))
+    assert scores["mig"] == pytest.approx(0, abs=1e-12)
+
+
+def test_duplicated_code_leaves_no_gap(make_codes, grid):
+    v = grid(3, 4)
+    scores = mig(make_codes(9 * v[:, [0, 0, 1]], 1.0, v, (3, 4)))
+    assert scores["mig_a"] == 0
+    assert scores["mig_b"] > 0.9
+
+
+def test_one_latent_has_no_second(make_codes):
+    codes = make_codes([[-1.0], [1.0]], 1.0, torch.arange(2)[:, None], (2,))
+    assert mig(codes, step=FINE)["mig"] == pytest.approx(0.48594415413293535, abs=1e-10)
+
+
+def test_excluded_and_single_valued_factors(make_codes, grid):
+    v = torch.cat([grid(2, 3), torch.zeros(6, 1, dtype=torch.int64)], dim=1)
+    codes = make_codes(v[:, :2], 0.4, v, (2, 3, 1), excluded=("a",),
+                       factor_names=("a", "b", "c"))
+    scores = mig(codes)
+    assert scores["mig"] == scores["mig_b"]
+    assert scores["mig_all_factors"] == pytest.approx((scores["mig_a"] + scores["mig_b"]) / 2)
+    assert "mig_c" not in scores
+    assert scores["mutual_information"][:, 2] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_permuting_latents_points_and_relabelling(toy):
+    codes = toy()
+    expected = mig(codes)
+    order, points = torch.tensor([2, 0, 3, 1]), torch.randperm(240)
+    q = codes.posterior
+    params = torch.cat([q.loc[:, order], q.log_scale[:, order]], dim=1)[points]
+    relabel = torch.randperm(12)
+    factors = torch.stack([3 - codes.factors[:, 0], codes.factors[:, 1],
+                           relabel[codes.factors[:, 2]]], dim=1)[points]
+    changed = Codes(Gaussian(params), codes.z[points][:, order], codes.log_prior[points], factors,
+                    codes.factor_names, codes.factor_sizes, codes.groups)
+    got = mig(changed)
+    for name in ("mig", "mig_a", "mig_b", "mig_c"):
+        assert got[name] == pytest.approx(expected[name], abs=1e-12)
+    torch.testing.assert_close(got["mutual_information"], expected["mutual_information"][order],
+                               atol=1e-12, rtol=0)
+
+
+def test_affine_change_of_a_latent(toy, make_codes):
+    codes = toy()
+    factor, shift = torch.tensor([100.0, -0.01, 3.0, 1.0]), torch.tensor([5.0, 1.0, -7.0, 0.0])
+    changed = make_codes(codes.posterior.loc * factor + shift,
+                         codes.posterior.scale * factor.abs(), codes.factors, codes.factor_sizes)
+    assert mig(changed)["mig"] == pytest.approx(mig(codes)["mig"], abs=1e-7)
+
+
+def test_incomplete_factors(make_codes, grid):
+    # Fewer data points than combinations, and a third factor that never varies.
+    v = torch.cat([grid(4, 6), torch.zeros(24, 1, dtype=torch.int64)], dim=1)
+    keep = torch.cat([torch.arange(9), torch.arange(13, 24)])
+    codes = make_codes(30 * v[keep][:, :2], 1.0, v[keep], (4, 6, 5))
+    scores = mig(codes)
+    information = scores["mutual_information"]
+    assert scores["mig_c"] == pytest.approx(0, abs=1e-12)
+    for f, size in enumerate((4, 6)):
+        shares = torch.bincount(v[keep][:, f]).double() / 20
+        entropy = torch.special.entr(shares).sum().item()
+        assert information[f, f].item() == pytest.approx(entropy, abs=1e-6)
+        gap = (entropy - information[1 - f, f].item()) / math.log(size)
+        assert scores["mig_" + "ab"[f]] == pytest.approx(gap, abs=1e-6)
+
+
+def test_narrow_latent_is_sampled(make_codes, grid):
+    v = grid(3, 4).repeat(40, 1)
+    scale = torch.full((480, 2), 0.3)
+    scale[0, 1] = 1e-6
+    scores = mig(make_codes(v, scale, v, (3, 4)))
+    reference = mig(make_codes(v, 0.3, v, (3, 4)))
+    assert (scores["mig_quadrature_latents"], reference["mig_quadrature_latents"]) == (1.0, 2.0)
+    assert scores["mig_a"] == pytest.approx(reference["mig_a"], abs=0.02)
+    assert scores["mig_b"] == pytest.approx(reference["mig_b"], abs=0.06)
+
+
+def test_errors(make_codes, grid, toy):
+    v = grid(2, 3)
+    with pytest.raises(ValueError, match="factor of more than one value"):
+        mig(make_codes(v, 1.0, v, (2, 3), excluded=("a", "b")))
+    codes = toy()
+
+    class Other(Gaussian.__base__):
+        num_params = rsample = log_prob_groups = representation = None
+
+    with pytest.raises(ValueError, match="got Other: use 'mig_groups'"):
+        mig(Codes(Other(codes.posterior.params), codes.z, codes.log_prior, codes.factors,
+                  codes.factor_names, codes.factor_sizes, codes.groups))
