@@ -9,6 +9,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -47,15 +48,14 @@ def write(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     records = _records(folder)
-    runs, settings = tables.runs(records), tables.settings(records)
-    written = [_write(folder / name, _csv(table, digits)) for name, table, digits in
-               (("runs.csv", runs, None), ("settings.csv", settings, "%.10g"))]
-    finished = [r for r in records if r.status == "finished"]
-    if not finished:
-        raise UserError(f"no finished run under {folder} yet; all {len(records)} failed, the "
-                        f"reasons are in {folder / 'runs.csv'}; one is: {_reason(records)}")
-    newest = max(finished, key=style.moment)
-    study = figures.Study.of(newest.grid, newest.profile, records, settings)
+    counted = tables.newest_of_each_seed(records)
+    settings = tables.settings(counted)
+    written = [_write(folder / "runs.csv", _csv(tables.runs(records))),
+               _write(folder / "settings.csv", _csv(settings, "%.10g"))]
+    if all(r.status == "failed" for r in counted):
+        raise UserError(f"no finished run under {folder} yet; all {len(counted)} failed, the "
+                        f"reasons are in {folder / 'runs.csv'}; one is: {_reason(counted)}")
+    study = figures.Study.of(counted, settings, style.styles(records))
     for name, draw in FIGURES.items():
         written += _figure(folder, name, draw, study)
     return written
@@ -96,7 +96,7 @@ def _figure(
     return [_write(folder / f"{name}.{kind}", image) for kind, image in images.items()]
 
 
-def _csv(table: pd.DataFrame, digits: str | None) -> bytes:
+def _csv(table: pd.DataFrame, digits: str | None = None) -> bytes:
     text = io.StringIO()
     table.to_csv(text, index=False, float_format=digits, lineterminator="\n")
     return text.getvalue().encode()
@@ -110,5 +110,6 @@ def _write(path: Path, content: bytes) -> Path:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return path

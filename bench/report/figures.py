@@ -13,16 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from bench.record import Record
 from bench.report import labels, layout
-from bench.report.style import WIDTH, Style, plain, styles
-from bench.report.tables import newest_of_each_seed
+from bench.report.style import WIDTH, Style, moment, plain
 
 NEEDS = {"mig_vs_reconstruction": ("mig", "reconstruction"), "mig_distribution": ("mig",)}
 FEW = 5              # with fewer seeds a box says less than the points
 _SLOT = 0.13         # inches a method needs in a panel
 _PANEL = 1.0         # height of a panel, inches
+_OUTLINE = [withStroke(linewidth=2.8, foreground="white")]   # sets a line off from points
 _KEY = {True: "Points: seeds. Bars: median.",
         False: "Points: seeds. Boxes: median and quartiles, whiskers to the last seed within "
                "1.5 interquartile ranges."}
@@ -39,16 +40,20 @@ class Study:
     styles: dict[str, Style]
 
     @classmethod
-    def of(cls, grid: str, profile: str, records: list[Record], settings: pd.DataFrame) -> "Study":
-        """The part of ``records`` and ``settings`` that is of ``profile``.
+    def of(cls, records: list[Record], settings: pd.DataFrame, chosen: dict[str, Style]) -> "Study":
+        """The part that is of the profile of the newest finished run.
 
-        Styles are given over all records, so that profiles agree on them.
+        Args:
+            records: one per profile, method, β and seed; at least one finished.
+            settings: of these records.
+            chosen: a style for every method of the folder, so that profiles agree on them.
         """
-        own = [r for r in records if r.profile == profile]
-        rows = settings[settings["profile"] == profile].reset_index(drop=True)
+        newest = max((r for r in records if r.status == "finished"), key=moment)
+        own = [r for r in records if r.profile == newest.profile]
+        rows = settings[settings["profile"] == newest.profile].reset_index(drop=True)
         present = {r.method for r in own}
-        chosen = {m: s for m, s in styles(records).items() if m in present}
-        return cls(grid, profile, newest_of_each_seed(own), rows, chosen)
+        return cls(newest.grid, newest.profile, own, rows,
+                   {m: s for m, s in chosen.items() if m in present})
 
     def has(self, score: str) -> bool:
         """Whether any run of the study has ``score``."""
@@ -84,8 +89,7 @@ def mig_vs_reconstruction(study: Study) -> Figure:
     axes.set_ylabel("MIG")
     axes.locator_params(nbins=6)
     entries = {plain(m): _line(study.styles[m]) for m in curves}
-    caption = study.caption("Up and right is better. Means over seeds ± standard error; "
-                            "the numbers are β.")
+    caption = study.caption("Labels: β. Mean ± standard error over seeds. Up and right is better.")
     layout.compose(figure, 2.9, study.title, caption, entries)
     labels.annotate(axes, _marks(curves, study.styles), _lines(curves))
     return figure
@@ -189,13 +193,14 @@ def _seeds(axes: Axes, at: int, values: np.ndarray, style: Style) -> None:
     few = len(values) < FEW
     if few:
         axes.plot([at - 0.33, at + 0.33], [np.median(values)] * 2, color=style.ink,
-                  linewidth=1.4, solid_capstyle="butt", gid="median")
+                  linewidth=1.4, solid_capstyle="butt", zorder=2, gid="median")
     else:
         dark = {"color": style.ink, "linewidth": 0.6}
         axes.boxplot([values], positions=[at], widths=0.72, showfliers=False, patch_artist=True,
                      manage_ticks=False, whiskerprops=dark, capprops=dark,
                      boxprops=_box(style),
-                     medianprops={"color": style.ink, "linewidth": 1.4})
+                     medianprops={"color": style.ink, "linewidth": 1.4, "zorder": 4,
+                                  "path_effects": _OUTLINE})
     # The golden ratio's multiples spread evenly whatever the number of seeds.
     spread = ((np.arange(len(values)) * 0.6180339887 + 0.5) % 1 - 0.5) * 0.5
     axes.plot(at + spread, values, linestyle="none", marker=style.marker, gid="seeds",

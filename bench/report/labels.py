@@ -27,8 +27,10 @@ class Mark:
 def _candidates() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit directions, distances in points, and how little each place is liked."""
     tier, turn = np.divmod(np.arange(len(_DISTANCES) * len(_ANGLES)), len(_ANGLES))
-    angle = _ANGLES[turn]
-    return np.stack([np.cos(angle), np.sin(angle)], 1), _DISTANCES[tier], 4 * tier + 0.05 * turn
+    ways = np.stack([np.cos(_ANGLES[turn]), np.sin(_ANGLES[turn])], 1)
+    # A leader along an axis would pass for an error bar.
+    along = (np.abs(ways) > 0.999).any(1) & (_DISTANCES[tier] >= _LEADER)
+    return ways, _DISTANCES[tier], 4 * tier + 0.05 * turn + 20 * along
 
 
 _WAYS, _REACH, _DISLIKE = _candidates()

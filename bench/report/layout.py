@@ -54,9 +54,9 @@ def _legend(figure: Figure, entries: dict[str, Any]) -> Legend:
     """The legend with as many columns as fit into the figure's width."""
     for columns, width in _LEGENDS:
         names = ["\n".join(textwrap.wrap(name, width)) for name in entries]
-        legend = figure.legend(entries.values(), names, ncols=min(columns, len(names)),
+        legend = figure.legend(entries.values(), names, ncols=max(1, min(columns, len(names))),
                                loc="lower center", borderaxespad=0, borderpad=0,
-                               columnspacing=1.2, handlelength=2.8, handletextpad=0.5,
+                               columnspacing=1.1, handlelength=2.5, handletextpad=0.5,
                                labelspacing=0.35)
         if columns == 1 or legend.get_window_extent().width <= figure.bbox.width * 0.98:
             break

@@ -40,11 +40,12 @@ def settings(records: list[Record]) -> pd.DataFrame:
 
     Columns: profile, method, beta, ``n`` finished runs, ``failures``, then for each score
     ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``, over the finished
-    runs that have the score; see :func:`bench.report.statistics.summarise`.
+    runs that have the score; see :func:`bench.report.statistics.summarise`. Give it records
+    from :func:`newest_of_each_seed`.
     """
     names = score_names(records)
     rows = []
-    for setting, members in _by_setting(newest_of_each_seed(records)).items():
+    for setting, members in _by_setting(records).items():
         finished = [r for r in members if r.status == "finished"]
         row: dict[str, Any] = dict(zip(SETTING, setting, strict=True))
         row |= {"n": len(finished), "failures": len(members) - len(finished)}
