@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_bytes
 
 log = logging.getLogger("priorbench")
 
@@ -82,7 +83,7 @@ def save(
         _write_arrays(unfinished / ARTEFACTS, artefacts)
         if parameters:
             _write_arrays(unfinished / PARAMETERS, parameters)
-        _write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
+        _write(unfinished / RECORD, _encode(record))
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
     except BaseException:
@@ -115,7 +116,7 @@ def relabel(folder: Path, old: Record, **labels: str) -> Record:
     """
     new = old.model_copy(update=labels)
     unfinished = folder / new.id / f"{UNFINISHED}{RECORD}"
-    _write_text(unfinished, new.model_dump_json(indent=1) + "\n")
+    _write(unfinished, _encode(new))
     unfinished.replace(folder / new.id / RECORD)
     return new
 
@@ -145,20 +146,24 @@ def _read(path: Path) -> Record | None:
     return record
 
 
+def _encode(record: Record) -> bytes:
+    return (record.model_dump_json(indent=1) + "\n").encode()
+
+
 def _write_losses(path: Path, losses: Mapping[str, np.ndarray]) -> None:
     columns = list(losses)
     rows = zip(*(losses[c] for c in columns), strict=True)
     lines = [",".join(columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
-    _write_text(path, "\n".join(lines) + "\n")
+    _write(path, ("\n".join(lines) + "\n").encode())
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path)
+    _write(path, save_bytes({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
 
 
-def _write_text(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -61,7 +61,8 @@ def test_one_line_per_method_through_its_betas_in_order():
 
 
 def test_points_are_the_settings_means():
-    runs = [record(seed=0, mig=0.1, reconstruction=-20), record(seed=1, mig=0.3, reconstruction=-40)]
+    runs = [record(seed=0, mig=0.1, reconstruction=-20),
+            record(seed=1, mig=0.3, reconstruction=-40)]
     [container] = draw(figures.mig_vs_reconstruction, runs).axes[0].containers
     assert container.lines[0].get_xydata() == pytest.approx(np.array([[-30, 0.2]]))
     [[low, high]] = container.lines[2][1].get_segments()
@@ -78,20 +79,18 @@ def test_every_beta_is_labelled_where_there_is_room():
 def test_labels_are_off_markers_off_each_other_and_inside(methods, betas):
     figure = draw(figures.mig_vs_reconstruction, grid(methods, betas, 3))
     [axes] = figure.axes
-    boxes = [t.get_window_extent() for t in beta_labels(figure)]
-    assert len(boxes) > len(methods)
-    centres = np.concatenate([axes.transData.transform(c.lines[0].get_xydata())
-                              for c in axes.containers])
-    own = [type(t).get_window_extent(t) for t in beta_labels(figure)]
-    assert len(own) == len(boxes)
     with style.drawing():
         figure.draw_without_rendering()
         shown = [t.get_bbox_patch().get_window_extent() for t in beta_labels(figure)]
+    assert len(shown) > len(methods)
+    centres = np.concatenate([axes.transData.transform(c.lines[0].get_xydata())
+                              for c in axes.containers])
     for box in shown:
         assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1
         assert axes.bbox.y0 <= box.y0 < box.y1 <= axes.bbox.y1
         assert not any(box.contains(x, y) for x, y in centres)
-    assert not any(a.overlaps(b.shrunk(0.95)) for a, b in itertools.combinations(shown, 2))
+    pairs = itertools.combinations([box.padded(-0.5) for box in shown], 2)
+    assert not any(a.overlaps(b) for a, b in pairs)
 
 
 def test_methods_differ_in_colour_marker_and_line():
@@ -174,12 +173,11 @@ def test_legend_names_every_method_as_it_is():
     for function in (figures.mig_vs_reconstruction, figures.mig_distribution):
         figure = draw(function, grid(NINE, (1.0, 2.0), 2))
         names = [t.get_text() for t in figure.legends[0].get_texts()]
-        assert names[:7] == sorted(NINE)[:7] or len(names) == 9
-        assert "β-VAE" in names
-        assert "_hidden" in names
+        assert names == [style.plain(m) for m in sorted(NINE)]
+    assert [style.plain(m) for m in NINE[5:8]] == ["𝒮-VAE", r"a_b \$x\$", r"\u5148\u9a8c"]
 
 
-@pytest.mark.parametrize("names", [FOUR, NINE, ["a very long name of a method " * 3] * 1, ["m"]])
+@pytest.mark.parametrize("names", [FOUR, NINE, ["a very long name of a method " * 3], ["m"]])
 def test_nothing_lies_outside_the_page(names):
     for function in (figures.mig_vs_reconstruction, figures.mig_distribution):
         figure = draw(function, grid(names, (1.0, 2.0, 4.0, 8.0, 16.0), 2))
