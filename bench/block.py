@@ -162,7 +162,7 @@ def _reason(error: Exception) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Versions of the project, of Python and of what computes."""
-    names = ("priorbench", "torch", "numpy", "scipy", "scikit-learn")
+    names = ("priorbench", "torch", "numpy", "scipy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 

@@ -7,12 +7,11 @@ from functools import lru_cache
 import torch
 
 import datasets
-import metrics
 import priors
 from bench import architectures, model, objectives
 from bench.ensemble import Loss
-from bench.errors import place
 from bench.job import Job
+from bench.objectives import Objective
 from bench.pixels import Pixels
 from bench.record import from_json, to_json
 from datasets import FactorDataset
@@ -46,24 +45,16 @@ def loss(job: Job) -> Loss:
     )
     likelihood = model.likelihoods.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
-    objective = objectives.registry.build(beta=job.beta, **config["objective"])
-    return Loss(model.VAE(architecture, prior, likelihood, autocast), objective)
+    return Loss(model.VAE(architecture, prior, likelihood, autocast), objective(job))
 
 
-def check(job: Job) -> None:
-    """Build everything the job needs, so that what is wrong is said before anything runs.
+def objective(job: Job) -> Objective:
+    """The job's objective, with its β.
 
     Raises:
-        UserError: naming the part of the grid, and the method where it is the method's.
+        ValueError: an argument that the objective does not take.
     """
-    config, method = job.config, job.method
-    with place(f"dataset {config['dataset']['name']!r}"):
-        dataset(job)
-    for part in config["metrics"]:
-        with place(f"metric {part['name']!r}"):
-            metrics.get(part["name"])
-    with place(f"method {method!r}, β = {job.beta:g}"):
-        loss(job)
+    return objectives.registry.build(beta=job.beta, **job.config["objective"])
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Command lines: a user's error is one line and exit status 2."""
 
-import sys
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +9,19 @@ import typer
 from bench.errors import UserError
 
 
-def command_line(main: Callable[..., Any]) -> None:
-    """Run ``main`` as a typer command; ``--debug`` shows the traceback of a user's error."""
+def application(main: Callable[..., Any]) -> typer.Typer:
+    """A command line of one command; with ``debug`` among its options, errors are raised."""
+
+    @functools.wraps(main)
+    def command(**options: Any) -> None:
+        try:
+            main(**options)
+        except UserError as error:
+            if options.get("debug"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except UserError as error:
-        if "--debug" in sys.argv:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    app.command()(command)
+    return app

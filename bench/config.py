@@ -1,6 +1,8 @@
 """The grid file: its schema, its profiles, and errors that say where."""
 
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,16 @@ def load(grid: str, profile: str | None = None) -> Grid:
     try:
         return Grid.model_validate({**values, "profile": chosen}, strict=False)
     except ValidationError as error:
-        raise UserError(_explain(path, text, values, error)) from error
+        keys, message = _explain(error)
+        raise UserError(f"{where(grid, chosen, keys)}: {message}") from error
+
+
+def where(grid: str, profile: str, keys: Sequence[str | int]) -> str:
+    """A place in a grid's file, like ``my.toml, line 12: 'methods[0].beta'``."""
+    path = _find(grid)
+    place = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
+    line = find_line(_read(path), keys, profile)
+    return f"{path}{f', line {line}' if line else ''}" + (f": '{place}'" if place else "")
 
 
 def _find(grid: str) -> Path:
@@ -168,19 +179,17 @@ def _override(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _explain(path: Path, text: str, values: dict[str, Any], error: ValidationError) -> str:
-    """The first error, with the file, the line and the key."""
+def _explain(error: ValidationError) -> tuple[list[str | int], str]:
+    """Keys and message of the first error."""
     first = error.errors()[0]
-    keys = [k for k in first["loc"] if not (isinstance(k, str) and k.startswith("function-"))]
-    place = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
+    keys = [key for key in first["loc"] if not str(key).startswith("function-")]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        owner = _model_of(keys[:-1])
-        message = f"unknown key; {suggest(str(keys[-1]), [k for k in owner if k != 'profile'])}"
+        known = [name for name in _model_of(keys[:-1]) if name != "profile"]
+        message = f"unknown key; {suggest(str(keys[-1]), known)}"
     elif first["type"] not in ("missing", "value_error"):
         message += f"; got {first['input']!r}"
-    line = find_line(text, keys)
-    return f"{path}{f', line {line}' if line else ''}: '{place}': {message}"
+    return keys, message
 
 
 def _model_of(keys: list[str | int]) -> list[str]:
@@ -190,30 +199,38 @@ def _model_of(keys: list[str | int]) -> list[str]:
     return list(known[tuple(k for k in keys if isinstance(k, str))].model_fields)
 
 
-def find_line(text: str, keys: list[str | int]) -> int | None:
-    r"""Line (from 1) of a key of a TOML file, or of the nearest table around it; None if not found.
+def find_line(text: str, keys: Sequence[str | int], profile: str = "") -> int | None:
+    r"""Line (from 1) of a key of a TOML file, or of the nearest table around it.
+
+    Args:
+        text: of the file.
+        keys: of the value, with positions in lists.
+        profile: whose overriding keys count too.
+    Returns:
+        The line, None if not even a table around the key was found.
 
     Example:
         >>> find_line("seeds = 5\n[[methods]]\nname = 'A'\nbta = [1]\n", ["methods", 0, "bta"])
         4
     """
-    best, position, table = None, 0, []
+    best, depth = None, 0
+    table: list[str | int] = []
     counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            name = stripped.strip("[] \t").split("#")[0].rstrip("] ")
-            table = name.split(".")
-            if stripped.startswith("[["):
-                counts[name] = counts.get(name, -1) + 1
-                table = [*table, counts[name]]
+        heading = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line)
+        assigned = re.match(r"\s*([\w.\-\"']+)\s*=", line)
+        if heading:
+            table = [part.strip(" \"'") for part in heading[2].split(".")]
+            if heading[1] == "[[":
+                counts[heading[2]] = counts.get(heading[2], -1) + 1
+                table.append(counts[heading[2]])
             here = table
-        elif "=" in stripped:
-            here = [*table, stripped.split("=")[0].strip().strip("'\"")]
+        elif assigned:
+            here = [*table, *(part.strip("\"'") for part in assigned[1].split("."))]
         else:
             continue
-        if here[:1] == ["profiles"]:
+        if here[:2] == ["profiles", profile]:
             here = here[2:]
-        if here and here == keys[: len(here)] and len(here) >= position:
-            best, position = number, len(here)
+        if here and here == list(keys[: len(here)]) and len(here) >= depth:
+            best, depth = number, len(here)
     return best

@@ -2,13 +2,14 @@
 
 import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import architectures, model, objectives
 from bench.config import Grid, Plugin
+from bench.errors import place
 from bench.record import to_json
 from bench.registry import Registry
 from datasets.base import registry as datasets
@@ -103,6 +104,25 @@ def _config(grid: Grid, method: Any) -> dict[str, Any]:
                for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]}
     config["sources"] = {name: digest for name, digest in sources.items() if digest}
     return config
+
+
+def check(grid: Grid, where: Callable[..., str]) -> None:
+    """Look every plug-in of a grid up, so that the place of an unknown name can be said.
+
+    Args:
+        grid: the study.
+        where: words for a place in its file, given the keys.
+    Raises:
+        UserError: a name that is not registered.
+    """
+    named = [(kind, (kind,), getattr(grid, kind))
+             for kind in ("dataset", "architecture", "likelihood")]
+    named += [("metrics", ("metrics", i), part) for i, part in enumerate(grid.metrics)]
+    named += [(kind, ("methods", i, kind), getattr(method, kind))
+              for i, method in enumerate(grid.methods) for kind in ("prior", "objective")]
+    for kind, keys, part in named:
+        with place(where(*keys)):
+            REGISTRIES[kind].get(part.name)
 
 
 def source_hash(kind: str, part: Plugin) -> str | None:

@@ -1,5 +1,7 @@
 """What a command is going to do: runs, floating-point operations, and how long it may take."""
 
+import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Sequence
@@ -38,17 +40,20 @@ class Plan:
 
 
 def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
-    """Cost of ``jobs`` on ``machine``, measured on each kind of setting for about two seconds."""
-    kinds: dict[str, list[Job]] = {}
+    """Cost of ``jobs`` on ``machine``; every method's speed is measured, in two seconds for all.
+
+    A method that does not run has no speed: its runs will say why.
+    """
+    methods: dict[str, list[Job]] = {}
     for job in jobs:
-        kinds.setdefault(job.method, []).append(job)
-    flops = seconds = 0.0
-    for own in kinds.values():
-        cost = job_flops(own[0])
-        flops += len(own) * cost
-        rate = calibrate(own[0], machine, CALIBRATION_SECONDS / len(kinds))
-        seconds += len(own) * cost / rate / min(machine.workers, len(jobs))
-    return Plan(tuple(jobs), done, failed, machine, flops, seconds)
+        methods.setdefault(job.method, []).append(job)
+    flops = [len(own) * job_flops(own[0]) for own in methods.values()]
+    seconds = 0.0
+    for own, cost in zip(methods.values(), flops, strict=True):
+        with contextlib.suppress(RuntimeError, ValueError, TypeError, ArithmeticError):
+            seconds += cost / calibrate(own[0], machine, CALIBRATION_SECONDS / len(methods))
+    return Plan(tuple(jobs), done, failed, machine, sum(flops),
+                seconds / min(machine.workers, max(len(jobs), 1)))
 
 
 def job_flops(job: Job) -> float:
@@ -77,23 +82,27 @@ def image_flops(job: Job) -> tuple[float, float]:
 
 
 def calibrate(job: Job, machine: Machine, seconds: float) -> float:
-    """Operations per second of one worker while it trains ``job``, at least one step."""
+    """Operations per second of one worker while it trains ``job`` for about ``seconds``."""
     size = machine.block_size
-    jobs = tuple(Job(**{**vars(job), "seed": seed}) for seed in range(size))
+    jobs = tuple(dataclasses.replace(job, seed=seed) for seed in range(size))
     torch.set_num_threads(machine.threads)
     ensemble = block.ensemble(Block(jobs), machine.device)
     pixels = build.pixels(job, machine.device)
     batch = min(job.config["training"]["batch_size"], len(pixels))
-    with build.precision(job.precision):
-        ensemble.step(pixels, batch, 0, 0, 1)
+
+    def step(number: int) -> float:
+        start = time.perf_counter()
+        ensemble.step(pixels, batch, 0, number % (len(pixels) // batch), 1)
         _wait(machine.device)
-        start, steps = time.perf_counter(), 0
-        while steps == 0 or time.perf_counter() - start < seconds:
-            ensemble.step(pixels, batch, 0, steps % (len(pixels) // batch), 1)
-            _wait(machine.device)
-            steps += 1
-        elapsed = time.perf_counter() - start
-    return steps * batch * size * image_flops(job)[1] / elapsed
+        return time.perf_counter() - start
+
+    with build.precision(job.precision):
+        first = step(0)
+        # the first step also warms up, which counts for little where it is long
+        times = [first] if first > seconds else [step(1)]
+        while sum(times) < seconds:
+            times.append(step(len(times) + 1))
+    return len(times) * batch * size * image_flops(job)[1] / sum(times)
 
 
 def machine(

@@ -35,6 +35,7 @@ def load(path: str) -> list[str]:
         raise UserError(f"plug-in {path!r} does not import: {_where(error, file)}") from error
     new = sorted(_registered() - before)
     if not new:
+        del sys.modules[name]
         raise UserError(f"plug-in {path!r} registers nothing; decorate its class, "
                         'for example with @priors.register("name")')
     return new

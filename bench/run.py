@@ -1,11 +1,12 @@
 """The command line: ``python -m bench.run --grid dsprites_beta``."""
 
+import contextlib
+import itertools
 import logging
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing import Manager
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from bench import build, config, job, plan, plugins, record, schedule
 from bench.block import Machine
-from bench.cli import command_line
+from bench.cli import application
 from bench.display import Display
 from bench.errors import UserError, place
 from bench.job import Job
@@ -48,7 +49,7 @@ def main(
     study = config.load(grid, profile)
     if seeds is not None:
         study = study.model_copy(update={"seeds": seeds})
-    wanted = _wanted(study, only, precision)
+    wanted = _wanted(study, grid, only, precision)
     with place("--device"):
         where = plan.pick_device(device)
     folder = out / study.name
@@ -65,8 +66,10 @@ def main(
         _run(planned, folder, console)
 
 
-def _wanted(study: config.Grid, only: Sequence[str] | None, precision: str) -> list[Job]:
-    """The jobs of the study, each method's first one tried out."""
+def _wanted(
+    study: config.Grid, grid: str, only: Sequence[str] | None, precision: str
+) -> list[Job]:
+    """The jobs of the study, every setting tried out before any is run."""
     if precision not in build.PRECISIONS:
         raise UserError(f"'--precision' must be one of {', '.join(build.PRECISIONS)}; "
                         f"got {precision!r}")
@@ -74,10 +77,21 @@ def _wanted(study: config.Grid, only: Sequence[str] | None, precision: str) -> l
     for name in only or []:
         if name not in known:
             raise UserError(f"unknown method {name!r}; {suggest(name, known)}")
-    with place("grid"):
-        wanted = job.jobs(study, precision, only or None)
-    for first in {j.setting: j for j in wanted if j.seed == 0}.values():
-        build.check(first)
+
+    def where(*keys: str | int) -> str:
+        return config.where(grid, study.profile, keys)
+
+    job.check(study, where)
+    wanted = job.jobs(study, precision, only or None)
+    with place(where("dataset")):
+        build.dataset(wanted[0])
+    for number, name in enumerate(known):
+        settings = {j.beta: j for j in wanted if j.method == name}
+        with place(f"{where('methods', number)}, method {name!r}"):
+            for first in list(settings.values())[:1]:
+                build.loss(first)
+            for other in settings.values():
+                build.objective(other)
     return wanted
 
 
@@ -106,7 +120,8 @@ def _announce(console: Console, study: config.Grid, planned: Plan, precision: st
     lines = [
         f"{study.name}, profile {study.profile}: {len(study.methods)} methods, "
         f"{study.seeds} seeds of each setting",
-        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}",
+        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}"
+        + ("" if planned.todo else ": nothing left to do"),
     ]
     if planned.todo:
         lines += [
@@ -123,21 +138,11 @@ def _announce(console: Console, study: config.Grid, planned: Plan, precision: st
 
 
 def _run(planned: Plan, folder: Path, console: Console) -> None:
+    """Run the plan and write the report after every round."""
     from bench import report  # matplotlib, needed only now
 
-    rounds = schedule.rounds(planned.todo, planned.machine.block_size)
-    ends = [sum(len(b.jobs) for r in rounds[: i + 1] for b in r) for i in range(len(rounds))]
     try:
-        with Display(len(planned.todo), console) as display, _messages(
-            planned.machine, display.tell
-        ) as tell:
-            blocks = [block for column in rounds for block in column]
-            labels = {block.jobs[0].id: block.label for block in blocks}
-            for records in schedule.run(blocks, folder, planned.machine, tell):
-                display.finished(labels[records[0].id], records)
-                if ends and display.done >= ends[0]:
-                    ends = [end for end in ends if end > display.done]
-                    report.write(folder)
+        _train(planned, folder, console, report.write)
     except KeyboardInterrupt:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         command = shlex.join(["python", "-m", "bench.run", *sys.argv[1:]])
@@ -151,7 +156,26 @@ def _run(planned: Plan, folder: Path, console: Console) -> None:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@contextmanager
+def _train(
+    planned: Plan, folder: Path, console: Console, report: Callable[[Path], object]
+) -> None:
+    rounds = schedule.rounds(planned.todo, planned.machine.block_size)
+    blocks = [block for column in rounds for block in column]
+    labels = {block.jobs[0].id: block.label for block in blocks}
+    ends = list(itertools.accumulate(sum(len(b.jobs) for b in column) for column in rounds))
+    with Display(len(planned.todo), console) as display, _messages(
+        planned.machine, display.tell
+    ) as tell:
+        for records in schedule.run(blocks, folder, planned.machine, tell):
+            display.finished(labels[records[0].id], records)
+            if ends[0] <= display.done < len(planned.todo):
+                # where all have failed so far there is nothing to draw yet
+                with contextlib.suppress(UserError):
+                    report(folder)
+            ends = [end for end in ends if end > display.done]
+
+
+@contextlib.contextmanager
 def _messages(
     machine: Machine, show: Callable[[tuple], None]
 ) -> Iterator[Callable[[tuple], None]]:
@@ -175,7 +199,7 @@ def _messages(
             thread.join(timeout=1)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _only_run_in(folder: Path, dry_run: bool) -> Iterator[None]:
     """Hold the grid's folder: a second command on it is told so."""
     if dry_run:
@@ -197,6 +221,8 @@ def _only_run_in(folder: Path, dry_run: bool) -> Iterator[None]:
         lock.release()
 
 
+app = application(main)
+
 if __name__ == "__main__":
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    command_line(main)
+    app(prog_name="python -m bench.run")

@@ -1,6 +1,6 @@
 """Jobs to blocks, breadth first, and through joblib to records."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def rounds(jobs: Sequence[Job], block_size: int) -> list[list[Block]]:
 
 
 def run(
-    blocks: Iterable[Block], folder: Path, machine: Machine, tell: Tell
+    blocks: Sequence[Block], folder: Path, machine: Machine, tell: Tell
 ) -> Iterator[list[Record]]:
     """Train and score the blocks; yields the records of each as it is done, all on disk.
 
@@ -34,6 +34,8 @@ def run(
         machine: where, and by how many processes.
         tell: called with messages of progress; picklable where there are several processes.
     """
+    if not blocks:
+        return
     tasks = (joblib.delayed(run_block)(block, folder, machine, tell) for block in blocks)
     with joblib.parallel_config("loky", inner_max_num_threads=machine.threads):
         yield from joblib.Parallel(

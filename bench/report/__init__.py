@@ -48,7 +48,7 @@ def write(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     records = _records(folder)
-    counted = tables.newest_of_each_seed(records)
+    counted = tables.of_newest_settings(records)
     settings = tables.settings(counted)
     written = [_write(folder / "runs.csv", _csv(tables.runs(records))),
                _write(folder / "settings.csv", _csv(settings, "%.10g"))]

@@ -68,9 +68,9 @@ class Study:
         return plain(f"{self.grid}, profile {self.profile}, {seeds} seed{plural}")
 
     def caption(self, text: str) -> str:
-        """``text``, and how many runs failed if any did."""
+        """``text``, and on a line of its own how many runs failed if any did."""
         total, failed = len(self.records), int(self.settings["failures"].sum())
-        return f"{text} {failed} of {total} runs failed." if failed else text
+        return f"{text}\n{failed} of {total} runs failed." if failed else text
 
 
 def mig_vs_reconstruction(study: Study) -> Figure:

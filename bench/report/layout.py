@@ -32,12 +32,14 @@ def compose(
         figure: with its axes drawn.
         body: height of axes, axis labels and title, inches.
         title: of the figure.
-        caption: the line below the legend.
+        caption: the lines below the legend.
         entries: what the legend shows, by name.
     """
     figure.suptitle("\n".join(textwrap.wrap(title, TITLE_WIDTH)))
-    text = figure.text(0.5, 0, "\n".join(textwrap.wrap(caption, CAPTION_WIDTH)), ha="center",
-                       va="bottom", fontsize=6.5, color="0.3", linespacing=1.3)
+    lines = [wrapped for line in caption.splitlines() for wrapped in
+             textwrap.wrap(line, CAPTION_WIDTH)]
+    text = figure.text(0.5, 0, "\n".join(lines), ha="center", va="bottom", fontsize=6.5,
+                       color="0.3", linespacing=1.3)
     legend = _legend(figure, entries)
     caption_top = text.get_window_extent().height / DPI + 2 * _GAP
     legend_top = caption_top + legend.get_window_extent().height / DPI + _GAP

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.record import Record
+from bench.record import Record, to_json
 from bench.report.statistics import STATISTICS, summarise
 from bench.report.style import moment
 
@@ -41,7 +41,7 @@ def settings(records: list[Record]) -> pd.DataFrame:
     Columns: profile, method, beta, ``n`` finished runs, ``failures``, then for each score
     ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``, over the finished
     runs that have the score; see :func:`bench.report.statistics.summarise`. Give it records
-    from :func:`newest_of_each_seed`.
+    from :func:`of_newest_settings`.
     """
     names = score_names(records)
     rows = []
@@ -62,20 +62,26 @@ def score_names(records: Iterable[Record]) -> list[str]:
     return [*(n for n in FIRST_SCORES if n in names), *(n for n in names if n not in FIRST_SCORES)]
 
 
-def newest_of_each_seed(records: list[Record]) -> list[Record]:
-    """One record per profile, method, β and seed: the newest.
+def of_newest_settings(records: list[Record]) -> list[Record]:
+    """The records that count: of each profile, method and β those of the newest configuration.
 
-    Runs have ids of their own when the grid's file has been edited between them; counted
-    together they would make more seeds than there are. A warning says how many are left out.
+    Runs of one label have different configurations when the grid's file, its precision or a
+    plug-in was changed between them; counted together they would mix methods and make more
+    seeds than there are. A warning says how many are left out.
     """
-    kept: dict[tuple, Record] = {}
+    newest: dict[tuple, str] = {}
     for r in sorted(records, key=moment):
-        kept[r.profile, r.method, r.beta, r.seed] = r
+        newest[r.profile, r.method, r.beta] = _configuration(r)
+    kept = [r for r in records if _configuration(r) == newest[r.profile, r.method, r.beta]]
     if len(kept) < len(records):
-        log.warning("%d of %d runs share profile, method, beta and seed with a newer run of "
-                    "other settings; statistics and figures leave them out, runs.csv has them",
+        log.warning("%d of %d runs share profile, method and beta with newer runs of another "
+                    "configuration; statistics and figures leave them out, runs.csv has them",
                     len(records) - len(kept), len(records))
-    return list(kept.values())
+    return kept
+
+
+def _configuration(record: Record) -> str:
+    return record.precision + to_json(record.config)
 
 
 def _by_setting(records: list[Record]) -> dict[tuple[str, str, float], list[Record]]:

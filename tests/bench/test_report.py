@@ -26,7 +26,7 @@ def record(method="β-VAE", beta=1.0, seed=0, mig=0.2, reconstruction=-30.0, **c
     fields = {
         "id": f"{method}-{beta:g}-{seed}",
         "grid": "study", "profile": "quick", "prior": "normal", "objective": "beta_vae",
-        "status": "finished", "scores": scores, "config": {"seed": seed}, "device": "cpu",
+        "status": "finished", "scores": scores, "config": {"latent_dim": 2}, "device": "cpu",
         "precision": "float32", "created": "2025-01-01T00:00:00+00:00",
         "reason": "the loss is not finite" if failed else None,
         "failed_step": 12 if failed else None,
@@ -146,10 +146,17 @@ def test_profiles_are_settings_of_their_own():
     assert table["profile"].tolist() == ["paper", "quick"]
 
 
-def test_newest_run_of_a_seed_counts(caplog):
-    old = record(id="old", created="2025-01-01T00:00:00+00:00")
-    new = record(id="new", created="2025-01-01T00:30:00+01:00")  # 23:30 UTC
-    assert [r.id for r in tables.newest_of_each_seed([new, old])] == ["old"]
+def test_runs_of_the_newest_configuration_count(caplog):
+    old = [record(id=f"old{s}", seed=s, config={"p": 2.2}) for s in range(3)]
+    new = record(id="new", seed=0, config={"p": 2.3}, created="2025-01-01T02:00:00+01:00")
+    assert [r.id for r in tables.of_newest_settings([new, *old])] == ["new"]
+    assert "3 of 4 runs share" in caplog.text
+
+
+def test_another_precision_is_another_configuration(caplog):
+    old = record(id="old", precision="fp32", created="2025-01-01T00:00:00+00:00")
+    new = record(id="new", precision="bf16", created="2024-12-31T23:59:00-01:00")  # 00:59 UTC
+    assert [r.id for r in tables.of_newest_settings([new, old])] == ["new"]
     assert "1 of 2 runs share" in caplog.text
 
 

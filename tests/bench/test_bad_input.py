@@ -1,0 +1,199 @@
+"""Bad input: one line that names what was wrong, exit status 2, no traceback."""
+
+import errno
+
+import pytest
+from typer.testing import CliRunner
+
+from bench import record, schedule
+from bench.block import Machine, run_block
+from bench.run import app
+
+MINIMAL = """
+metrics = ["mig"]
+latent_dim = 4
+[dataset]
+name = "dsprites"
+[dataset.factors]
+shape = ["ellipse"]
+scale = [5]
+orientation = [0]
+posX = [0, 10]
+posY = [0, 10]
+[architecture]
+name = "mlp"
+hidden = 4
+[training]
+epochs = 1
+batch_size = 2
+[[methods]]
+name = "A"
+prior = { name = "isa", subspaces = [2, 2] }
+objective = { name = "beta_vae" }
+"""
+
+
+@pytest.fixture
+def fails(tmp_path, monkeypatch):
+    """Runs the command in this process and gives its error line."""
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, out="runs"):
+        given = [*map(str, arguments), "--out", str(tmp_path / out)]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 2, done.output
+        line = done.stderr.strip()
+        assert line.startswith("error: ")
+        assert "\n" not in line
+        debug = CliRunner().invoke(app, [*given, "--debug"])
+        assert debug.exception is not None
+        assert not isinstance(debug.exception, SystemExit)
+        return line.removeprefix("error: ")
+
+    return call
+
+
+@pytest.fixture
+def grid(tmp_path):
+    def write(old="", new=""):
+        assert old in MINIMAL
+        path = tmp_path / "my.toml"
+        path.write_text(MINIMAL.replace(old, new, 1) if old else MINIMAL + new, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_unknown_grid(fails):
+    assert "unknown grid 'dsprites_bet'; did you mean 'dsprites_beta'?" in fails(
+        "--grid", "dsprites_bet")
+    assert "no grid file at 'none.toml'" in fails("--grid", "none.toml")
+
+
+@pytest.mark.parametrize(("old", "new", "place", "message"), [
+    ('"isa"', '"ise"', "line 20: 'methods[0].prior'", "unknown prior 'ise'; did you mean 'isa'?"),
+    ("beta_vae", "beta_vea", "line 21: 'methods[0].objective'", "did you mean 'beta_vae'"),
+    ('"dsprites"', '"dsprite"', "line 4: 'dataset'", "did you mean 'dsprites'?"),
+    ('"mlp"', '"mpl"', "line 12: 'architecture'", "did you mean 'mlp'?"),
+    ('["mig"]', '["mg"]', "line 2: 'metrics[0]'", "did you mean 'mig'"),
+    ("hidden", "hiden", "method 'A'", "no argument 'hiden'; did you mean 'hidden'?"),
+    ("hidden = 4", "hidden = -4", "method 'A'", "'hidden' must be a positive integer; got -4"),
+    ("subspaces = [2, 2]", "p0 = -1", "method 'A'", "'p0' must be positive; got -1"),
+    ("subspaces", "subspace", "method 'A'", "no argument 'subspace'; did you mean 'subspaces'?"),
+    ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but the grid's latent_dim is 4"),
+    ("epochs = 1", 'epochs = "one"', "line 16: 'training.epochs'", "valid integer"),
+    ("epochs = 1", "epochs = 0", "line 16: 'training.epochs'", "greater than or equal to 1"),
+    ("epochs", "epoch", "line 16: 'training.epoch'", "unknown key; did you mean 'epochs'"),
+    ('name = "A"', "", "'methods[0].name'", "Field required"),
+    ("metrics = ", "metrics 5", "not valid TOML", "line 2"),
+    ("ellipse", "elipse", "line 4: 'dataset'", "did you mean 'ellipse'?"),
+    ("scale = [5]", "scale = [6]", "'dataset'", "scale"),
+    ("", "beta = [-1.0]\n", "method 'A'", "'beta' must be a finite number >= 0; got -1"),
+])
+def test_wrong_grid_files(fails, grid, old, new, place, message):
+    line = fails("--grid", grid(old, new))
+    assert place in line
+    assert message in line
+    assert "my.toml" in line
+
+
+def test_the_line_of_the_dataset_is_its_table(fails, grid):
+    line = fails("--grid", grid("posY = [0, 10]", "posZ = [0, 10]"))
+    assert "did you mean" in line
+    assert "'dataset'" in line
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--only", "B"], "unknown method 'B'; known: A"),
+    (["--profile", "demo"], "unknown profile 'demo'"),
+    (["--precision", "fp16"], "'--precision' must be one of fp32, tf32, bf16; got 'fp16'"),
+    (["--device", "tpu"], "'--device' must be auto, cpu, cuda or cuda:N; got 'tpu'"),
+    (["--device", "cuda:99"], "there is no device 'cuda:99'"),
+    (["--plugin", "none.py"], "plug-in 'none.py' is not a Python file"),
+])
+def test_wrong_options(fails, grid, arguments, message):
+    assert message in fails("--grid", grid(), *arguments)
+
+
+@pytest.mark.parametrize(("source", "message"), [
+    ("import nothing_of_this_name", "line 1: ModuleNotFoundError: No module named"),
+    ("x = 1\ny = (", "line 2: SyntaxError"),
+    ("x = 1", "registers nothing"),
+    ("import priors\n@priors.register('isa')\nclass A(priors.Normal): pass",
+     "line 2: ValueError: prior 'isa' is already registered"),
+])
+def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
+    (tmp_path / "mine.py").write_text(source)
+    line = fails("--grid", grid(), "--plugin", tmp_path / "mine.py")
+    assert "mine.py" in line
+    assert message in line
+
+
+def test_a_plugin_that_is_no_prior(fails, grid, tmp_path):
+    (tmp_path / "noprior.py").write_text(
+        "import priors\n@priors.register('no_prior')\ndef f(latent_dim): return 3")
+    line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"no_prior"'), "--plugin",
+                 tmp_path / "noprior.py")
+    assert "prior 'no_prior' must be a subclass of priors.Prior; got int" in line
+
+
+def test_unwritable_folder(fails, grid, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = fails("--grid", grid(), out="file/runs")
+    assert "cannot write to" in line
+    assert "--out" in line
+
+
+def test_full_disk(fails, grid, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bench.record.os.fsync", full)
+    line = fails("--grid", grid(), "--seeds", 1, "--jobs", 1)
+    assert "cannot write to" in line
+    assert "No space left on device; finished runs are kept" in line
+    left = {p.name for p in (tmp_path / "runs" / "my").iterdir()} - {".lock"}
+    assert not left
+
+
+def test_two_commands_on_one_folder(fails, grid, tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "runs" / "my").mkdir(parents=True)
+    with FileLock(tmp_path / "runs" / "my" / ".lock"):
+        assert "another command is running on" in fails("--grid", grid())
+
+
+def test_half_written_record_is_named_and_redone(grid, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    given = ["--grid", str(grid()), "--out", str(tmp_path / "runs"), "--seeds", "2", "--jobs", "1",
+             "--device", "cpu"]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    first, second = sorted((tmp_path / "runs" / "my").glob("*/record.json"))
+    text = first.read_text(encoding="utf-8")
+    first.write_text(text[: len(text) // 2], encoding="utf-8")
+    again = CliRunner().invoke(app, given)
+    assert again.exit_code == 0
+    assert "1 runs to do, 1 already done" in again.output
+    assert str(first.parent) in caplog.text
+    assert "not a whole record" in caplog.text
+    assert len(record.load(tmp_path / "runs" / "my")) == 2
+    assert first.exists()
+    assert second.exists()
+
+
+def test_errors_of_the_machine_are_not_failed_runs(grid, tmp_path, monkeypatch):
+    """A full memory or disk stops the command; it is not recorded as the run's fault."""
+    from bench import config, job
+
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    [block, *_] = schedule.rounds(job.jobs(config.load(str(grid()))), 1)[0]
+
+    def no_memory(*_):
+        raise MemoryError("full")
+
+    monkeypatch.setattr("bench.block.train", no_memory)
+    with pytest.raises(MemoryError):
+        run_block(block, tmp_path, Machine("cpu"), lambda message: None)
+    assert not record.load(tmp_path)

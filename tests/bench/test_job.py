@@ -1,0 +1,190 @@
+import dataclasses
+import re
+import sys
+
+import pytest
+
+from bench import config, job, plugins
+from bench.config import Plugin
+from bench.job import Job
+from priors.base import registry as priors
+
+CONFIG = {
+    "architecture": {"name": "mlp", "hidden": 16},
+    "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 2]}},
+    "latent_dim": 4,
+    "likelihood": {"name": "bernoulli"},
+    "metrics": [{"name": "mig"}, {"name": "mig_sampled", "num_samples": 50}],
+    "objective": {"name": "beta_tcvae", "over": "groups"},
+    "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.1},
+    "sources": {},
+    "training": {"epochs": 7, "batch_size": 16, "learning_rate": 0.001},
+}
+ONE = Job("grid", "paper", "ISA-TCVAE", 4.0, 3, "fp32", CONFIG)
+
+
+def test_golden_id():
+    """Ids may not change: the runs on people's disks are found by them."""
+    assert ONE.id == GOLDEN
+
+
+GOLDEN = "0" * 16
+
+
+def test_id_is_a_name_for_a_folder():
+    assert re.fullmatch("[0-9a-f]{16}", ONE.id)
+
+
+def test_id_does_not_depend_on_the_order_of_keys():
+    turned = {key: CONFIG[key] for key in reversed(CONFIG)}
+    assert dataclasses.replace(ONE, config=turned).id == ONE.id
+
+
+@pytest.mark.parametrize("labels", [
+    {"grid": "other"}, {"profile": "quick"}, {"method": "renamed"}, {"keep_model": True},
+])
+def test_labels_leave_the_id(labels):
+    assert dataclasses.replace(ONE, **labels).id == ONE.id
+
+
+def test_a_finished_result_depends_on_each_field():
+    changed = [dataclasses.replace(ONE, **change)
+               for change in ({"beta": 4.5}, {"seed": 4}, {"precision": "bf16"})]
+    for key, value in {
+        "architecture": {"name": "mlp", "hidden": 17},
+        "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 3]}},
+        "latent_dim": 5,
+        "likelihood": {"name": "other"},
+        "metrics": [{"name": "mig"}],
+        "objective": {"name": "beta_tcvae", "over": "latents"},
+        "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.2},
+        "sources": {"prior isa": "0123"},
+        "training": {"epochs": 8, "batch_size": 16, "learning_rate": 0.001},
+    }.items():
+        assert CONFIG[key] != value
+        changed.append(dataclasses.replace(ONE, config={**CONFIG, key: value}))
+    assert set(CONFIG) == {*CONFIG} and len(changed) == 3 + len(CONFIG)
+    assert len({j.id for j in [ONE, *changed]}) == len(changed) + 1
+
+
+def test_id_depends_on_the_version_of_the_results(monkeypatch):
+    before = ONE.id
+    monkeypatch.setattr(job, "RESULTS_VERSION", job.RESULTS_VERSION + 1)
+    assert ONE.id != before
+
+
+def test_jobs_of_the_projects_grid():
+    jobs = job.jobs(config.load("dsprites_beta"))
+    assert len(jobs) == 4 * 9 * 50
+    assert len({j.id for j in jobs}) == len(jobs)
+    assert len({j.setting for j in jobs}) == 4 * 9
+    assert {j.seed for j in jobs} == set(range(50))
+    first = jobs[0]
+    assert (first.grid, first.profile, first.method) == ("dsprites_beta", "paper", "β-VAE")
+    assert (first.beta, first.seed, first.precision) == (1.0, 0, "fp32")
+    assert first.config.keys() == CONFIG.keys()
+    assert first.config["sources"] == {}
+    assert first.config["training"] == {
+        "epochs": 20, "batch_size": 2048, "learning_rate": 0.001}
+
+
+def test_jobs_are_ordered_by_method_beta_and_seed():
+    grid = config.load("dsprites_beta", "demo")
+    keys = [(j.method, j.beta, j.seed) for j in job.jobs(grid)]
+    assert keys == [(m.name, b, s) for m in grid.methods for b in (1.0, 4.0) for s in (0, 1)]
+
+
+def test_more_seeds_keep_the_ids_of_the_first():
+    grid = config.load("dsprites_beta", "demo")
+    few = {j.id for j in job.jobs(grid)}
+    more = {j.id for j in job.jobs(grid.model_copy(update={"seeds": 5}))}
+    assert few < more
+    assert len(more) == 4 * 2 * 5
+
+
+def test_profiles_share_the_runs_that_are_the_same():
+    paper, quick = ({j.id for j in job.jobs(config.load("dsprites_beta", p))}
+                    for p in ("paper", "quick"))
+    assert quick < paper
+
+
+def test_only_some_methods():
+    grid = config.load("dsprites_beta", "demo")
+    chosen = job.jobs(grid, "bf16", ["ISA-VAE"])
+    assert {j.method for j in chosen} == {"ISA-VAE"}
+    assert {j.precision for j in chosen} == {"bf16"}
+    assert job.jobs(grid, methods=[]) == []
+
+
+PLUGIN = """
+import priors
+
+@priors.register("tests_job_prior")
+class Mine(priors.Normal):
+    pass
+"""
+
+
+@pytest.fixture
+def load_plugin(tmp_path):
+    """Load a plug-in's text as a fresh process would; its config."""
+    grid = config.load("dsprites_beta", "demo")
+    file = tmp_path / "tests_job_plugin.py"
+
+    def forget():
+        priors._entries.pop("tests_job_prior", None)
+        sys.modules.pop("priorbench_plugin_tests_job_plugin", None)
+
+    def load(text):
+        forget()
+        file.write_text(text)
+        import linecache
+        linecache.checkcache()
+        plugins.load(str(file))
+        method = grid.methods[0].model_copy(update={"prior": Plugin(name="tests_job_prior")})
+        return job.jobs(grid.model_copy(update={"methods": (method,)}))[0]
+
+    yield load
+    forget()
+
+
+def test_the_source_of_a_plugin_is_part_of_the_id(load_plugin):
+    first = load_plugin(PLUGIN)
+    assert list(first.config["sources"]) == ["prior tests_job_prior"]
+    assert load_plugin(PLUGIN).id == first.id
+    changed = load_plugin(PLUGIN + "# another line\n")
+    assert changed.config["sources"] != first.config["sources"]
+    assert changed.id != first.id
+
+
+def test_the_projects_own_plugins_have_no_source():
+    assert job.source_hash("prior", Plugin(name="isa")) is None
+    assert job.source_hash("metrics", Plugin(name="mig")) is None
+
+
+def test_unknown_names_are_placed():
+    grid = config.load("dsprites_beta", "demo")
+    places = []
+
+    def where(*keys):
+        places.append(keys)
+        return f"place {len(places)}"
+
+    job.check(grid, where)
+    assert ("dataset",) in places
+    assert ("metrics", 5) in places
+    assert ("methods", 3, "objective") in places
+    wrong = grid.methods[1].model_copy(update={"prior": Plugin(name="nrmal")})
+    grid = grid.model_copy(update={"methods": (grid.methods[0], wrong)})
+    from bench.errors import UserError
+    with pytest.raises(UserError, match="unknown prior 'nrmal'; did you mean 'normal'"):
+        job.check(grid, where)
+    assert places[-1] == ("methods", 1, "prior")
+
+
+def test_bug_arguments_of_metrics_are_checked_before_anything_is_trained():
+    from bench.errors import UserError
+    grid = config.load("dsprites_beta", "demo")
+    grid = grid.model_copy(update={"metrics": (Plugin(name="mig", stpe=0.5),)})
+    with pytest.raises(UserError, match="'stpe'; did you mean 'step'"):
+        job.check(grid, lambda *keys: "here")
