@@ -94,6 +94,15 @@ def names() -> list[str]:
     return sorted(path.stem for path in GRIDS.glob("*.toml"))
 
 
+def profiles(grid: str) -> list[str]:
+    """Names of a grid's profiles, the one that is the file as it stands first."""
+    values = _parse(_find(grid))
+    others = values.get("profiles", {})
+    if not isinstance(others, dict) or not all(isinstance(p, dict) for p in others.values()):
+        raise UserError(f"{_find(grid)}: 'profiles' must be tables, like [profiles.quick]")
+    return list(dict.fromkeys([values.get("profile", "paper"), *others]))
+
+
 def load(grid: str, profile: str | None = None) -> Grid:
     """Read a grid.
 
@@ -106,22 +115,14 @@ def load(grid: str, profile: str | None = None) -> Grid:
         UserError: no such grid or profile, or a file that is not valid; the file, the key, the
             line and what was expected are named.
     """
-    path = _find(grid)
-    text = _read(path)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
-    profiles = values.pop("profiles", {})
+    known = profiles(grid)
+    if profile is not None and profile not in known:
+        raise UserError(f"{_find(grid)}: unknown profile {profile!r}; {suggest(profile, known)}")
+    values = _parse(_find(grid))
     default = values.pop("profile", "paper")
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise UserError(f"{path}: 'profiles' must be tables, like [profiles.quick]")
-    if profile is not None and profile not in {default, *profiles}:
-        raise UserError(f"{path}: unknown profile {profile!r}; "
-                        f"{suggest(profile, [default, *profiles])}")
     chosen = profile or default
-    values = _override(values, profiles.get(chosen, {}))
-    values.setdefault("name", path.stem)
+    values = _override(values, values.pop("profiles", {}).get(chosen, {}))
+    values.setdefault("name", _find(grid).stem)
     try:
         return Grid.model_validate({**values, "profile": chosen}, strict=False)
     except ValidationError as error:
@@ -155,6 +156,13 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
 
 
 def _override(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

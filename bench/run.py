@@ -60,7 +60,8 @@ def main(
         machine = plan.machine(todo, where, jobs, plugin_files)
         failed = sum(r.status == "failed" for r in done.values())
         planned = plan.make(todo, len(done), failed, machine)
-        _announce(console, study, planned, precision)
+        others = [name for name in config.profiles(grid) if name != study.profile]
+        _announce(console, study, planned, precision, others)
         if dry_run:
             return
         _run(planned, folder, console)
@@ -114,7 +115,10 @@ def _done(
     return done
 
 
-def _announce(console: Console, study: config.Grid, planned: Plan, precision: str) -> None:
+def _announce(
+    console: Console, study: config.Grid, planned: Plan, precision: str, others: Sequence[str]
+) -> None:
+    """Print the plan; ``others`` are the grid's other profiles."""
     machine = planned.machine
     failed = f" ({planned.failed} failed)" if planned.failed else ""
     lines = [
@@ -130,9 +134,11 @@ def _announce(console: Console, study: config.Grid, planned: Plan, precision: st
             f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)}",
         ]
     if planned.seconds > plan.DAY:
-        shorter = "a GPU (--device cuda), " if machine.device == "cpu" else ""
-        lines.append(f"that is long: shorter are {shorter}fewer seeds (--seeds 5; more can be "
-                     "added later) or another profile (--profile quick)")
+        shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []
+        if study.seeds > 1:
+            shorter.append("fewer seeds (--seeds 1; more can be added later)")
+        shorter += [f"--profile {name}" for name in others]
+        lines.append("that is long; shorter may be " + ", ".join(shorter))
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 
