@@ -106,7 +106,7 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
             with build.precision(job.precision):
                 evaluation = evaluate(trained.model, build.dataset(job),
                                       build.pixels(job, machine.device), job.seed, chosen)
-            reason = _not_finite(evaluation.scores)
+            reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)
     result = Record(
@@ -144,19 +144,22 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _not_finite(scores: dict[str, float]) -> str | None:
-    """Why scores that are not all finite make a failed run; None if they are."""
-    wrong = [f"{name} is {value:g}" for name, value in scores.items() if not math.isfinite(value)]
+def _not_finite(evaluation: Evaluation) -> str | None:
+    """Why a trained run has failed whose scores, or what it learned, are not all finite."""
+    values = {**{name: [value] for name, value in evaluation.scores.items()}, **evaluation.learned}
+    wrong = [f"{name} is {value:g}" for name, column in values.items() for value in column
+             if not math.isfinite(value)]
     return "after training, " + ", ".join(wrong) if wrong else None
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line, with the place that raised it; errors of the machine go on up."""
-    if isinstance(error, OSError | MemoryError | torch.OutOfMemoryError):
-        raise error
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    """An error in one line, with the last place of its way that is no installed package's."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        raise error  # the machine's, not the run's
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text} ({Path(last.filename).name}, line {last.lineno})"
+    return f"{type(error).__name__}: {text} ({Path(own[-1].filename).name}, line {own[-1].lineno})"
 
 
 @cache

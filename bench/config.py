@@ -4,11 +4,19 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from bench.errors import UserError
+from bench.errors import UserError, place
 from bench.registry import suggest
 
 GRIDS = Path(__file__).parent / "grids"
@@ -37,12 +45,24 @@ class Plugin(BaseModel):
         return dict(self.model_extra or {})
 
 
+Beta = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _distinct(values: Sequence[float]) -> Sequence[float]:
+    if len(set(values)) < len(values):
+        raise ValueError("the values must differ from each other")
+    return values
+
+
+Betas = Annotated[tuple[Beta, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)]
+
+
 class Training(Table):
     """How every seed is trained; the defaults are the ISA-VAE paper's for dSprites (Table 1)."""
 
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(2048, ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
 
 
 class Method(Table):
@@ -51,7 +71,7 @@ class Method(Table):
     name: str = Field(min_length=1)
     prior: Plugin
     objective: Plugin
-    beta: tuple[float, ...] = ()
+    beta: Betas | None = None
 
 
 class Grid(Table):
@@ -62,18 +82,27 @@ class Grid(Table):
     description: str = ""
     seeds: int = Field(50, ge=1)
     keep_models: bool = False
-    beta: tuple[float, ...] = (1.0,)
+    beta: Betas = (1.0,)
     dataset: Plugin
     architecture: Plugin = Plugin(name="mlp")
     likelihood: Plugin = Plugin(name="bernoulli")
     latent_dim: int = Field(20, ge=1)
     training: Training = Training()
-    metrics: tuple[Plugin, ...] = Field(min_length=1)
-    methods: tuple[Method, ...] = Field(min_length=1)
+    metrics: tuple[Plugin, ...] = Field(min_length=1, strict=False)
+    methods: tuple[Method, ...] = Field(min_length=1, strict=False)
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_differ(cls, metrics: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
+        names = [metric.name for metric in metrics]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"metric {name!r} is there twice")
+        return metrics
 
     @field_validator("methods")
     @classmethod
-    def _distinct(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    def _methods_differ(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         seen: dict[str, Method] = {}
         for method in methods:
             for other in seen.values():
@@ -86,7 +115,7 @@ class Grid(Table):
 
     def betas(self, method: Method) -> tuple[float, ...]:
         """The method's own β, or the grid's."""
-        return method.beta or self.beta
+        return self.beta if method.beta is None else method.beta
 
 
 def names() -> list[str]:
@@ -96,11 +125,14 @@ def names() -> list[str]:
 
 def profiles(grid: str) -> list[str]:
     """Names of a grid's profiles, the one that is the file as it stands first."""
-    values = _parse(_find(grid))
-    others = values.get("profiles", {})
+    path = _find(grid)
+    values = _parse(path)
+    default, others = values.get("profile", "paper"), values.get("profiles", {})
+    if not isinstance(default, str):
+        raise UserError(f"{where(grid, '', ['profile'])}: must be a name; got {default!r}")
     if not isinstance(others, dict) or not all(isinstance(p, dict) for p in others.values()):
-        raise UserError(f"{_find(grid)}: 'profiles' must be tables, like [profiles.quick]")
-    return list(dict.fromkeys([values.get("profile", "paper"), *others]))
+        raise UserError(f"{path}: 'profiles' must be tables, like [profiles.quick]")
+    return list(dict.fromkeys([default, *others]))
 
 
 def load(grid: str, profile: str | None = None) -> Grid:
@@ -115,16 +147,17 @@ def load(grid: str, profile: str | None = None) -> Grid:
         UserError: no such grid or profile, or a file that is not valid; the file, the key, the
             line and what was expected are named.
     """
-    known = profiles(grid)
+    known, path = profiles(grid), _find(grid)
     if profile is not None and profile not in known:
-        raise UserError(f"{_find(grid)}: unknown profile {profile!r}; {suggest(profile, known)}")
-    values = _parse(_find(grid))
-    default = values.pop("profile", "paper")
-    chosen = profile or default
-    values = _override(values, values.pop("profiles", {}).get(chosen, {}))
-    values.setdefault("name", _find(grid).stem)
+        raise UserError(f"{path}: unknown profile {profile!r}; {suggest(profile, known)}")
+    values = {"name": path.stem, **_parse(path)}
+    chosen = profile or known[0]
+    values.pop("profile", None)
+    changes = values.pop("profiles", {}).get(chosen, {})
+    with place(f"{where(grid, chosen, [])}, profile {chosen!r}"):
+        values = _override(_plugins_as_tables(values), changes)
     try:
-        return Grid.model_validate({**values, "profile": chosen}, strict=False)
+        return Grid.model_validate({**values, "profile": chosen})
     except ValidationError as error:
         keys, message = _explain(error)
         raise UserError(f"{where(grid, chosen, keys)}: {message}") from error
@@ -133,9 +166,9 @@ def load(grid: str, profile: str | None = None) -> Grid:
 def where(grid: str, profile: str, keys: Sequence[str | int]) -> str:
     """A place in a grid's file, like ``my.toml, line 12: 'methods[0].beta'``."""
     path = _find(grid)
-    place = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
+    key = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
     line = find_line(_read(path), keys, profile)
-    return f"{path}{f', line {line}' if line else ''}" + (f": '{place}'" if place else "")
+    return f"{path}{f', line {line}' if line else ''}" + (f": '{key}'" if key else "")
 
 
 def _find(grid: str) -> Path:
@@ -165,26 +198,56 @@ def _parse(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not valid TOML: {error}") from error
 
 
+def _plugins_as_tables(values: dict[str, Any]) -> dict[str, Any]:
+    """Bare names and defaults of the file's own plug-ins as tables, to lay a profile over."""
+    tables = dict(values)
+    for key in ("dataset", "architecture", "likelihood"):
+        default = Grid.model_fields[key].default
+        value = values.get(key, default.name if isinstance(default, Plugin) else None)
+        if isinstance(value, str):
+            tables[key] = {"name": value}
+    return tables
+
+
 def _override(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """``values`` with ``changes`` laid over them, table by table.
 
-    A list replaces a list, except that ``methods = ["A", "B"]`` keeps those of the file's methods.
+    A list replaces a list, except that ``methods = ["A", "B"]`` keeps those of the file's methods;
+    another plug-in replaces a plug-in with all its arguments.
+
+    Raises:
+        ValueError: methods that the file does not have.
     """
     merged = dict(values)
     for key, change in changes.items():
         old = values.get(key)
-        if key == "methods" and all(isinstance(name, str) for name in change):
-            known = {m.get("name"): m for m in old or []}
-            unknown = [name for name in change if name not in known]
-            if unknown:
-                raise UserError(f"a profile names method {unknown[0]!r}; "
-                                f"{suggest(unknown[0], list(known))}")
-            merged[key] = [known[name] for name in change]
-        elif isinstance(old, dict) and isinstance(change, dict):
+        if key == "methods":
+            merged[key] = _chosen_methods(old, change)
+        elif _same_table(old, change):
             merged[key] = _override(old, change)
         else:
             merged[key] = change
     return merged
+
+
+def _same_table(old: Any, change: Any) -> bool:
+    """Whether ``change`` is laid over ``old``: tables both, and not of different plug-ins."""
+    if not isinstance(old, dict) or not isinstance(change, dict):
+        return False
+    return change.get("name", old.get("name")) == old.get("name")
+
+
+def _chosen_methods(methods: Any, chosen: Any) -> Any:
+    """The methods whose names a profile gives, or the methods that it gives whole."""
+    if not isinstance(chosen, list):
+        raise ValueError(f"'methods' must be a list of names or of tables; got {chosen!r}")
+    if not all(isinstance(name, str) for name in chosen):
+        return chosen
+    known = {m.get("name"): m for m in methods or [] if isinstance(m, dict)}
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"unknown method {name!r}; {suggest(name, list(known))}")
+    return [known[name] for name in chosen]
 
 
 def _explain(error: ValidationError) -> tuple[list[str | int], str]:
@@ -225,7 +288,7 @@ def find_line(text: str, keys: Sequence[str | int], profile: str = "") -> int | 
     table: list[str | int] = []
     counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        heading = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line)
+        heading = re.match(r"\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]+\s*(?:#.*)?$", line)
         assigned = re.match(r"\s*([\w.\-\"']+)\s*=", line)
         if heading:
             table = [part.strip(" \"'") for part in heading[2].split(".")]

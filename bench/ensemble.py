@@ -53,6 +53,7 @@ class Ensemble:
         members = [_initialise(build, seed).to(device) for seed in seeds]
         self.seeds = torch.tensor(list(seeds), device=device)
         self.template = members[0]
+        self._pristine = copy.deepcopy(members[0])
         self.parameters, self.buffers = stack_module_state(members)
         self.optimizer = self._adam(learning_rate)
         self._order = (-1, self.seeds)
@@ -93,7 +94,7 @@ class Ensemble:
             kept = []
             for parameter in group["params"]:
                 state = self.optimizer.state.pop(parameter, {})
-                smaller = parameter.detach()[alive].requires_grad_()
+                smaller = parameter.detach()[alive].requires_grad_(parameter.requires_grad)
                 self.optimizer.state[smaller] = {
                     key: value[alive] if value.shape == parameter.shape else value
                     for key, value in state.items()
@@ -104,9 +105,11 @@ class Ensemble:
 
     def member(self, index: int) -> VAE:
         """The trained model of the seed at ``index`` of the block, a module of its own."""
-        loss = copy.deepcopy(self.template)
-        state = {**self.parameters, **self.buffers}
-        loss.load_state_dict({name: state[name][index].detach() for name in loss.state_dict()})
+        loss = copy.deepcopy(self._pristine)
+        with torch.no_grad():
+            for name, value in [*loss.named_parameters(), *loss.named_buffers()]:
+                stacked = self.parameters if name in self.parameters else self.buffers
+                value.copy_(stacked[name][index])
         return loss.model.eval()
 
     def _losses(

@@ -72,6 +72,8 @@ def evaluate(
     codes = _codes(model, dataset, encoded, seed)
     for name, arguments in chosen.items():
         for column, value in metrics.get(name)(codes, **arguments).items():
+            if column in result.scores or column in result.artefacts:
+                raise ValueError(f"metric {name!r} gives {column!r}, which is there already")
             if isinstance(value, Tensor) and value.ndim:
                 result.artefacts[column] = value.cpu().numpy()
             else:

@@ -107,13 +107,15 @@ def _config(grid: Grid, method: Any) -> dict[str, Any]:
 
 
 def check(grid: Grid, where: Callable[..., str]) -> None:
-    """Look every plug-in of a grid up, so that the place of an unknown name can be said.
+    """Look every plug-in of a grid up, so that the place of what is wrong can be said.
+
+    What is called only after training, the metrics, has its arguments checked too.
 
     Args:
         grid: the study.
         where: words for a place in its file, given the keys.
     Raises:
-        UserError: a name that is not registered.
+        UserError: a name that is not registered, or an argument that a metric does not take.
     """
     named = [(kind, (kind,), getattr(grid, kind))
              for kind in ("dataset", "architecture", "likelihood")]
@@ -123,6 +125,8 @@ def check(grid: Grid, where: Callable[..., str]) -> None:
     for kind, keys, part in named:
         with place(where(*keys)):
             REGISTRIES[kind].get(part.name)
+            if kind == "metrics":
+                REGISTRIES[kind].check(part.name, None, **part.arguments)
 
 
 def source_hash(kind: str, part: Plugin) -> str | None:

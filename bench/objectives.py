@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +99,7 @@ class BetaTCVAE(Objective):
         if self.over == "latents":
             groups = tuple((i,) for i in range(z.shape[-1]))
         pairs = q[None].log_prob_groups(z[:, None], groups)
-        log_weights = self._log_weights(batch, dataset_size).to(z)
+        log_weights = _log_weights(self.estimator, batch, dataset_size, z.device).to(z.dtype)
         log_qz = torch.logsumexp(pairs.sum(-1) + log_weights, dim=1)
         log_qz_groups = torch.logsumexp(pairs + log_weights[..., None], dim=1).sum(-1)
         information = q.log_prob(z) - log_qz
@@ -107,10 +108,15 @@ class BetaTCVAE(Objective):
         loss = information + self.beta * total_correlation + rest - draw.log_likelihood
         return loss.mean()
 
-    def _log_weights(self, batch: int, dataset_size: int) -> Tensor:
-        if self.estimator == "weighted":
-            return torch.full((batch, batch), -math.log(batch * dataset_size))
-        return stratified_weights(batch, dataset_size).log()
+
+@lru_cache(maxsize=4)
+def _log_weights(
+    estimator: str, batch: int, dataset_size: int, device: torch.device
+) -> Tensor:
+    """Log weights of the batch's posteriors in q(z) at each of its draws, (batch, batch)."""
+    if estimator == "weighted":
+        return torch.full((batch, batch), -math.log(batch * dataset_size), device=device)
+    return stratified_weights(batch, dataset_size).log().to(device)
 
 
 def stratified_weights(batch: int, dataset_size: int) -> Tensor:

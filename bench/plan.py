@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,7 +115,10 @@ def machine(
     of as many seeds as fit into its memory.
     """
     if device != "cpu":
-        size = min(_fitting(jobs[0], device), max(j.seed for j in jobs) + 1) if jobs else 1
+        settings = Counter(job.setting for job in jobs)
+        first_of_methods = {job.method: job for job in reversed(jobs)}.values()
+        fits = [_fitting(job, device) for job in first_of_methods]
+        size = min([max(settings.values(), default=1), *fits])
         return Machine(device, workers or 1, 1, size, tuple(plugins))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = cores or 1
@@ -130,9 +134,9 @@ def pick_device(name: str) -> str:
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind == "cpu" and not number:
+    if name == "cpu":
         return name
+    kind, _, number = name.partition(":")
     if kind != "cuda" or not (number.isdigit() or name == "cuda"):
         raise ValueError(f"'--device' must be auto, cpu, cuda or cuda:N; got {name!r}")
     if int(number or 0) >= torch.cuda.device_count():

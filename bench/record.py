@@ -31,7 +31,8 @@ class Record(BaseModel):
     ``images_per_second``. A failed run has a ``reason`` and no scores.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # NaN and infinity stay themselves: a failed run may have learned them
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
     version: Literal[1] = 1
     id: str
@@ -115,16 +116,22 @@ def relabel(folder: Path, old: Record, **labels: str) -> Record:
     profile that shares runs with another, finds them done.
     """
     new = old.model_copy(update=labels)
-    unfinished = folder / new.id / f"{UNFINISHED}{RECORD}"
-    _write(unfinished, _encode(new))
-    unfinished.replace(folder / new.id / RECORD)
+    unfinished = folder / f"{UNFINISHED}{RECORD}"
+    try:
+        _write(unfinished, _encode(new))
+        unfinished.replace(folder / new.id / RECORD)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return new
 
 
 def clean(folder: Path) -> None:
     """Remove what runs that were killed in mid-write have left in ``folder``."""
     for path in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def artefacts(folder: Path, run_id: str) -> dict[str, np.ndarray]:

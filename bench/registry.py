@@ -35,6 +35,7 @@ class Registry:
         self.kind = kind
         self.group = group
         self._entries: dict[str, Callable[..., Any]] = {}
+        self._loading: str | None = None
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that registers a class or function under ``name``.
@@ -47,7 +48,7 @@ class Registry:
                              f"'-' and '_'; got {name!r}")
 
         def add(entry: T) -> T:
-            if name in self.names():
+            if name in self._entries or (name in self._installed() and name != self._loading):
                 raise ValueError(f"{self.kind} {name!r} is already registered; choose another name")
             self._entries[name] = entry
             return entry
@@ -65,11 +66,14 @@ class Registry:
         installed = self._installed()
         if name not in installed:
             raise ValueError(f"unknown {self.kind} {name!r}; {suggest(name, self.names())}")
+        self._loading = name  # its module may carry the decorator too
         try:
             self._entries[name] = installed[name].load()
         except Exception as error:
             raise ValueError(f"{self.kind} {name!r} of {installed[name].value!r} "
                              f"does not import: {error}") from error
+        finally:
+            self._loading = None
         return self._entries[name]
 
     def build(self, name: str, *args: Any, **arguments: Any) -> Any:
@@ -78,18 +82,25 @@ class Registry:
         Raises:
             ValueError: unknown name; unknown, missing or refused arguments.
         """
-        entry = self.get(name)
-        accepted = inspect.signature(entry).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        self.check(name, *args, **arguments)
+        return self.get(name)(*args, **arguments)
+
+    def check(self, name: str, *args: Any, **arguments: Any) -> None:
+        """See that the entry ``name`` takes the arguments, without calling it.
+
+        Raises:
+            ValueError: unknown name; unknown or missing arguments.
+        """
+        signature = inspect.signature(self.get(name))
+        if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
             for key in arguments:
-                if key not in accepted:
+                if key not in signature.parameters:
                     raise ValueError(f"{self.kind} {name!r} has no argument {key!r}; "
-                                     f"{suggest(key, list(accepted))}")
+                                     f"{suggest(key, list(signature.parameters))}")
         try:
-            inspect.signature(entry).bind(*args, **arguments)
+            signature.bind(*args, **arguments)
         except TypeError as error:
             raise ValueError(f"{self.kind} {name!r}: {error}") from error
-        return entry(*args, **arguments)
 
     def names(self) -> list[str]:
         """All registered names, sorted."""

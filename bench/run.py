@@ -11,9 +11,11 @@ from multiprocessing import Manager
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from filelock import FileLock, Timeout
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from bench import build, config, job, plan, plugins, record, schedule
@@ -110,7 +112,8 @@ def _done(
             continue
         labels = {"method": j.method, "profile": j.profile}
         if not dry_run and labels != {key: getattr(old, key) for key in labels}:
-            old = record.relabel(folder, old, **labels)
+            with place(f"cannot write to {folder}"):
+                old = record.relabel(folder, old, **labels)
         done[j.id] = old
     return done
 
@@ -158,6 +161,9 @@ def _run(planned: Plan, folder: Path, console: Console) -> None:
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}; finished runs are "
                         "kept: make room or permission and give the same command again") from error
+    except (MemoryError, torch.OutOfMemoryError, TerminatedWorkerError) as error:
+        raise UserError(f"a process ran out of memory ({type(error).__name__}); finished runs are "
+                        "kept: go on with fewer processes (--jobs) or a smaller batch") from error
     for path in report.write(folder):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 

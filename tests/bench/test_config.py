@@ -247,7 +247,7 @@ def test_the_line_is_not_that_of_another_profile(write):
     assert error(path, "other").startswith(f"{path}, line 1: ")
 
 
-BUGS = {
+BAD_VALUES = {
     "seeds a string": ("seeds = 3", 'seeds = "3"', "'seeds'"),
     "seeds a truth value": ("seeds = 3", "seeds = true", "'seeds'"),
     "epochs a string": ("epochs = 7", 'epochs = "7"', "'training.epochs'"),
@@ -266,8 +266,8 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "place"), BUGS.values(), ids=BUGS)
-def test_bug_bad_values_are_refused(write, old, new, place):
+@pytest.mark.parametrize(("old", "new", "place"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_bad_values_are_refused(write, old, new, place):
     path = write(GOOD, (old, new))
     text = error(path)
     assert text.startswith(f"{path}, line ")
@@ -279,36 +279,36 @@ def test_bug_bad_values_are_refused(write, old, new, place):
     ('methods = ["B"]', "methods = 5", "other"),
     ('methods = ["B"]', 'methods = "B"', "other"),
 ], ids=["profile a list", "methods a number", "methods a string"])
-def test_bug_wrong_types_in_profiles_are_refused(write, old, new, profile):
+def test_wrong_types_in_profiles_are_refused(write, old, new, profile):
     path = write(GOOD, (old, new))
     assert error(path, profile).startswith(path)
 
 
-def test_bug_methods_that_are_names_only(write):
+def test_methods_that_are_names_only(write):
     """A profile picks among methods that are none."""
     text = 'methods = ["B"]\n' + GOOD[: GOOD.index("[[methods]]")]
     path = write(text + '[profiles.other]\nmethods = ["B"]\n')
     assert error(path, "other").startswith(path)
 
 
-def test_bug_errors_of_a_profiles_methods_name_the_file(write):
+def test_errors_of_a_profiles_methods_name_the_file(write):
     path = write(GOOD, ('methods = ["B"]', 'methods = ["BB"]'))
     assert error(path, "other").startswith(path)
 
 
-def test_bug_a_profile_overrides_a_bare_name(write):
+def test_a_profile_overrides_a_bare_name(write):
     """``dataset = "dsprites"`` is the same as ``dataset = { name = "dsprites" }``."""
     text = GOOD.replace('[dataset]\nname = "dsprites"\nfactors = { shape = ["heart"] }\n', "")
     grid = config.load(write('dataset = "dsprites"\n' + text), "quick")
     assert grid.dataset == Plugin(name="dsprites", factors={"scale": [0]})
 
 
-def test_bug_a_profile_overrides_a_default_plugin(write):
+def test_a_profile_overrides_a_default_plugin(write):
     grid = config.load(write(GOOD, ("seeds = 1", "architecture.hidden = 32")), "quick")
     assert grid.architecture == Plugin(name="mlp", hidden=32)
 
 
-def test_bug_a_profile_with_another_plugin_does_not_take_the_arguments_of_the_first(write):
+def test_a_profile_with_another_plugin_does_not_take_the_arguments_of_the_first(write):
     path = write(GOOD, ("dataset.factors.scale = [0]", 'dataset = { name = "other" }'))
     assert config.load(path, "quick").dataset == Plugin(name="other")
 

@@ -257,7 +257,7 @@ class Frozen(MLP):
         self.encoder[0].weight.requires_grad_(False)
 
 
-def test_bug_frozen_parameters_stay_frozen_when_a_seed_leaves(pixels):
+def test_frozen_parameters_stay_frozen_when_a_seed_leaves(pixels):
     block = ensemble([0, 1, 2], architecture=Frozen)
     name = "model.architecture.encoder.0.weight"
     before = block.parameters[name].clone()
@@ -278,7 +278,7 @@ class Tied(Architecture):
         self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), shared, nn.Linear(hidden, 36))
 
 
-def test_bug_an_architecture_that_shares_a_layer_gives_its_model_back(pixels):
+def test_an_architecture_that_shares_a_layer_gives_its_model_back(pixels):
     """Or is refused at the start, not after the training."""
     block = ensemble([0, 1], architecture=Tied)
     block.step(pixels, BATCH, 0, 0, 1)

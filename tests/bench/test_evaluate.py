@@ -226,7 +226,7 @@ def test_no_gradients_and_no_draws_of_the_global_generator(data, pixels):
     assert all(math.isfinite(value) for value in result.scores.values())
 
 
-def test_bug_two_metrics_may_not_give_the_same_score(data, pixels, monkeypatch):
+def test_two_metrics_may_not_give_the_same_score(data, pixels, monkeypatch):
     """A plug-in's column named like another would silently replace it."""
     monkeypatch.setitem(metrics.base.registry._entries, "mine", lambda codes: {"kl": 0.0})
     with pytest.raises(ValueError, match="'kl'"):

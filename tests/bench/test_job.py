@@ -199,7 +199,7 @@ def test_unknown_names_are_placed():
     assert places[-1] == ("methods", 1, "prior")
 
 
-def test_bug_arguments_of_metrics_are_checked_before_anything_is_trained():
+def test_arguments_of_metrics_are_checked_before_anything_is_trained():
     grid = config.load("dsprites_beta", "demo")
     grid = grid.model_copy(update={"metrics": (Plugin(name="mig", stpe=0.5),)})
     with pytest.raises(UserError, match="'stpe'; did you mean 'step'"):

@@ -154,14 +154,14 @@ def test_machine_on_a_gpu(jobs, monkeypatch):
     assert plan.machine([], "cuda", None, []).block_size == 1
 
 
-def test_bug_a_gpus_block_fits_every_method(jobs, monkeypatch):
+def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
     """β-TCVAE's pairs of images take several times the memory of β-VAE."""
     fitting = {"A": 3, "B": 1}
     monkeypatch.setattr(plan, "_fitting", lambda j, device: fitting[j.method])
     assert plan.machine(jobs, "cuda", None, []).block_size == 1
 
 
-def test_bug_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
+def test_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
     """Resumed with the last seed of each setting: a block of one, also in the calibration."""
     monkeypatch.setattr(plan, "_fitting", lambda j, device: 200)
     left = [j for j in jobs if j.seed == 2]
@@ -194,7 +194,7 @@ def test_no_device(gpus, name):
         plan.pick_device(name)
 
 
-def test_bug_no_device_with_a_colon(gpus):
+def test_no_device_with_a_colon(gpus):
     gpus(2)
     with pytest.raises(ValueError, match="'--device' must be auto, cpu, cuda or cuda:N; got"):
         plan.pick_device("cpu:")

@@ -287,7 +287,7 @@ def test_relabel_on_a_full_disk_keeps_the_old_record(tmp_path, monkeypatch):
     assert record.load(tmp_path) == [old]
 
 
-def test_bug_relabel_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+def test_relabel_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     path = save(tmp_path)
     before = {p.name for p in path.iterdir()}
     monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
@@ -297,7 +297,7 @@ def test_bug_relabel_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_bug_a_failed_run_whose_exponents_are_not_finite_is_found_again(tmp_path, value):
+def test_a_failed_run_whose_exponents_are_not_finite_is_found_again(tmp_path, value):
     """Parameters that are not finite at the end: the row may not be done again for ever."""
     one = make(status="failed", reason="after training, elbo is nan", scores={},
                learned={"exponents": [value, 2.0]})

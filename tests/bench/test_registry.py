@@ -125,7 +125,7 @@ def test_an_installed_name_is_taken(shapes, monkeypatch):
         shapes.register("disc")(list)
 
 
-def test_bug_an_installed_plugin_may_also_carry_the_decorator(shapes, monkeypatch):
+def test_an_installed_plugin_may_also_carry_the_decorator(shapes, monkeypatch):
     """The same file works by ``--plugin`` and, moved to a package, by its entry point."""
     installed(monkeypatch, disc=lambda: shapes.register("disc")(dict))
     assert shapes.get("disc") is dict
