@@ -18,7 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
-from bench import build, config, job, plan, plugins, record, schedule
+from bench import build, config, gridfile, job, plan, plugins, record, schedule
 from bench.block import Machine
 from bench.cli import application
 from bench.display import Display
@@ -62,7 +62,7 @@ def main(
         machine = plan.machine(todo, where, jobs, plugin_files)
         failed = sum(r.status == "failed" for r in done.values())
         planned = plan.make(todo, len(done), failed, machine)
-        others = [name for name in config.profiles(grid) if name != study.profile]
+        others = [name for name in gridfile.profiles(grid) if name != study.profile]
         _announce(console, study, planned, precision, others)
         if dry_run:
             return
@@ -82,7 +82,7 @@ def _wanted(
             raise UserError(f"unknown method {name!r}; {suggest(name, known)}")
 
     def where(*keys: str | int) -> str:
-        return config.where(grid, study.profile, keys)
+        return gridfile.where(grid, study.profile, keys)
 
     job.check(study, where)
     wanted = job.jobs(study, precision, only or None)

@@ -1,8 +1,9 @@
 import pytest
 
-from bench import config
-from bench.config import Plugin, find_line
+from bench import config, gridfile
+from bench.config import Plugin
 from bench.errors import UserError
+from bench.gridfile import find_line
 
 GOOD = """\
 seeds = 3
@@ -129,7 +130,7 @@ def test_the_projects_own_grid():
     assert [m.name for m in grid.methods] == ["β-VAE", "β-TCVAE", "ISA-VAE", "ISA-TCVAE"]
     assert grid.beta == (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6)
     assert (grid.training.epochs, grid.training.batch_size) == (20, 2048)
-    assert "dsprites_beta" in config.names()
+    assert "dsprites_beta" in gridfile.names()
     for profile in ("quick", "demo"):
         assert config.load("dsprites_beta", profile).profile == profile
 
@@ -324,6 +325,6 @@ def test_find_line(keys, line):
 
 def test_where(write):
     path = write()
-    assert config.where(path, "paper", ["methods", 1, "beta"]) == (
+    assert gridfile.where(path, "paper", ["methods", 1, "beta"]) == (
         f"{path}, line 22: 'methods[1].beta'")
-    assert config.where(path, "quick", ["seeds"]) == f"{path}, line 25: 'seeds'"
+    assert gridfile.where(path, "quick", ["seeds"]) == f"{path}, line 25: 'seeds'"

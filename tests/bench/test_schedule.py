@@ -241,7 +241,9 @@ def test_a_full_memory_goes_on_up(broken, tmp_path):
 
 def test_a_plugins_own_trouble_with_files_is_a_failed_run(broken, tmp_path):
     run(broken(OutOfSpace), tmp_path / "runs")
-    assert {r.status for r in record.load(tmp_path / "runs")} == {"failed"}
+    found = record.load(tmp_path / "runs")
+    assert {(r.method, r.status) for r in found} == {("A", "failed"), ("B", "finished")}
+    assert "No space left on device" in found[0].reason
 
 
 def test_a_full_disk_goes_on_up(jobs, tmp_path, monkeypatch):
