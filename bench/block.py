@@ -105,7 +105,8 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
         try:
             with build.precision(job.precision):
                 evaluation = evaluate(trained.model, build.dataset(job),
-                                      build.pixels(job, machine.device), job.seed, chosen)
+                                      build.pixels(job, machine.device), job.seed, chosen,
+                                      job.config["importance_samples"])
             reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)

@@ -84,6 +84,7 @@ class Grid(Table):
     likelihood: Plugin = Plugin(name="bernoulli")
     latent_dim: int = Field(20, ge=1)
     training: Training = Training()
+    importance_samples: int = Field(0, ge=0)
     metrics: tuple[Plugin, ...] = Field(min_length=1, strict=False)
     methods: tuple[Method, ...] = Field(min_length=1, strict=False)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import metrics
-from bench import streams
+from bench import importance, streams
 from bench.model import VAE
 from bench.pixels import Pixels
 from datasets import FactorDataset
@@ -50,7 +50,8 @@ class Encoded:
 
 @torch.no_grad()
 def evaluate(
-    model: VAE, dataset: FactorDataset, pixels: Pixels, seed: int, chosen: Mapping[str, dict]
+    model: VAE, dataset: FactorDataset, pixels: Pixels, seed: int, chosen: Mapping[str, dict],
+    importance_samples: int = 0,
 ) -> Evaluation:
     """Scores of a trained model over the whole dataset.
 
@@ -60,6 +61,7 @@ def evaluate(
         pixels: the images.
         seed: of the draws.
         chosen: metrics by name, each with its arguments.
+        importance_samples: of the importance-weighted log-likelihood; 0 leaves it out.
     """
     encoded = encode(model, pixels, seed)
     reconstruction, kl = encoded.log_likelihood.mean().item(), encoded.kl.mean().item()
@@ -69,6 +71,9 @@ def evaluate(
         "kl": kl,
         "elbo": reconstruction - kl,
     })
+    if importance_samples:
+        estimate = importance.log_likelihood(model, pixels, seed, importance_samples)
+        result.scores["log_likelihood"] = estimate.mean().item()
     codes = _codes(model, dataset, encoded, seed)
     for name, arguments in chosen.items():
         for column, value in metrics.get(name)(codes, **arguments).items():

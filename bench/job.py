@@ -99,6 +99,7 @@ def _config(grid: Grid, method: Any) -> dict[str, Any]:
     config: dict[str, Any] = {kind: part.model_dump(mode="json") for kind, part in parts.items()}
     config["metrics"] = [part.model_dump(mode="json") for part in grid.metrics]
     config["latent_dim"] = grid.latent_dim
+    config["importance_samples"] = grid.importance_samples
     config["training"] = grid.training.model_dump(mode="json")
     sources = {f"{kind} {part.name}": source_hash(kind, part)
                for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]}

@@ -10,8 +10,9 @@ MASK = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 
-ORDER, NOISE, EVALUATION = range(3)
-"""Purposes of a seed's streams: order of the data, noise of training, noise of evaluation."""
+ORDER, NOISE, EVALUATION, IMPORTANCE = range(4)
+"""Purposes of a seed's streams: order of the data; noise of training, of the evaluation, and of
+the importance-weighted likelihood."""
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, ...]:
