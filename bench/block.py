@@ -23,7 +23,7 @@ from bench.record import Record
 from bench.train import Trained, train
 
 Tell = Callable[[tuple], None]
-"""Takes messages of progress: (block, epochs done, epochs in all, images per second)."""
+"""Takes messages of progress: block, its runs, epochs done, epochs in all, images per second."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
     pixels = build.pixels(block.jobs[0], machine.device)
 
     def report(epoch: int, rate: float) -> None:
-        tell((block.label, epoch, training["epochs"], rate))
+        tell((block.label, len(block.jobs), epoch, training["epochs"], rate))
 
     report(0, 0.0)
     try:

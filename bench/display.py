@@ -27,8 +27,8 @@ class Display:
 
     def __init__(self, total: int, console: Console) -> None:
         self.console = console
-        self.running: dict[str, tuple[int, int, float]] = {}
-        self.total, self.done, self.share = total, 0, {}
+        self.running: dict[str, tuple[int, int, int, float]] = {}
+        self.total, self.done = total, 0
         self.start = self.last_line = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -47,14 +47,15 @@ class Display:
             self.running.clear()
             self.live.stop()
 
-    def tell(self, message: tuple[str, int, int, float]) -> None:
-        """Progress of a block: its label, epochs done, epochs in all, images per second."""
-        label, epoch, epochs, rate = message
-        self.running[label] = (epoch, epochs, rate)
+    def tell(self, message: tuple[str, int, int, int, float]) -> None:
+        """Progress of a block: label, runs, epochs done, epochs in all, images per second."""
+        label, runs, epoch, epochs, rate = message
+        self.running[label] = (runs, epoch, epochs, rate)
         now = time.monotonic()
         if not self.console.is_terminal and epoch and now - self.last_line > QUIET_SECONDS:
             self.last_line = now
-            self._line(f"        {label}: epoch {epoch} of {epochs}, {rate:,.0f} images/s")
+            self._line(f"        {label}: epoch {epoch} of {epochs}, {rate:,.0f} images/s; "
+                       f"{self._left()}")
 
     def finished(self, label: str, records: Sequence[Record]) -> None:
         """Runs of a block are on disk."""
@@ -62,24 +63,28 @@ class Display:
         for record in records:
             self.done += 1
             self._line(f"[{self.done}/{self.total}] {describe(record)}")
-        self.bar.update(self.task, completed=self.done, left=self._left())
+        self.bar.update(self.task, completed=self.done)
         self.last_line = time.monotonic()
 
     def _line(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _left(self) -> str:
-        if not self.done or self.done == self.total:
+        """Time left, were what remains as fast as what is done; epochs count as parts of runs."""
+        parts = sum(runs * epoch / epochs for runs, epoch, epochs, _ in list(self.running.values()))
+        done = self.done + parts
+        if not done or self.done == self.total:
             return ""
         elapsed = time.monotonic() - self.start
-        return f"{duration(elapsed / self.done * (self.total - self.done))} left"
+        return f"{duration(elapsed / done * max(self.total - done, 0))} left"
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for heading in ("running", "epoch", "images/s"):
             table.add_column(heading, justify="left" if heading == "running" else "right")
-        for label, (epoch, epochs, rate) in sorted(self.running.items()):
+        for label, (_, epoch, epochs, rate) in sorted(dict(self.running).items()):
             table.add_row(label, f"{epoch}/{epochs}", f"{rate:,.0f}" if rate else "")
+        self.bar.update(self.task, left=self._left())
         return Group(table, self.bar)
 
 

@@ -132,8 +132,8 @@ def _announce(
     ]
     if planned.todo:
         lines += [
-            f"{machine.device}, {precision}: {machine.workers} processes of "
-            f"{machine.threads} threads, {machine.block_size} seeds at once",
+            f"{machine.device}, {precision}; processes: {machine.workers}, threads of each: "
+            f"{machine.threads}, seeds at once: {machine.block_size}",
             f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)}",
         ]
     if planned.seconds > plan.DAY:

@@ -73,6 +73,7 @@ def test_a_finished_result_depends_on_each_field():
     for key, value in {
         "architecture": {"name": "mlp", "hidden": 17},
         "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 3]}},
+        "importance_samples": 10,
         "latent_dim": 5,
         "likelihood": {"name": "other"},
         "metrics": [{"name": "mig"}],

@@ -147,7 +147,7 @@ def test_a_tiny_grid(jobs, tmp_path):
         assert arrays["images"].shape == (8, 1, 64, 64)
         assert not (folder / r.id / "parameters.safetensors").exists()
     assert {p.name for p in folder.iterdir()} == set(by_id)
-    assert [m[1:3] for m in told if m[0] == "A β=1 seed 0"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert [m[2:4] for m in told if m[0] == "A β=1 seed 0"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_a_run_is_the_same_alone_or_in_a_block(jobs, tmp_path):
