@@ -117,9 +117,10 @@ def machine(
     if device != "cpu":
         settings = Counter(job.setting for job in jobs)
         first_of_methods = {job.method: job for job in reversed(jobs)}.values()
-        fits = [_fitting(job, device) for job in first_of_methods]
+        workers = workers or 1
+        fits = [max(1, _fitting(job, device) // workers) for job in first_of_methods]
         size = min([max(settings.values(), default=1), *fits])
-        return Machine(device, workers or 1, 1, size, tuple(plugins))
+        return Machine(device, workers, 1, size, tuple(plugins))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = cores or 1
     workers = min(workers or cores, max(len(jobs), 1))
