@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bench.model import Draw
 from bench.registry import Registry
+from priors.special import logsumexp
 
 registry = Registry("objective", "priorbench.objectives")
 register = registry.register
@@ -98,10 +99,12 @@ class BetaTCVAE(Objective):
         groups = draw.prior.groups
         if self.over == "latents":
             groups = tuple((i,) for i in range(z.shape[-1]))
-        pairs = q[None].log_prob_groups(z[:, None], groups)
         log_weights = _log_weights(self.estimator, batch, dataset_size, z.device).to(z.dtype)
-        log_qz = torch.logsumexp(pairs.sum(-1) + log_weights, dim=1)
-        log_qz_groups = torch.logsumexp(pairs + log_weights[..., None], dim=1).sum(-1)
+        log_joint, log_qz_groups = log_weights, z.new_zeros(())
+        for log_group in q.log_prob_pairs(z, groups):
+            log_joint = log_joint + log_group
+            log_qz_groups = log_qz_groups + logsumexp(log_group + log_weights, dim=1)
+        log_qz = logsumexp(log_joint, dim=1)
         information = q.log_prob(z) - log_qz
         total_correlation = log_qz - log_qz_groups
         rest = log_qz_groups - draw.prior.log_prob(z)

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from priors.posteriors import LOG_2PI, Gaussian, Groups, Posterior
-
-FLOOR = -80.0
-"""Log density ratios below are raised to it: e^-80 counts nothing, and where exp underflows it
-takes many times longer."""
+from priors.posteriors import Groups, Posterior
+from priors.special import logsumexp
 
 BLOCK = {"cpu": (512, 2048), "cuda": (1024, 32768)}
 
@@ -18,40 +15,6 @@ BLOCK = {"cpu": (512, 2048), "cuda": (1024, 32768)}
 def blocks(posterior: Posterior) -> tuple[int, int]:
     """Sizes of the blocks of z and of data points that keep memory, and on a CPU cache, small."""
     return BLOCK.get(posterior.params.device.type, BLOCK["cuda"])
-
-
-def pairwise_log_prob(posterior: Posterior, z: Tensor, groups: Groups) -> Iterator[Tensor]:
-    """Log density of every z under every posterior, one group at a time.
-
-    Args:
-        posterior: of N data points.
-        z: S points (S, latent_dim).
-        groups: coordinates of each group.
-
-    Yields:
-        log q(z_g | x), (S, N), in nats, for each group g.
-
-    Example:
-        >>> q = Gaussian(torch.zeros(3, 4))
-        >>> [block.shape for block in pairwise_log_prob(q, torch.zeros(5, 2), [[0], [1]])]
-        [torch.Size([5, 3]), torch.Size([5, 3])]
-    """
-    if isinstance(posterior, Gaussian):
-        yield from (_gaussian_pairs(posterior, z, list(group)) for group in groups)
-    else:
-        yield from posterior[None].log_prob_groups(z[:, None], groups).unbind(-1)
-
-
-def _gaussian_pairs(posterior: Gaussian, z: Tensor, group: list[int]) -> Tensor:
-    """Log density of one group, (S, N), summed coordinate by coordinate to save memory."""
-    loc, log_scale = posterior.loc[:, group].T, posterior.log_scale[:, group].T.contiguous()
-    constant = -log_scale.sum(0) - 0.5 * len(group) * LOG_2PI
-    precision = torch.exp(-log_scale)
-    total: Tensor = constant
-    for row, j in enumerate(group):
-        standardised = (z[:, j, None] - loc[row].contiguous()).mul_(precision[row])
-        total = torch.addcmul(total, standardised, standardised, value=-0.5)
-    return total
 
 
 def log_aggregate(posterior: Posterior, z: Tensor, groups: Groups) -> tuple[Tensor, Tensor]:
@@ -71,6 +34,7 @@ def log_aggregate(posterior: Posterior, z: Tensor, groups: Groups) -> tuple[Tens
         log q(z), (S,), and log q(z_g), (S, groups); in nats, float64.
 
     Example:
+        >>> from priors import Gaussian
         >>> joint, groups = log_aggregate(Gaussian(torch.zeros(3, 4)), torch.zeros(1, 2), [[0, 1]])
         >>> torch.allclose(joint, groups[:, 0])
         True
@@ -82,7 +46,7 @@ def log_aggregate(posterior: Posterior, z: Tensor, groups: Groups) -> tuple[Tens
         part = posterior[rows]
         for start in range(0, len(z), some):
             block = slice(start, start + some)
-            _add(sums[:, block], pairwise_log_prob(part, z[block], groups))
+            _add(sums[:, block], part.log_prob_pairs(z[block], groups))
     sums -= math.log(num_points)
     return sums[0], sums[1:].T
 
@@ -92,12 +56,5 @@ def _add(sums: Tensor, log_probs: Iterator[Tensor]) -> None:
     joint: Tensor | float = 0.0
     for row, log_prob in enumerate(log_probs, start=1):
         joint = joint + log_prob
-        sums[row] = torch.logaddexp(sums[row], _logsumexp(log_prob))
-    sums[0] = torch.logaddexp(sums[0], _logsumexp(joint))
-
-
-def _logsumexp(log_prob: Tensor) -> Tensor:
-    """Log of the sum of exponentials, (S, N) -> float64 (S,)."""
-    peak = log_prob.amax(1, keepdim=True)
-    ratio = (log_prob - peak).clamp_(min=FLOOR).exp_()
-    return ratio.sum(1).double().log() + peak[:, 0].double()
+        sums[row] = torch.logaddexp(sums[row], logsumexp(log_prob, 1).double())
+    sums[0] = torch.logaddexp(sums[0], logsumexp(joint, 1).double())

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from metrics.aggregate import FLOOR, blocks, pairwise_log_prob
+from metrics.aggregate import blocks
 from metrics.cells import cell_counts, cell_index, one_hot
 from priors.posteriors import Groups, Posterior
+from priors.special import FLOOR
 
 
 def information_terms(posterior: Posterior, z: Tensor, factors: Tensor,
@@ -61,7 +62,7 @@ def _cell_sums(posterior: Posterior, z: Tensor, cells: Tensor, num_cells: int, g
         part, table = posterior[rows], one_hot(cells[rows], num_cells)
         for start in range(0, len(z), some):
             block = slice(start, start + some)
-            for g, log_prob in enumerate(pairwise_log_prob(part, z[block], groups)):
+            for g, log_prob in enumerate(part.log_prob_pairs(z[block], groups)):
                 ratio = (log_prob - shift[block, g, None]).clamp_(min=FLOOR).double().exp_()
                 sums[block, g] += ratio @ table
     return sums

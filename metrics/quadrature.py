@@ -7,15 +7,13 @@ import torch
 from torch import Tensor
 
 from metrics.cells import cell_counts, cell_index, one_hot
+from priors.special import FLOOR
 
 REACH = 8.0
 """Standard deviations of each posterior that the grid covers; exp(-8^2 / 2) is 1e-14."""
 
 MAX_POINTS = 8192
 """Grid points of one latent beyond which quadrature is refused."""
-
-FLOOR = -80.0
-"""Log densities below are raised to it, since exp is slow where it underflows."""
 
 CHUNK = {"cpu": 8192, "cuda": 65536}
 """Data points at once: within a CPU's cache, or enough for a GPU."""

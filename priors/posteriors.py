@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -55,6 +55,17 @@ class Posterior(ABC):
         """Log density, z (..., latent_dim) -> (...), in nats."""
         everything = [range(z.shape[-1])]
         return self.log_prob_groups(z, everything).squeeze(-1)
+
+    def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
+        """Log density of every z under every one of N posteriors, one group at a time.
+
+        Args:
+            z: S points, (S, latent_dim).
+            groups: coordinates of each group.
+        Yields:
+            log q(z_g | x_n), (S, N), in nats, for each group g.
+        """
+        yield from self[None].log_prob_groups(z[:, None], groups).unbind(-1)
 
     def entropy(self) -> Tensor:
         """Differential entropy (...), in nats.
@@ -116,6 +127,20 @@ class Gaussian(Posterior):
     def log_prob_groups(self, z: Tensor, groups: Groups) -> Tensor:
         """Log density of each group of coordinates: (..., groups), in nats."""
         return sum_groups(self.log_prob_coordinates(z), groups)
+
+    def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
+        """Log density of every z under every posterior, one group at a time: each (S, N), nats.
+
+        Summed coordinate by coordinate: no array has a dimension for the latents, which would be
+        the innermost one and a short one.
+        """
+        loc, precision = self.loc.T.contiguous(), torch.exp(-self.log_scale).T.contiguous()
+        for group in groups:
+            total = -self.log_scale[:, list(group)].sum(-1) - 0.5 * len(group) * LOG_2PI
+            for i in group:
+                standardised = (z[:, i, None] - loc[i]) * precision[i]
+                total = torch.addcmul(total, standardised, standardised, value=-0.5)
+            yield total
 
     def entropy(self) -> Tensor:
         """Differential entropy, (...), in nats."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from metrics import log_aggregate
-from metrics.aggregate import BLOCK, pairwise_log_prob
+from metrics.aggregate import BLOCK
 from priors.posteriors import Gaussian
 
 
@@ -43,7 +43,7 @@ def test_matches_the_mixture(toy, family, monkeypatch):
 
 def test_pairs_agree_with_the_interface(toy):
     codes = toy()
-    got = torch.stack(list(pairwise_log_prob(codes.posterior, codes.z[:5], GROUPS)), -1)
+    got = torch.stack(list(codes.posterior.log_prob_pairs(codes.z[:5], GROUPS)), -1)
     expected = codes.posterior[None].log_prob_groups(codes.z[:5, None], GROUPS)
     torch.testing.assert_close(got, expected)
 

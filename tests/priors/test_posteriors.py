@@ -234,3 +234,13 @@ def test_a_family_must_be_complete():
 
     with pytest.raises(TypeError, match="abstract"):
         Half(torch.zeros(1))
+
+
+def test_pairs_are_every_z_under_every_posterior():
+    """The Gaussian's own way, coordinate by coordinate, against the family's general one."""
+    q, z = Gaussian(torch.randn(7, 8)), torch.randn(5, 4)
+    groups = [[0], [3, 1], [2]]
+    own = torch.stack(list(q.log_prob_pairs(z, groups)))
+    general = torch.stack(list(Posterior.log_prob_pairs(q, z, groups)))
+    assert own.shape == (3, 5, 7)
+    assert torch.allclose(own, general, atol=1e-5)
