@@ -6,7 +6,6 @@ import platform
 import subprocess
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -154,13 +153,11 @@ def _not_finite(evaluation: Evaluation) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line, with the last place of its way that is no installed package's."""
+    """An error in one line; those of the machine, not the run's, go on up."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        raise error  # the machine's, not the run's
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+        raise error
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text} ({Path(own[-1].filename).name}, line {own[-1].lineno})"
+    return f"{type(error).__name__}: {text}{plugins.place_of(error, anywhere=True)}"
 
 
 @cache

@@ -9,6 +9,7 @@ import torch
 import datasets
 import priors
 from bench import architectures, model, objectives
+from bench.architectures import Architecture
 from bench.ensemble import Loss
 from bench.job import Job
 from bench.objectives import Objective
@@ -37,15 +38,24 @@ def loss(job: Job) -> Loss:
     """
     config = job.config
     prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
-    architecture = architectures.registry.build(
-        image_shape=dataset(job).image_shape,
-        latent_dim=prior.latent_dim,
-        num_params=prior.posterior.num_params(prior.latent_dim),
-        **config["architecture"],
-    )
+    networks = architecture(job, prior.posterior.num_params(prior.latent_dim))
     likelihood = model.likelihoods.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
-    return Loss(model.VAE(architecture, prior, likelihood, autocast), objective(job))
+    return Loss(model.VAE(networks, prior, likelihood, autocast), objective(job))
+
+
+def architecture(job: Job, num_params: int) -> Architecture:
+    """The job's encoder and decoder.
+
+    Args:
+        job: whose.
+        num_params: length of the posterior's raw parameters.
+    Raises:
+        ValueError: an argument that the architecture does not take.
+    """
+    return architectures.registry.build(
+        image_shape=dataset(job).image_shape, latent_dim=job.config["latent_dim"],
+        num_params=num_params, **job.config["architecture"])
 
 
 def objective(job: Job) -> Objective:

@@ -78,7 +78,7 @@ class Ensemble:
         shape = (batch_size, prior.posterior.noise_dim(prior.latent_dim))
         noise = streams.normal(self.seeds, streams.NOISE, epoch * steps + position, shape)
         progress = (epoch + position / steps) / epochs
-        losses, log_likelihoods = self._losses(x, noise, len(pixels), progress)
+        losses, log_likelihoods = self.losses(x, noise, len(pixels), progress)
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()
         self.optimizer.step()
@@ -112,9 +112,18 @@ class Ensemble:
                 value.copy_(stacked[name][index])
         return loss.model.eval()
 
-    def _losses(
+    def losses(
         self, x: Tensor, noise: Tensor, dataset_size: int, progress: float
     ) -> tuple[Tensor, Tensor]:
+        """Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
+
+        Args:
+            x: images of each seed's batch, (seeds, batch, pixels).
+            noise: standard normal, (seeds, batch, noise_dim).
+            dataset_size: number of images that the batches were drawn from.
+            progress: share of the training that is done.
+        """
+
         def of_one(parameters: dict, buffers: dict, x: Tensor, noise: Tensor) -> tuple:
             return functional_call(
                 self.template, (parameters, buffers), (x, noise, dataset_size, progress)

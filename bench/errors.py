@@ -20,5 +20,5 @@ def place(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, OSError) as error:
+    except (UserError, ValueError, TypeError, OSError) as error:
         raise UserError(f"{where}: {error}") from error

@@ -1,12 +1,13 @@
 """What a command is going to do: runs, floating-point operations, and how long it may take."""
 
-import contextlib
 import dataclasses
+import math
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -51,8 +52,8 @@ def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
     flops = [len(own) * job_flops(own[0]) for own in methods.values()]
     seconds = 0.0
     for own, cost in zip(methods.values(), flops, strict=True):
-        with contextlib.suppress(RuntimeError, ValueError, TypeError, ArithmeticError):
-            seconds += cost / calibrate(own[0], machine, CALIBRATION_SECONDS / len(methods))
+        rate = _unless_it_fails(calibrate, own[0], machine, CALIBRATION_SECONDS / len(methods))
+        seconds += cost / rate if rate else 0.0
     return Plan(tuple(jobs), done, failed, machine, sum(flops),
                 seconds / min(machine.workers, max(len(jobs), 1)))
 
@@ -69,17 +70,14 @@ def job_flops(job: Job) -> float:
 def image_flops(job: Job) -> tuple[float, float]:
     """Operations of the networks on one image: forward, and forward with backward."""
     model = build.loss(job).model
-    counts = []
-    for backward in (False, True):
-        with FlopCounterMode(display=False) as counter:
-            pixels = torch.zeros(2, *[torch.Size(build.dataset(job).image_shape).numel()])
-            q = model.encode(pixels)
-            raw = model.decode(q.rsample(torch.zeros(
-                2, model.prior.posterior.noise_dim(model.prior.latent_dim))))
-            if backward:
-                raw.sum().backward()
-        counts.append(counter.get_total_flops() / 2)
-    return counts[0], counts[1]
+    pixels = torch.zeros(1, math.prod(build.dataset(job).image_shape))
+    noise = torch.zeros(1, model.prior.posterior.noise_dim(model.prior.latent_dim))
+    with FlopCounterMode(display=False) as forward:
+        raw = model.decode(model.encode(pixels).rsample(noise))
+    with FlopCounterMode(display=False) as backward:
+        raw.sum().backward()
+    once = forward.get_total_flops()
+    return once, once + backward.get_total_flops()
 
 
 def calibrate(job: Job, machine: Machine, seconds: float) -> float:
@@ -118,7 +116,8 @@ def machine(
         settings = Counter(job.setting for job in jobs)
         first_of_methods = {job.method: job for job in reversed(jobs)}.values()
         workers = workers or 1
-        fits = [max(1, _fitting(job, device) // workers) for job in first_of_methods]
+        fits = [max(1, (_unless_it_fails(_fitting, job, device) or 1) // workers)
+                for job in first_of_methods]
         size = min([max(settings.values(), default=1), *fits])
         return Machine(device, workers, 1, size, tuple(plugins))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -158,6 +157,19 @@ def _fitting(job: Job, device: str) -> int:
         ensemble.step(pixels, batch, 0, position % (len(pixels) // batch), 1)
     each = torch.cuda.max_memory_allocated(device) - before
     return max(1, int(MEMORY_SHARE * free / each))
+
+
+def _unless_it_fails(measure: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``measure`` gives; None where the plug-ins fail in it: their runs will say why."""
+    try:
+        return measure(*arguments)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception:
+        return None
+    finally:
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()  # the workers need what was measured with
 
 
 def _wait(device: str) -> None:

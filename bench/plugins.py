@@ -1,12 +1,16 @@
 """A user's own file of plug-ins, named on the command line."""
 
+import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.job import REGISTRIES
+from bench.job import OURS, REGISTRIES
+
+ROOT = Path(__file__).parents[1]
 
 
 def load(path: str) -> list[str]:
@@ -19,20 +23,25 @@ def load(path: str) -> list[str]:
         UserError: no such file, it does not import, or it registers nothing.
     """
     file = Path(path).resolve()
-    name = f"priorbench_plugin_{file.stem}"
-    if getattr(sys.modules.get(name), "__file__", None) == str(file):
+    # files of one name in different folders are different plug-ins
+    name = f"priorbench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
         return []
     spec = importlib.util.spec_from_file_location(name, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    if not file.is_file():
+        raise UserError(f"plug-in {path!r}: there is no such file")
+    if spec is None or spec.loader is None:
         raise UserError(f"plug-in {path!r} is not a Python file")
     before = _registered()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise UserError(f"plug-in {path!r} does not import: {_where(error, file)}") from error
+        text = getattr(error, "msg", None) or error
+        raise UserError(f"plug-in {path!r} does not import: {type(error).__name__}: {text}"
+                        f"{place_of(error)}") from error
     new = sorted(_registered() - before)
     if not new:
         del sys.modules[name]
@@ -52,14 +61,19 @@ def _registered() -> set[str]:
             for name in registry.names()}
 
 
-def _where(error: Exception, file: Path) -> str:
-    """The error, with the last line of the user's own file that it passed through."""
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        line = error.lineno
-    place = f"line {line}: " if line else ""
-    return f"{place}{type(error).__name__}: {error}"
+def place_of(error: BaseException, anywhere: bool = False) -> str:
+    """Where in a user's file an error came from, like " (my_prior.py, line 12)"; else "".
+
+    Args:
+        error: as it was caught.
+        anywhere: name the project's own files too, where the user's have no part.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({Path(error.filename).name}, line {error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__)
+              if "site-packages" not in f.filename and "<" not in f.filename]
+    ours = [ROOT / package for package in OURS]
+    users = [f for f in frames
+             if not any(Path(f.filename).is_relative_to(folder) for folder in ours)]
+    places = users or (frames if anywhere else [])
+    return f" ({Path(places[-1].filename).name}, line {places[-1].lineno})" if places else ""

@@ -110,10 +110,10 @@ def load(folder: Path) -> list[Record]:
 
 
 def relabel(folder: Path, old: Record, **labels: str) -> Record:
-    """Give a run other labels (method, profile); its folder and results stay.
+    """Give a run other labels (its method); its folder and results stay.
 
-    A run is identified by what changes its result, so that a method that was renamed, or a
-    profile that shares runs with another, finds them done.
+    A run is identified by what changes its result, so that a method that was renamed finds its
+    runs done.
     """
     new = old.model_copy(update=labels)
     unfinished = folder / f"{UNFINISHED}{RECORD}"

@@ -18,7 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
-from bench import build, config, gridfile, job, plan, plugins, record, schedule
+from bench import build, config, gridfile, job, plan, plugins, record, schedule, trial
 from bench.block import Machine
 from bench.cli import application
 from bench.display import Display
@@ -59,9 +59,10 @@ def main(
     with _only_run_in(folder, dry_run):
         done = _done(folder, wanted, retry_failed, dry_run)
         todo = [j for j in wanted if j.id not in done]
-        machine = plan.machine(todo, where, jobs, plugin_files)
         failed = sum(r.status == "failed" for r in done.values())
-        planned = plan.make(todo, len(done), failed, machine)
+        with _enough_memory():
+            machine = plan.machine(todo, where, jobs, plugin_files)
+            planned = plan.make(todo, len(done), failed, machine)
         others = [name for name in gridfile.profiles(grid) if name != study.profile]
         _announce(console, study, planned, precision, others)
         if dry_run:
@@ -88,20 +89,23 @@ def _wanted(
     wanted = job.jobs(study, precision, only or None)
     with place(where("dataset")):
         build.dataset(wanted[0])
+    with place(where("architecture")), trial.said():
+        build.architecture(wanted[0], num_params=2 * study.latent_dim)
     for number, name in enumerate(known):
         settings = {j.beta: j for j in wanted if j.method == name}
         with place(f"{where('methods', number)}, method {name!r}"):
             for first in list(settings.values())[:1]:
-                build.loss(first)
+                trial.trial(first)
             for other in settings.values():
-                build.objective(other)
+                with trial.said():
+                    build.objective(other)
     return wanted
 
 
 def _done(
     folder: Path, wanted: Sequence[Job], retry_failed: bool, dry_run: bool
 ) -> dict[str, Record]:
-    """The wanted jobs that have a record, under the labels that they have now."""
+    """The wanted jobs that have a record, a renamed method's under its new name."""
     if not dry_run:
         record.clean(folder)
     found = {r.id: r for r in record.load(folder)}
@@ -110,10 +114,9 @@ def _done(
         old = found.get(j.id)
         if old is None or (retry_failed and old.status == "failed"):
             continue
-        labels = {"method": j.method, "profile": j.profile}
-        if not dry_run and labels != {key: getattr(old, key) for key in labels}:
+        if old.method != j.method and not dry_run:
             with place(f"cannot write to {folder}"):
-                old = record.relabel(folder, old, **labels)
+                old = record.relabel(folder, old, method=j.method)
         done[j.id] = old
     return done
 
@@ -151,7 +154,8 @@ def _run(planned: Plan, folder: Path, console: Console) -> None:
     from bench import report  # matplotlib, needed only now
 
     try:
-        _train(planned, folder, console, report.write)
+        with _enough_memory():
+            _train(planned, folder, console, report.write)
     except KeyboardInterrupt:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         command = shlex.join(["python", "-m", "bench.run", *sys.argv[1:]])
@@ -161,11 +165,17 @@ def _run(planned: Plan, folder: Path, console: Console) -> None:
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}; finished runs are "
                         "kept: make room or permission and give the same command again") from error
+    for path in report.write(folder):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    try:
+        yield
     except (MemoryError, torch.OutOfMemoryError, TerminatedWorkerError) as error:
         raise UserError(f"a process ran out of memory ({type(error).__name__}); finished runs are "
                         "kept: go on with fewer processes (--jobs) or a smaller batch") from error
-    for path in report.write(folder):
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 def _train(

@@ -102,6 +102,9 @@ def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
     if not isinstance(prior, Prior):
         raise ValueError(f"prior {name!r} must be a subclass of priors.Prior; "
                          f"got {type(prior).__name__}")
+    if "_modules" not in vars(prior):
+        raise ValueError(f"{type(prior).__name__}.__init__ must call super().__init__(latent_dim) "
+                         "before anything else")
     if prior.latent_dim != latent_dim:
         raise ValueError(f"prior {name!r} has {prior.latent_dim} latents, "
                          f"but the grid's latent_dim is {latent_dim}")

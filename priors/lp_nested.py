@@ -8,6 +8,7 @@ from torch import Tensor
 
 from priors.base import Prior, register
 from priors.exponents import LEARNING_RATE, Exponents, check_scale
+from priors.posteriors import columns
 from priors.special import exp, lgamma, log, log_abs, random_signs, sample_log_gamma
 from priors.tree import Node, leaves, parse
 
@@ -62,8 +63,11 @@ class LpNested(Prior):
         self.inner_exponents = Exponents(exponents[1:], learn_exponents, name="p")
         self.scale = 1.0 if scale == "unit" else check_scale(scale)
         if scale == "unit":
-            mean = float(self.variance().detach().mean())
+            mean = float(self._variance().detach().mean())
             self.scale = mean ** (-self.exponents()[0] / 2)
+        # fixed exponents: computed once, and moved with the prior, not at every step
+        fixed = None if learn_exponents else self._variance()
+        self.register_buffer("_fixed_variance", fixed, persistent=False)
 
     def exponents(self) -> list[Exponent]:
         """Exponents of all inner nodes, the root's first, depth first."""
@@ -89,7 +93,7 @@ class LpNested(Prior):
             if isinstance(node, int):
                 return log_abs_z[..., node]
             if all(isinstance(child, int) for child in node.children):
-                below = log_abs_z[..., list(node.children)]
+                below = columns(log_abs_z, list(node.children))
             else:
                 below = torch.stack([log_norm(child) for child in node.children], dim=-1)
             return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
@@ -110,6 +114,9 @@ class LpNested(Prior):
 
     def variance(self) -> Tensor:
         """Variance of each coordinate, (n,)."""
+        return self._variance() if self._fixed_variance is None else self._fixed_variance
+
+    def _variance(self) -> Tensor:
         p, variances = self.exponents(), [0.0] * self.latent_dim
 
         def descend(node: Node | int, second_moment: Exponent) -> None:
@@ -125,9 +132,10 @@ class LpNested(Prior):
                 descend(child, second_moment * exp(log_ratio))
 
         descend(self.root, self.scale ** (2 / p[0]))
-        if any(isinstance(v, Tensor) for v in variances):
-            return torch.stack([torch.as_tensor(v) for v in variances])
-        return torch.tensor(variances, dtype=torch.float64)
+        learned = [v for v in variances if isinstance(v, Tensor)]
+        if not learned:
+            return torch.tensor(variances, dtype=torch.float64)
+        return torch.stack([torch.as_tensor(v).to(learned[0]) for v in variances])
 
     def sample(
         self, shape: Sequence[int] = (), generator: torch.Generator | None = None

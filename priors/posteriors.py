@@ -160,10 +160,10 @@ def sum_groups(values: Tensor, groups: Groups) -> Tensor:
     """Sum the last dimension of ``values`` over each group of indices: (..., groups)."""
     if [list(group) for group in groups] == [[i] for i in range(values.shape[-1])]:
         return values
-    return torch.stack([_columns(values, list(group)).sum(-1) for group in groups], dim=-1)
+    return torch.stack([columns(values, list(group)).sum(-1) for group in groups], dim=-1)
 
 
-def _columns(values: Tensor, group: list[int]) -> Tensor:
+def columns(values: Tensor, group: list[int]) -> Tensor:
     """The columns of a group; neighbours are a view, which costs no copy."""
     if group == list(range(group[0], group[0] + len(group))):
         return values[..., group[0] : group[0] + len(group)]

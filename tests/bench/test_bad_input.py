@@ -5,6 +5,7 @@ import errno
 import pytest
 from typer.testing import CliRunner
 
+import priors
 from bench import record, schedule
 from bench.block import Machine, run_block
 from bench.run import app
@@ -77,10 +78,10 @@ def test_unknown_grid(fails):
     ('"dsprites"', '"dsprite"', "line 4: 'dataset'", "did you mean 'dsprites'?"),
     ('"mlp"', '"mpl"', "line 12: 'architecture'", "did you mean 'mlp'?"),
     ('["mig"]', '["mg"]', "line 2: 'metrics[0]'", "did you mean 'mig'"),
-    ("hidden", "hiden", "method 'A'", "no argument 'hiden'; did you mean 'hidden'?"),
-    ("hidden = 4", "hidden = -4", "method 'A'", "'hidden' must be a positive integer; got -4"),
+    ("hidden", "hiden", "line 12: 'architecture'", "no argument 'hiden'; did you mean 'hidden'?"),
+    ("hidden = 4", "hidden = -4", "'architecture'", "'hidden' must be a positive integer; got -4"),
     ("subspaces = [2, 2]", "p0 = -1", "method 'A'", "'p0' must be positive; got -1"),
-    ("subspaces", "subspace", "method 'A'", "no argument 'subspace'; did you mean 'subspaces'?"),
+    ("subspaces", "subspace", "method 'A'", "'subspace'; did you mean 'subspaces'?"),
     ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but the grid's latent_dim is 4"),
     ("epochs = 1", 'epochs = "one"', "line 16: 'training.epochs'", "valid integer"),
     ("epochs = 1", "epochs = 0", "line 16: 'training.epochs'", "greater than or equal to 1"),
@@ -110,18 +111,21 @@ def test_the_line_of_the_dataset_is_its_table(fails, grid):
     (["--precision", "fp16"], "'--precision' must be one of fp32, tf32, bf16; got 'fp16'"),
     (["--device", "tpu"], "'--device' must be auto, cpu, cuda or cuda:N; got 'tpu'"),
     (["--device", "cuda:99"], "there is no device 'cuda:99'"),
-    (["--plugin", "none.py"], "plug-in 'none.py' is not a Python file"),
+    (["--plugin", "none.py"], "plug-in 'none.py': there is no such file"),
+    (["--plugin", "my.toml"], "plug-in 'my.toml' is not a Python file"),
 ])
 def test_wrong_options(fails, grid, arguments, message):
     assert message in fails("--grid", grid(), *arguments)
 
 
 @pytest.mark.parametrize(("source", "message"), [
-    ("import nothing_of_this_name", "line 1: ModuleNotFoundError: No module named"),
-    ("x = 1\ny = (", "line 2: SyntaxError"),
+    ("import nothing_of_this_name", "ModuleNotFoundError: No module named"),
+    ("import nothing_of_this_name", "(mine.py, line 1)"),
+    ("x = 1\ny = (", "SyntaxError: '(' was never closed (mine.py, line 2)"),
+    ("import sys\nsys.exit(3)", "SystemExit: 3 (mine.py, line 2)"),
     ("x = 1", "registers nothing"),
     ("import priors\n@priors.register('isa')\nclass A(priors.Normal): pass",
-     "line 2: ValueError: prior 'isa' is already registered"),
+     "ValueError: prior 'isa' is already registered; choose another name (mine.py, line 2)"),
 ])
 def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
     (tmp_path / "mine.py").write_text(source)
@@ -130,11 +134,44 @@ def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
     assert message in line
 
 
+@pytest.mark.parametrize(("body", "message"), [
+    ("def log_prob(self, z): return self.scal * z.sum(-1)",
+     "AttributeError: 'P' object has no attribute 'scal' (mine.py, line 4)"),
+    ("def log_prob(self, z): return -z.square().sum(-1, keepdim=True)",
+     "P.log_prob must map z of shape (..., 4) to shape (...); for (4, 3, 4) it gave (4, 3, 1)"),
+    ("def log_prob(self, z): return -z.square().sum()", "it gave ()"),
+    ("def __init__(self, latent_dim): self.latent_dim = latent_dim",
+     "P.__init__ must call super().__init__(latent_dim) before anything else"),
+    ("def __init__(self, latent_dim): self.a = torch.nn.Linear(1, 1)",
+     "cannot assign module before Module.__init__() call (mine.py, line 4)"),
+    ("def learned(self): return {'a': [1.0]}", "P.learned() must give tensors; 'a' is list"),
+    ("groups = ((0, 1),)", "P.groups must hold each of the latents 0 to 3 once; got ((0, 1),)"),
+    ("def kl(self, q, z): return super().kl(q, z) * (2 if z.max() > 3 else 1)",
+     "must not branch on the value of a tensor, nor call .item() (mine.py, line 4)"),
+    ("def kl(self, q, z): return super().kl(q, z).sum()", "P.kl must give one value an image"),
+])
+def test_priors_with_a_mistake_are_refused_before_anything_runs(
+    fails, grid, tmp_path, body, message
+):
+    (tmp_path / "mine.py").write_text(
+        f"import priors, torch\n@priors.register('mine')\nclass P(priors.Normal):\n    {body}\n")
+    try:
+        line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"mine"'), "--plugin",
+                     tmp_path / "mine.py")
+    finally:
+        priors.registry._entries.pop("mine", None)
+    assert "method 'A'" in line
+    assert message in line
+
+
 def test_a_plugin_that_is_no_prior(fails, grid, tmp_path):
     (tmp_path / "noprior.py").write_text(
         "import priors\n@priors.register('no_prior')\ndef f(latent_dim): return 3")
-    line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"no_prior"'), "--plugin",
-                 tmp_path / "noprior.py")
+    try:
+        line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"no_prior"'), "--plugin",
+                     tmp_path / "noprior.py")
+    finally:
+        priors.registry._entries.pop("no_prior", None)
     assert "prior 'no_prior' must be a subclass of priors.Prior; got int" in line
 
 
