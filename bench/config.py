@@ -15,6 +15,7 @@ from pydantic import (
 
 from bench import gridfile
 from bench.errors import UserError
+from bench.record import to_json
 from bench.registry import suggest
 
 
@@ -34,6 +35,18 @@ class Plugin(BaseModel):
     @classmethod
     def _bare_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _plain_values(self) -> "Plugin":
+        for key, value in self.arguments.items():
+            try:
+                to_json(value)
+            except (TypeError, ValueError):
+                raise ValueError(f"{key!r} must be plain and finite; got {value!r}") from None
+        for key in ("beta", "latent_dim"):
+            if key in self.arguments:
+                raise ValueError(f"{key!r} is not an argument here; it belongs to the grid")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -141,7 +154,8 @@ def load(grid: str, profile: str | None = None) -> Grid:
 
 def _explain(error: ValidationError) -> tuple[list[str | int], str]:
     """Keys and message of the first error."""
-    first = error.errors()[0]
+    # a misspelt key is also a missing one: the misspelling says more
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     keys = [key for key in first["loc"] if not str(key).startswith("function-")]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

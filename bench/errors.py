@@ -13,10 +13,10 @@ def place(where: str) -> Iterator[None]:
     """Turn the errors of a piece of user input into a :class:`UserError` that says ``where``.
 
     Example:
-        >>> with place("prior 'isa' of method 'ISA-VAE'"):
-        ...     raise ValueError("'p0' must be positive; got -1")
+        >>> with place("prior 'isa'"):
+        ...     raise ValueError("'p0' must be a positive number; got -1")
         Traceback (most recent call last):
-        bench.errors.UserError: prior 'isa' of method 'ISA-VAE': 'p0' must be positive; got -1
+        bench.errors.UserError: prior 'isa': 'p0' must be a positive number; got -1
     """
     try:
         yield

@@ -51,7 +51,7 @@ def main(
     study = config.load(grid, profile)
     if seeds is not None:
         study = study.model_copy(update={"seeds": seeds})
-    wanted = _wanted(study, grid, only, precision)
+    wanted = _wanted(study, grid, only, precision, plugin_files)
     with place("--device"):
         where = plan.pick_device(device)
     folder = out / study.name
@@ -71,7 +71,8 @@ def main(
 
 
 def _wanted(
-    study: config.Grid, grid: str, only: Sequence[str] | None, precision: str
+    study: config.Grid, grid: str, only: Sequence[str] | None, precision: str,
+    plugin_files: Sequence[str],
 ) -> list[Job]:
     """The jobs of the study, every setting tried out before any is run."""
     if precision not in build.PRECISIONS:
@@ -85,7 +86,11 @@ def _wanted(
     def where(*keys: str | int) -> str:
         return gridfile.where(grid, study.profile, keys)
 
-    job.check(study, where)
+    try:
+        job.check(study, where)
+    except UserError as error:
+        own = "" if plugin_files else " (one of your own is named by --plugin FILE)"
+        raise UserError(f"{error}{own}") from error
     wanted = job.jobs(study, precision, only or None)
     with place(where("dataset")):
         build.dataset(wanted[0])

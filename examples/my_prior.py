@@ -23,8 +23,9 @@ class Logistic(priors.Prior):
         return (-2 * log_cosh - math.log(4 * self.scale)).sum(-1)
 
     def sample(self, shape=(), generator=None) -> torch.Tensor:
-        u = torch.rand(*shape, self.latent_dim, generator=generator).clamp(1e-7, 1 - 1e-7)
-        return self.scale * torch.logit(u)
+        device = generator.device if generator is not None else None
+        u = torch.rand(*shape, self.latent_dim, generator=generator, device=device)
+        return self.scale * torch.logit(u, eps=1e-7)
 
     def variance(self) -> float:  # optional: lowers the variance of the KL's estimate
         return (math.pi * self.scale) ** 2 / 3

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,7 +13,10 @@ from priors.special import FLOOR
 REACH = 8.0
 """Standard deviations of each posterior that the grid covers; exp(-8^2 / 2) is 1e-14."""
 
-MAX_POINTS = 8192
+TAPS = 16
+"""Neighbours that interpolation between grid points reads."""
+
+MAX_POINTS = 131_072
 """Grid points of one latent beyond which quadrature is refused."""
 
 CHUNK = {"cpu": 8192, "cuda": 65536}
@@ -107,20 +111,62 @@ def _densities(loc: Tensor, scale: Tensor, cells: Tensor, num_cells: int,
                spacing: Tensor) -> Tensor:
     """Sum of the posterior densities in each cell on the grid: (points, num_cells).
 
+    Broad posteriors are summed on a coarser grid, whose values are then interpolated: a few
+    narrow ones do not make the others dear.
+    """
+    # on its own grid every posterior has a standard deviation of four intervals, or is on the
+    # finest, which is not interpolated
+    level = (torch.log2(scale / scale.min()).floor().long() - 1).clamp(min=0)
+    top, start = int(level.max()), (loc - REACH * scale).min()
+    width = (loc + REACH * scale).max() - start
+    points = int((width / (spacing * 2**top)).ceil()) + 1
+    total = torch.zeros(points, num_cells, dtype=torch.float64, device=loc.device)
+    for number in range(top, -1, -1):
+        if number < top:
+            total = _halved(total)
+        rows = (level == number).nonzero().squeeze(1)
+        _add(total, loc[rows], scale[rows], cells[rows], start, spacing * 2**number)
+    return total
+
+
+def _add(total: Tensor, loc: Tensor, scale: Tensor, cells: Tensor, start: Tensor,
+         spacing: Tensor) -> None:
+    """Add densities to ``total`` (points, num_cells) on the grid from ``start``.
+
     Data points go by in the order of their means, so that a chunk touches few grid points.
     """
     reach = REACH * scale
-    start = (loc - reach).min()
-    points = int(((loc + reach).max() - start).div(spacing).ceil()) + 1
-    grid = start + spacing * torch.arange(points, dtype=torch.float64, device=loc.device)
-    total = grid.new_zeros(points, num_cells)
-    for rows in loc.argsort().split(CHUNK.get(loc.device.type, CHUNK["cuda"])):
+    grid = start + spacing * torch.arange(len(total), dtype=torch.float64, device=loc.device)
+    for rows in loc.argsort().split(CHUNK.get(loc.device.type, CHUNK["cuda"])) if len(loc) else ():
         lowest = ((loc[rows] - reach[rows]).min() - start) / spacing
         highest = ((loc[rows] + reach[rows]).max() - start) / spacing
         window = slice(max(int(lowest), 0), int(highest) + 2)
         density = _density(grid[window], loc[rows], scale[rows])
-        total[window].addmm_(density.T, one_hot(cells[rows], num_cells))
-    return total
+        total[window].addmm_(density.T, one_hot(cells[rows], total.shape[1]))
+
+
+def _halved(values: Tensor) -> Tensor:
+    """Values (points, n) of smooth functions on a grid of half the spacing, (2 points - 1, n).
+
+    The new points are Lagrange's interpolation from the nearest :data:`TAPS`; the functions are
+    zero beyond the grid. For a Gaussian of four intervals the error is 6e-10 of its peak.
+    """
+    half = TAPS // 2
+    padded = torch.nn.functional.pad(values, (0, 0, half - 1, half - 1))
+    between = torch.zeros_like(values[1:])
+    for i, weight in enumerate(_midpoint_weights()):
+        between.add_(padded[i : i + len(between)], alpha=weight)
+    halved = values.new_empty(2 * len(values) - 1, values.shape[1])
+    # densities: where they vanish, the error must not make them negative
+    halved[::2], halved[1::2] = values, between.clamp_(min=0)
+    return halved
+
+
+@cache
+def _midpoint_weights() -> list[float]:
+    """Lagrange's weights of :data:`TAPS` neighbours at the middle of a grid."""
+    offsets = [i + 0.5 - TAPS / 2 for i in range(TAPS)]
+    return [math.prod(x / (x - y) for x in offsets if x != y) for y in offsets]
 
 
 def _density(grid: Tensor, loc: Tensor, scale: Tensor) -> Tensor:

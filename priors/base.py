@@ -81,8 +81,17 @@ class Prior(nn.Module):
         log_normal = -0.5 * (z.square() / variance + log(variance) + LOG_2PI).sum(-1)
         return q.kl_normal(variance) + log_normal - self.log_prob(z)
 
+    def check_shape(self, z: Tensor) -> None:
+        """See that z is (..., latent_dim).
+
+        Raises:
+            ValueError: it is not.
+        """
+        if z.ndim < 1 or z.shape[-1] != self.latent_dim:
+            raise ValueError(f"'z' must have shape (..., {self.latent_dim}); got {tuple(z.shape)}")
+
     def learned(self) -> dict[str, Tensor]:
-        """What was learned, in its natural units, by name; recorded with every run."""
+        """What was learned, in its natural units: tensors by name, recorded with every run."""
         return {name: p.detach() for name, p in self.named_parameters()}
 
 

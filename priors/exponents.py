@@ -1,6 +1,8 @@
 """Exponents of generalised norms: fixed, or learned and kept valid."""
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +36,9 @@ class Exponents(nn.Module):
         super().__init__()
         low = MIN_EXPONENT if learn else 0.0
         for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > low:
-                above = f"greater than {low} to be learned" if learn else "positive"
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not number or not low < value < math.inf:
+                above = f"greater than {low} to be learned" if learn else "a positive number"
                 raise ValueError(f"'{name}' must be {above}; got {value!r}")
         self.initial = [float(v) for v in values]
         self.rho = None
@@ -60,7 +63,7 @@ def check_scale(scale: float, name: str = "scale") -> float:
     Raises:
         ValueError: it is not a positive, finite number.
     """
-    good = isinstance(scale, int | float) and not isinstance(scale, bool)
+    good = isinstance(scale, Real) and not isinstance(scale, bool)
     if not good or not 0 < scale < float("inf"):
         raise ValueError(f"'{name}' must be a positive number; got {scale!r}")
     return float(scale)

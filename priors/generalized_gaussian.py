@@ -51,6 +51,7 @@ class GeneralizedGaussian(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., d) -> (...), in nats."""
+        self.check_shape(z)
         p = self.p
         log_normaliser = log(2 * self.scale ** (1 / p) / p) + lgamma(1 / p)
         return -(torch.exp(p * log_abs(z)) / self.scale + log_normaliser).sum(-1)

@@ -80,6 +80,7 @@ class LpNested(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., n) -> (...), in nats."""
+        self.check_shape(z)
         p, n = self.exponents(), self.latent_dim
         log_radial = log(p[0]) - lgamma(n / p[0]) - n / p[0] * log(self.scale)
         power = torch.exp(p[0] * self.log_f(z)) / self.scale

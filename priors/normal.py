@@ -31,6 +31,7 @@ class Normal(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., d) -> (...), in nats."""
+        self.check_shape(z)
         return -0.5 * (z.square() + LOG_2PI).sum(-1)
 
     def sample(

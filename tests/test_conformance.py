@@ -54,6 +54,12 @@ def test_shapes(prior):
     assert q.log_prob_groups(z, prior.groups).shape == (7, len(prior.groups))
 
 
+def test_wrong_shapes_are_refused(prior):
+    for shape in ((), (DIM + 1,), (3, DIM - 1)):
+        with pytest.raises(ValueError, match=r"'z' must have shape \(\.\.\., 6\); got"):
+            prior.log_prob(torch.zeros(shape))
+
+
 def test_groups_partition_the_latents(prior):
     assert sorted(i for group in prior.groups for i in group) == list(range(DIM))
 

@@ -24,8 +24,9 @@ def runs(records: list[Record]) -> pd.DataFrame:
     """One row per run, failed ones too, ordered by profile, method, β and seed.
 
     Columns: :data:`RUN`; the scores, :data:`FIRST_SCORES` first, the others by name; learned
-    values as ``learned_<name>_<i>``; ``time_<name>`` in seconds and ``images_per_second``;
-    :data:`ORIGIN`. A score that has another column's name is written ``score_<name>``.
+    values as ``learned_<name>_<i>``; ``time_<name>`` in seconds, ``images_per_second`` and
+    ``seeds_in_block``; :data:`ORIGIN`. A score that has another column's name is written
+    ``score_<name>``.
     """
     ordered = sorted(records, key=lambda r: (r.profile, r.method, r.beta, r.seed, r.id))
     rows = [_row(r) for r in ordered]
@@ -63,21 +64,34 @@ def score_names(records: Iterable[Record]) -> list[str]:
 
 
 def of_newest_settings(records: list[Record]) -> list[Record]:
-    """The records that count: of each profile, method and β those of the newest configuration.
+    """The records that count, those of one study under one profile's name.
 
-    Runs of one label have different configurations when the grid's file, its precision or a
-    plug-in was changed between them; counted together they would mix methods and make more
-    seeds than there are. A warning says how many are left out.
+    A study is what is held fixed: all of the configuration but prior and objective. Profiles that
+    differ in seeds or β only are one study and share its runs, under the name of the newest.
+    Of studies with one name, and of configurations of one method and β, the newest counts: there
+    the grid's file, the precision or a plug-in was changed between the runs, and counted together
+    they would mix methods and make more seeds than there are. A warning says how many are left
+    out.
     """
-    newest: dict[tuple, str] = {}
+    name_of, study_of, newest = {}, {}, {}
     for r in sorted(records, key=moment):
-        newest[r.profile, r.method, r.beta] = _configuration(r)
-    kept = [r for r in records if _configuration(r) == newest[r.profile, r.method, r.beta]]
+        name_of[_study(r)] = r.profile
+        study_of[r.profile] = _study(r)
+        newest[_study(r), r.method, r.beta] = _configuration(r)
+    kept = [r.model_copy(update={"profile": name_of[_study(r)]}) for r in records
+            if study_of[name_of[_study(r)]] == _study(r)
+            and newest[_study(r), r.method, r.beta] == _configuration(r)]
     if len(kept) < len(records):
         log.warning("%d of %d runs share profile, method and beta with newer runs of another "
                     "configuration; statistics and figures leave them out, runs.csv has them",
                     len(records) - len(kept), len(records))
     return kept
+
+
+def _study(record: Record) -> str:
+    fixed = {key: value for key, value in record.config.items()
+             if key not in ("prior", "objective", "sources")}
+    return record.precision + to_json(fixed)
 
 
 def _configuration(record: Record) -> str:
@@ -114,7 +128,7 @@ def _score(name: str) -> str:
 
 
 def _timing(name: str) -> str:
-    return name if name == "images_per_second" else f"time_{name}"
+    return name if name in ("images_per_second", "seeds_in_block") else f"time_{name}"
 
 
 def _learned_columns(records: list[Record]) -> list[str]:

@@ -80,7 +80,7 @@ def test_unknown_grid(fails):
     ('["mig"]', '["mg"]', "line 2: 'metrics[0]'", "did you mean 'mig'"),
     ("hidden", "hiden", "line 12: 'architecture'", "no argument 'hiden'; did you mean 'hidden'?"),
     ("hidden = 4", "hidden = -4", "'architecture'", "'hidden' must be a positive integer; got -4"),
-    ("subspaces = [2, 2]", "p0 = -1", "method 'A'", "'p0' must be positive; got -1"),
+    ("subspaces = [2, 2]", "p0 = -1", "method 'A'", "'p0' must be a positive number; got -1"),
     ("subspaces", "subspace", "method 'A'", "'subspace'; did you mean 'subspaces'?"),
     ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but the grid's latent_dim is 4"),
     ("epochs = 1", 'epochs = "one"', "line 16: 'training.epochs'", "valid integer"),

@@ -154,7 +154,8 @@ def load_plugin(tmp_path):
 
     def forget():
         priors._entries.pop("tests_job_prior", None)
-        sys.modules.pop("priorbench_plugin_tests_job_plugin", None)
+        for name in [n for n in sys.modules if n.startswith("priorbench_plugin_tests_job_plugin")]:
+            del sys.modules[name]
 
     def load(text):
         forget()

@@ -153,6 +153,15 @@ def test_runs_of_the_newest_configuration_count(caplog):
     assert "3 of 4 runs share" in caplog.text
 
 
+def test_profiles_that_share_a_study_are_one(tmp_path):
+    """Seeds 0 and 1 were run under "quick", 2 under "paper": three seeds of one setting."""
+    shared = [record(id="a", seed=0, profile="quick"), record(id="b", seed=1, profile="quick"),
+              record(id="c", seed=2, profile="paper", created="2025-01-01T00:00:01+00:00"),
+              record(id="d", seed=0, profile="demo", config={"latent_dim": 9})]
+    table = tables.settings(tables.of_newest_settings(shared))
+    assert table[["profile", "n"]].to_numpy().tolist() == [["demo", 1], ["paper", 3]]
+
+
 def test_another_precision_is_another_configuration(caplog):
     old = record(id="old", precision="fp32", created="2025-01-01T00:00:00+00:00")
     new = record(id="new", precision="bf16", created="2024-12-31T23:59:00-01:00")  # 00:59 UTC

@@ -113,12 +113,13 @@ def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(tmp_path, tiny, environme
     assert 1 <= len(records(tmp_path)) < 12
 
 
-def test_profiles_share_runs_under_the_label_of_the_last_command(tmp_path, tiny, run):
+def test_profiles_share_runs_and_a_renamed_method_finds_its_own(tmp_path, tiny, run):
     grid = tiny(epochs=2)
     run("--grid", grid, "--profile", "short", "--jobs", 1, check=0)
     done = run("--grid", grid, "--jobs", 1, check=0)
     assert "2 runs to do, 2 already done" in done.stdout
-    assert {r.profile for r in records(tmp_path)} == {"paper"}
+    table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
+    assert table[["profile", "n"]].to_numpy().tolist() == [["paper", 1]] * 4
     renamed = tiny(epochs=2, replace={'"ISA-TCVAE"': '"ISA (learned)"'})
     again = run("--grid", renamed, "--jobs", 1, check=0)
     assert "nothing left to do" in again.stdout

@@ -107,3 +107,23 @@ def test_grid_grows_with_the_narrowest_posterior():
 def test_errors(loc, scale, step, message):
     with pytest.raises(ValueError, match=message):
         num_points(torch.tensor([[loc]]), torch.tensor([[scale]]), step)
+
+
+def test_a_few_narrow_posteriors_among_broad_ones():
+    """The broad are summed on coarse grids and interpolated; against one fine grid for all."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(3, (400, 1), generator=generator)
+    loc = values.double() + 0.5 * torch.randn(400, 1, generator=generator).double()
+    scale = torch.exp(1.5 * torch.randn(400, 1, generator=generator).double() - 2).clamp(0.01, 1)
+    scale[7], scale[8] = 1e-3, 2.5e-3
+    marginal, conditional = entropies(loc, scale, values, [3])
+    spacing = 0.25e-3
+    grid = torch.arange(-9.0, 12.0, spacing, dtype=torch.float64)
+    densities = torch.zeros(3, len(grid), dtype=torch.float64)
+    for v, m, s in zip(values[:, 0], loc[:, 0], scale[:, 0], strict=True):
+        densities[v] += torch.distributions.Normal(m, s).log_prob(grid).exp()
+    counts = torch.bincount(values[:, 0])
+    exact = spacing * torch.special.entr(densities.sum(0) / 400).sum()
+    each = spacing * torch.special.entr(densities / counts[:, None]).sum(1)
+    assert marginal.item() == pytest.approx(exact.item(), abs=1e-8)
+    assert conditional.item() == pytest.approx((each * counts).sum().item() / 400, abs=1e-8)

@@ -82,9 +82,9 @@ def test_learned_exponent_starts_at_p_and_gets_the_right_gradient():
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ({"p": 0.0}, "'p' must be positive; got 0.0"),
-    ({"p": -1.0}, "'p' must be positive; got -1.0"),
-    ({"p": float("nan")}, "'p' must be positive; got nan"),
+    ({"p": 0.0}, "'p' must be a positive number; got 0.0"),
+    ({"p": -1.0}, "'p' must be a positive number; got -1.0"),
+    ({"p": float("nan")}, "'p' must be a positive number; got nan"),
     ({"p": 0.4, "learn_exponent": True}, "'p' must be greater than 0.5 to be learned; got 0.4"),
     ({"scale": 0.0}, "'scale' must be a positive number; got 0.0"),
     ({"scale": "1"}, "'scale' must be a positive number; got '1'"),

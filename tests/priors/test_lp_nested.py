@@ -219,8 +219,8 @@ def test_groups():
     ([2.1, [0, 2]], "must be 0 to 1, each once; got"),
     ([2.1, [0, 0]], "must be 0 to 1, each once; got"),
     ([2.1, [0, "1"]], r"'tree\[1\]\[1\]' must be"),
-    ([-2.1, [0, 1]], "'p0' must be positive; got -2.1"),
-    ([2.1, [[0, [0, 1]]]], "'p' must be positive; got 0"),
+    ([-2.1, [0, 1]], "'p0' must be a positive number; got -2.1"),
+    ([2.1, [[0, [0, 1]]]], "'p' must be a positive number; got 0"),
 ])
 def test_malformed_trees(tree, message):
     with pytest.raises(ValueError, match=message):
@@ -236,7 +236,7 @@ def test_nothing_to_learn():
     ({"subspaces": []}, "'subspaces' must be positive integers"),
     ({"subspaces": [4, 0]}, "'subspaces' must be positive integers"),
     ({"p": [2.2, 2.2]}, r"one per subspace \(5\); got 2"),
-    ({"p0": 0}, "'p0' must be positive; got 0"),
+    ({"p0": 0}, "'p0' must be a positive number; got 0"),
     ({"scale": "units"}, "'scale' must be"),
 ])
 def test_isa_errors(arguments, message):
