@@ -21,7 +21,7 @@ def profiles(grid: str) -> list[str]:
     """Names of a grid's profiles, the one that is the file as it stands first."""
     path = _find(grid)
     values = _parse(path)
-    default, others = values.get("profile", "paper"), values.get("profiles", {})
+    default, others = values.get("profile", "default"), values.get("profiles", {})
     if not isinstance(default, str):
         raise UserError(f"{where(grid, '', ['profile'])}: must be a name; got {default!r}")
     if not isinstance(others, dict) or not all(isinstance(p, dict) for p in others.values()):
@@ -35,7 +35,7 @@ def read(grid: str, profile: str | None, plugins: Sequence[str]) -> tuple[dict[s
     Args:
         grid: the name of a grid of the project, or the path of a TOML file.
         profile: a table under ``profiles`` whose keys override the file's; None for the file as
-            it stands, called "paper" or what the file's ``profile`` says.
+            it stands, called "default" or what the file's ``profile`` says.
         plugins: keys that are plug-ins, which may be written as a bare name.
 
     Raises:

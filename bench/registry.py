@@ -48,7 +48,10 @@ class Registry:
                              f"'-' and '_'; got {name!r}")
 
         def add(entry: T) -> T:
-            if name in self._entries or (name in self._installed() and name != self._loading):
+            old = self._entries.get(name)
+            if old is not None and old.__module__ == entry.__module__ == "__main__":
+                old = None  # a notebook's cell, run once more
+            if old is not None or (name in self._installed() and name != self._loading):
                 raise ValueError(f"{self.kind} {name!r} is already registered; choose another name")
             self._entries[name] = entry
             return entry
@@ -112,7 +115,8 @@ class Registry:
 
 def suggest(name: str, known: list[str]) -> str:
     """The end of an error message: near matches of ``name``, or all that is known."""
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    folded = {k.casefold(): k for k in known}
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)
     if near:
-        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+        return "did you mean " + " or ".join(repr(folded[n]) for n in near) + "?"
     return "known: " + (", ".join(known) or "none")

@@ -142,7 +142,8 @@ def _announce(
         lines += [
             f"{machine.device}, {precision}; processes: {machine.workers}, threads of each: "
             f"{machine.threads}, seeds at once: {machine.block_size}",
-            f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)}",
+            f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)} "
+            "without the metrics",
         ]
     if planned.seconds > plan.DAY:
         shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []

@@ -67,7 +67,7 @@ def error(path, profile=None):
 
 def test_a_grid_file(write):
     grid = config.load(write())
-    assert (grid.name, grid.profile, grid.seeds, grid.latent_dim) == ("mine", "paper", 3, 6)
+    assert (grid.name, grid.profile, grid.seeds, grid.latent_dim) == ("mine", "default", 3, 6)
     assert grid.training.model_dump() == {
         "epochs": 7, "batch_size": 2048, "learning_rate": 1e-3}
     assert grid.dataset.arguments == {"factors": {"shape": ["heart"]}}
@@ -120,7 +120,7 @@ def test_the_profile_by_default(write):
     path = write(GOOD, ("seeds = 3\n", 'seeds = 3\nprofile = "quick"\n'))
     assert (config.load(path).profile, config.load(path).seeds) == ("quick", 1)
     assert config.load(path, "other").seeds == 3
-    assert config.load(write(), "paper").seeds == 3
+    assert config.load(write(), "default").seeds == 3
 
 
 def test_the_projects_own_grid():
@@ -146,7 +146,7 @@ def test_unknown_grid(tmp_path):
 def test_unknown_profile(write):
     path = write()
     assert error(path, "qick") == f"{path}: unknown profile 'qick'; did you mean 'quick'?"
-    assert "known: paper, quick, other" in error(path, "zzzz")
+    assert "known: default, quick, other" in error(path, "zzzz")
 
 
 def test_not_toml(write):
@@ -325,6 +325,6 @@ def test_find_line(keys, line):
 
 def test_where(write):
     path = write()
-    assert gridfile.where(path, "paper", ["methods", 1, "beta"]) == (
+    assert gridfile.where(path, "default", ["methods", 1, "beta"]) == (
         f"{path}, line 22: 'methods[1].beta'")
     assert gridfile.where(path, "quick", ["seeds"]) == f"{path}, line 25: 'seeds'"

@@ -136,3 +136,17 @@ def test_suggest_lists_all_where_nothing_is_near():
     assert suggest("q", []) == "known: none"
     near = suggest("lp_nest", ["lp_nested", "lp_nests", "normal"])
     assert near == "did you mean 'lp_nests' or 'lp_nested'?"
+
+
+def test_a_notebooks_cell_may_run_again(shapes):
+    def make():
+        return type("Disc", (), {"__module__": "__main__"})
+
+    shapes.register("disc")(make())
+    again = make()
+    assert shapes.register("disc")(again) is again
+    assert shapes.get("disc") is again
+
+
+def test_suggestions_do_not_mind_the_case():
+    assert suggest("isa-vae", ["β-VAE", "ISA-VAE"]).startswith("did you mean 'ISA-VAE'")

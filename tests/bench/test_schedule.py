@@ -130,7 +130,7 @@ def test_a_tiny_grid(jobs, tmp_path):
     for r in record.load(folder):
         j = by_id[r.id]
         assert (r.method, r.beta, r.seed) == (j.method, j.beta, j.seed)
-        assert (r.grid, r.profile, r.precision, r.device) == ("tiny", "paper", "fp32", "cpu")
+        assert (r.grid, r.profile, r.precision, r.device) == ("tiny", "default", "fp32", "cpu")
         assert (r.status, r.reason, r.failed_step) == ("finished", None, None)
         assert {"mig", "active_latents", "reconstruction", "kl", "elbo"} <= r.scores.keys()
         assert all(map(math.isfinite, r.scores.values()))
