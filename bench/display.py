@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live table, or plain lines where the output is no terminal."""
+"""On the terminal: the plan, and progress as a live table or as plain lines."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.plan import duration
+from bench.config import Grid
+from bench.plan import DAY, Plan, duration
 from bench.record import Record
 
 SHOWN = ("mig", "reconstruction")
@@ -96,3 +97,32 @@ def describe(record: Record) -> str:
     scores = ", ".join(f"{key} {record.scores[key]:.4g}" for key in SHOWN if key in record.scores)
     seconds = record.timings["train_seconds"] + record.timings["evaluate_seconds"]
     return f"{name}: {scores} ({duration(seconds)})"
+
+
+def announce(
+    console: Console, study: Grid, planned: Plan, precision: str, others: Sequence[str]
+) -> None:
+    """Print the plan; ``others`` are the grid's other profiles."""
+    machine = planned.machine
+    failed = f" ({planned.failed} failed)" if planned.failed else ""
+    lines = [
+        f"{study.name}, profile {study.profile}: {len(study.methods)} methods, "
+        f"{study.seeds} seeds of each setting",
+        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}"
+        + ("" if planned.todo else ": nothing left to do"),
+    ]
+    if planned.todo:
+        lines += [
+            f"{machine.device}, {precision}; processes: {machine.workers}, threads of each: "
+            f"{machine.threads}, seeds at once: {machine.block_size}",
+            f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)} "
+            "without the metrics",
+        ]
+    if planned.seconds > DAY:
+        shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []
+        if study.seeds > 1:
+            shorter.append("fewer seeds (--seeds 1; more can be added later)")
+        shorter += [f"--profile {name}" for name in others]
+        lines.append("that is long; shorter may be " + ", ".join(shorter))
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)

@@ -21,10 +21,10 @@ from rich.console import Console
 from bench import build, config, gridfile, job, plan, plugins, record, schedule, trial
 from bench.block import Machine
 from bench.cli import application
-from bench.display import Display
+from bench.display import Display, announce
 from bench.errors import UserError, place
 from bench.job import Job
-from bench.plan import Plan, duration
+from bench.plan import Plan
 from bench.record import Record
 from bench.registry import suggest
 
@@ -64,7 +64,7 @@ def main(
             machine = plan.machine(todo, where, jobs, plugin_files)
             planned = plan.make(todo, len(done), failed, machine)
         others = [name for name in gridfile.profiles(grid) if name != study.profile]
-        _announce(console, study, planned, precision, others)
+        announce(console, study, planned, precision, others)
         if dry_run:
             return
         _run(planned, folder, console)
@@ -124,35 +124,6 @@ def _done(
                 old = record.relabel(folder, old, method=j.method)
         done[j.id] = old
     return done
-
-
-def _announce(
-    console: Console, study: config.Grid, planned: Plan, precision: str, others: Sequence[str]
-) -> None:
-    """Print the plan; ``others`` are the grid's other profiles."""
-    machine = planned.machine
-    failed = f" ({planned.failed} failed)" if planned.failed else ""
-    lines = [
-        f"{study.name}, profile {study.profile}: {len(study.methods)} methods, "
-        f"{study.seeds} seeds of each setting",
-        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}"
-        + ("" if planned.todo else ": nothing left to do"),
-    ]
-    if planned.todo:
-        lines += [
-            f"{machine.device}, {precision}; processes: {machine.workers}, threads of each: "
-            f"{machine.threads}, seeds at once: {machine.block_size}",
-            f"{planned.flops:.2g} floating-point operations, about {duration(planned.seconds)} "
-            "without the metrics",
-        ]
-    if planned.seconds > plan.DAY:
-        shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []
-        if study.seeds > 1:
-            shorter.append("fewer seeds (--seeds 1; more can be added later)")
-        shorter += [f"--profile {name}" for name in others]
-        lines.append("that is long; shorter may be " + ", ".join(shorter))
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _run(planned: Plan, folder: Path, console: Console) -> None:
