@@ -30,9 +30,9 @@ def trial(job: Job) -> None:
         _check_prior(loss.model.prior)
         ensemble = Ensemble(lambda: build.loss(job), SEEDS, 1e-3, torch.device("cpu"))
         pixels = build.pixels(job, "cpu")
-        rows = torch.arange(IMAGES).remainder(len(pixels)).expand(len(SEEDS), -1)
+        rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
         prior = loss.model.prior
-        shape = (len(SEEDS), IMAGES, prior.posterior.noise_dim(prior.latent_dim))
+        shape = (*rows.shape, prior.posterior.noise_dim(prior.latent_dim))
         values, _ = ensemble.losses(pixels[rows], torch.zeros(shape), len(pixels), 0.0)
         if values.shape != (len(SEEDS),):
             raise ValueError(f"the objective must return a scalar for each seed; got shape "

@@ -234,3 +234,12 @@ def test_errors_of_the_machine_are_not_failed_runs(grid, tmp_path, monkeypatch):
     with pytest.raises(MemoryError):
         run_block(block, tmp_path, Machine("cpu"), lambda message: None)
     assert not record.load(tmp_path)
+
+
+def test_a_dataset_of_fewer_images_than_a_trial_takes(grid, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    path = grid("posY = [0, 10]", "posY = [0]")
+    path.write_text(path.read_text(encoding="utf-8").replace("beta_vae", "beta_tcvae"))
+    done = CliRunner().invoke(app, ["--grid", str(path), "--out", str(tmp_path), "--seeds", "1",
+                                    "--jobs", "1", "--device", "cpu"])
+    assert done.exit_code == 0, done.output
