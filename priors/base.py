@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.registry import Registry
-from priors.posteriors import LOG_2PI, Gaussian, Posterior
+from priors.posteriors import LOG_2PI, Family, Gaussian, Posterior, sum_groups
 from priors.special import log
 
 registry = Registry("prior", "priorbench.priors")
@@ -32,8 +32,8 @@ class Prior(nn.Module):
         ValueError: ``latent_dim`` is not a positive integer.
     """
 
-    posterior: type[Posterior] = Gaussian
-    """The family of q(z|x) that the prior is paired with."""
+    posterior: type[Posterior] | Family = Gaussian
+    """The family of q(z|x) that the prior is paired with; with its settings, if it has any."""
 
     learning_rate: float | None = None
     """Learning rate of the prior's own parameters; None means the model's."""
@@ -54,6 +54,29 @@ class Prior(nn.Module):
         """Independent draws, (*shape, latent_dim)."""
         raise NotImplementedError(f"{type(self).__name__} must define sample(shape, generator)")
 
+    def log_prob_groups(self, z: Tensor) -> Tensor:
+        """Log density of each of ``groups``, z (..., latent_dim) -> (..., groups), in nats.
+
+        Only where the prior factorises over its groups: they then sum to :meth:`log_prob`.
+
+        Raises:
+            NotImplementedError: the prior does not say so.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define log_prob_groups(z), the "
+                                  "log density of each of its groups")
+
+    def kl_groups(self, q: Posterior, z: Tensor) -> Tensor:
+        """Estimate of each group's KL(q_g || p_g) at z ~ q, as :meth:`kl`: (..., groups), in nats.
+
+        Raises:
+            NotImplementedError: the prior does not define :meth:`log_prob_groups`.
+        """
+        log_prob = self.log_prob_groups(z)
+        control = self._control(q, z)
+        if control is None:
+            return q.log_prob_groups(z, self.groups) - log_prob
+        return sum_groups(control, self.groups) - log_prob
+
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Coordinates that belong together (a subspace, a sphere); they partition the latents."""
@@ -73,13 +96,20 @@ class Prior(nn.Module):
         By default :math:`\log q(z) - \log p(z)`. Where :meth:`variance` gives v and q is
         Gaussian, :math:`KL(q \| N_v) + \log N_v(z) - \log p(z)`, the same expectation.
         """
+        control = self._control(q, z)
+        if control is None:
+            return q.log_prob(z) - self.log_prob(z)
+        return control.sum(-1) - self.log_prob(z)
+
+    def _control(self, q: Posterior, z: Tensor) -> Tensor | None:
+        r""":math:`KL(q_i \| N_v) + \log N_v(z_i)` of each coordinate, (..., latent_dim)."""
         variance = self.variance()
         if variance is None or not isinstance(q, Gaussian):
-            return q.log_prob(z) - self.log_prob(z)
+            return None
         if isinstance(variance, Tensor):
             variance = variance.detach().to(z)
-        log_normal = -0.5 * (z.square() / variance + log(variance) + LOG_2PI).sum(-1)
-        return q.kl_normal(variance) + log_normal - self.log_prob(z)
+        log_normal = -0.5 * (z.square() / variance + log(variance) + LOG_2PI)
+        return q.kl_normal_coordinates(variance) + log_normal
 
     def check_shape(self, z: Tensor) -> None:
         """See that z is (..., latent_dim).

@@ -51,10 +51,14 @@ class GeneralizedGaussian(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., d) -> (...), in nats."""
+        return self.log_prob_groups(z).sum(-1)
+
+    def log_prob_groups(self, z: Tensor) -> Tensor:
+        """Log density of each latent, (..., d), in nats."""
         self.check_shape(z)
         p = self.p
         log_normaliser = log(2 * self.scale ** (1 / p) / p) + lgamma(1 / p)
-        return -(torch.exp(p * log_abs(z)) / self.scale + log_normaliser).sum(-1)
+        return -torch.exp(p * log_abs(z)) / self.scale - log_normaliser
 
     def sample(
         self, shape: Sequence[int] = (), generator: torch.Generator | None = None

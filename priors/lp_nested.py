@@ -86,32 +86,24 @@ class LpNested(Prior):
         power = torch.exp(p[0] * self.log_f(z)) / self.scale
         return log_radial - self.log_surface() - power
 
+    def log_prob_groups(self, z: Tensor) -> Tensor:
+        """Log density of each subspace, z (..., n) -> (..., groups), in nats."""
+        self.check_shape(z)
+        p, log_abs_z, densities = self.exponents(), log_abs(z), []
+        for child in self.root.children:
+            n = len(leaves(child))
+            log_radial = log(p[0]) - lgamma(n / p[0]) - n / p[0] * log(self.scale)
+            power = torch.exp(p[0] * _log_norm(child, log_abs_z, p)) / self.scale
+            densities.append(log_radial - n * log(2.0) - _log_ratio(child, p) - power)
+        return torch.stack(densities, dim=-1)
+
     def log_f(self, z: Tensor) -> Tensor:
         """Log of the Lp-nested function, z (..., n) -> (...)."""
-        log_abs_z, p = log_abs(z), self.exponents()
-
-        def log_norm(node: Node | int) -> Tensor:
-            if isinstance(node, int):
-                return log_abs_z[..., node]
-            if all(isinstance(child, int) for child in node.children):
-                below = columns(log_abs_z, list(node.children))
-            else:
-                below = torch.stack([log_norm(child) for child in node.children], dim=-1)
-            return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
-
-        return log_norm(self.root)
+        return _log_norm(self.root, log_abs(z), self.exponents())
 
     def log_surface(self) -> Exponent:
         r"""Log of :math:`S_f(1)`, the derivative of the ball's volume in its radius at 1."""
-        p = self.exponents()
-
-        def log_ratio(node: Node) -> Exponent:
-            q, counts = p[node.index], [len(leaves(child)) for child in node.children]
-            own = sum(lgamma(k / q) for k in counts) - lgamma(sum(counts) / q)
-            below = sum(log_ratio(child) for child in node.children if isinstance(child, Node))
-            return own - (len(counts) - 1) * log(q) + below
-
-        return self.latent_dim * log(2.0) + log_ratio(self.root)
+        return self.latent_dim * log(2.0) + _log_ratio(self.root, self.exponents())
 
     def variance(self) -> Tensor:
         """Variance of each coordinate, (n,)."""
@@ -204,6 +196,26 @@ class ISA(LpNested):
         below = [[q, list(range(a, a + n))]
                  for q, a, n in zip(exponents, first, sizes, strict=True)]
         super().__init__([p0, below], scale, learn_exponents)
+
+
+def _log_norm(node: Node | int, log_abs_z: Tensor, p: Sequence[Exponent]) -> Tensor:
+    """Log of a subtree's norm, (..., n) -> (...)."""
+    if isinstance(node, int):
+        return log_abs_z[..., node]
+    if all(isinstance(child, int) for child in node.children):
+        below = columns(log_abs_z, list(node.children))
+    else:
+        below = torch.stack([_log_norm(child, log_abs_z, p) for child in node.children], dim=-1)
+    return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
+
+
+def _log_ratio(node: Node | int, p: Sequence[Exponent]) -> Exponent:
+    """Log of a subtree's S_f(1) over 2 to the number of its leaves."""
+    if isinstance(node, int):
+        return 0.0
+    q, counts = p[node.index], [len(leaves(child)) for child in node.children]
+    own = sum(lgamma(k / q) for k in counts) - lgamma(sum(counts) / q)
+    return own - (len(counts) - 1) * log(q) + sum(_log_ratio(child, p) for child in node.children)
 
 
 def _sample_log_abs(

@@ -31,8 +31,12 @@ class Normal(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., d) -> (...), in nats."""
+        return self.log_prob_groups(z).sum(-1)
+
+    def log_prob_groups(self, z: Tensor) -> Tensor:
+        """Log density of each latent, (..., d), in nats."""
         self.check_shape(z)
-        return -0.5 * (z.square() + LOG_2PI).sum(-1)
+        return -0.5 * (z.square() + LOG_2PI)
 
     def sample(
         self, shape: Sequence[int] = (), generator: torch.Generator | None = None
@@ -44,3 +48,9 @@ class Normal(Prior):
     def kl(self, q: Posterior, z: Tensor) -> Tensor:
         """KL(q || p), (...), in nats: closed for a Gaussian q, else one-sample."""
         return q.kl_normal() if isinstance(q, Gaussian) else super().kl(q, z)
+
+    def kl_groups(self, q: Posterior, z: Tensor) -> Tensor:
+        """KL(q_i || p_i) of each latent, (..., d), in nats: closed for a Gaussian q."""
+        if isinstance(q, Gaussian):
+            return q.kl_normal_coordinates()
+        return super().kl_groups(q, z)

@@ -2,7 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -23,18 +24,26 @@ class Posterior(ABC):
 
     Args:
         params: raw encoder output, (..., num_params).
+        settings: what a family needs beside the parameters, such as the dimensions of spheres;
+            the same for all rows. A class that takes them passes them on by name.
     """
 
-    def __init__(self, params: Tensor) -> None:
+    def __init__(self, params: Tensor, **settings: Any) -> None:
         self.params = params
+        self.settings = settings
+
+    @classmethod
+    def family(cls, **settings: Any) -> "Family":
+        """The class with its settings, as a prior's ``posterior`` needs it."""
+        return Family(cls, settings)
 
     @staticmethod
     @abstractmethod
-    def num_params(latent_dim: int) -> int:
+    def num_params(latent_dim: int, **settings: Any) -> int:
         """Length of the encoder's raw output for ``latent_dim`` latents."""
 
     @staticmethod
-    def noise_dim(latent_dim: int) -> int:
+    def noise_dim(latent_dim: int, **settings: Any) -> int:
         """Number of standard normal variates that one draw of z uses."""
         return latent_dim
 
@@ -75,9 +84,45 @@ class Posterior(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no closed-form entropy")
 
+    def blocks(self) -> list[tuple["Posterior", tuple[int, ...]]]:
+        """Independent parts, each with its coordinates: they partition the latents in order.
+
+        What is one family with independent coordinates is one block; every sphere is its own.
+        """
+        return [(self, tuple(range(self.representation.shape[-1])))]
+
     def __getitem__(self, index: Any) -> Self:
         """The posteriors at ``index`` of the batch dimensions."""
-        return type(self)(self.params[index])
+        return type(self)(self.params[index], **self.settings)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A class of posteriors with its settings: called with raw parameters, it gives posteriors.
+
+    Attributes:
+        kind: the class.
+        settings: by name, the same for all posteriors.
+
+    Example:
+        >>> Gaussian.family().num_params(3)
+        6
+    """
+
+    kind: type[Posterior]
+    settings: Mapping[str, Any]
+
+    def __call__(self, params: Tensor) -> Posterior:
+        """The posteriors of raw parameters (..., num_params)."""
+        return self.kind(params, **self.settings)
+
+    def num_params(self, latent_dim: int) -> int:
+        """Length of the encoder's raw output for ``latent_dim`` latents."""
+        return self.kind.num_params(latent_dim, **self.settings)
+
+    def noise_dim(self, latent_dim: int) -> int:
+        """Number of standard normal variates that one draw of z uses."""
+        return self.kind.noise_dim(latent_dim, **self.settings)
 
 
 class Gaussian(Posterior):
@@ -147,13 +192,17 @@ class Gaussian(Posterior):
         return (self.log_scale + 0.5 * (1 + LOG_2PI)).sum(-1)
 
     def kl_normal(self, variance: Tensor | float = 1.0) -> Tensor:
-        r"""Closed form :math:`KL(q \| N(0, v I))`, (...), in nats.
+        r"""Closed form :math:`KL(q \| N(0, v I))`, (...), in nats; ``variance`` v as below."""
+        return self.kl_normal_coordinates(variance).sum(-1)
+
+    def kl_normal_coordinates(self, variance: Tensor | float = 1.0) -> Tensor:
+        r"""Closed form :math:`KL(q_i \| N(0, v_i))` of each coordinate, (..., latent_dim), nats.
 
         Args:
             variance: v, one for all latents or one each, (latent_dim,).
         """
         ratio = (self.loc.square() + torch.exp(2 * self.log_scale)) / variance
-        return 0.5 * (ratio - 1 + log(variance) - 2 * self.log_scale).sum(-1)
+        return 0.5 * (ratio - 1 + log(variance) - 2 * self.log_scale)
 
 
 def sum_groups(values: Tensor, groups: Groups) -> Tensor:
