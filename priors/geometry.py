@@ -1,0 +1,82 @@
+"""Spheres: where they lie among the coordinates, their areas, directions and tangents."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+LOG_PI = math.log(math.pi)
+SMALL = 1e-12
+"""Vectors shorter than this have no direction; the first axis stands in for it."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the spheres of a product lie among the coordinates.
+
+    Attributes:
+        dims: dimension k of each sphere S^k, in k + 1 coordinates.
+        groups: coordinates of each sphere.
+        batches: for each number of coordinates m, the spheres that have it and all their
+            coordinates; what is computed for a batch needs no loop over spheres.
+    """
+
+    dims: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+    batches: tuple[tuple[int, list[int], list[int]], ...]
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of coordinates."""
+        return sum(self.dims) + len(self.dims)
+
+
+@lru_cache
+def layout(dims: tuple[int, ...]) -> Layout:
+    """The layout of spheres of dimensions ``dims``, side by side."""
+    first = [sum(dims[:i]) + i for i in range(len(dims))]
+    groups = tuple(tuple(range(a, a + k + 1)) for a, k in zip(first, dims, strict=True))
+    batches = []
+    for k in sorted(set(dims)):
+        spheres = [i for i, other in enumerate(dims) if other == k]
+        batches.append((k + 1, spheres, [c for i in spheres for c in groups[i]]))
+    return Layout(dims, groups, tuple(batches))
+
+
+def log_surface(m: int) -> float:
+    """Log of the surface area of the unit sphere in m >= 1 coordinates.
+
+    Example:
+        >>> round(math.exp(log_surface(3)) / math.pi, 6)
+        4.0
+    """
+    return math.log(2) + 0.5 * m * LOG_PI - math.lgamma(0.5 * m)
+
+
+def unit(raw: Tensor) -> Tensor:
+    """Vectors (..., m) scaled to length 1, float64; the first axis where their length is 0."""
+    raw = raw.double()
+    axis = torch.zeros_like(raw[..., :1])
+    axis = torch.cat([axis + 1, torch.zeros_like(raw[..., 1:])], dim=-1)
+    safe = torch.where((raw.square().sum(-1, keepdim=True) > SMALL**2), raw, axis)
+    return safe / safe.square().sum(-1, keepdim=True).sqrt()
+
+
+def tangent(noise: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """Take standard normal noise apart, (..., m): its component along a direction, and the rest.
+
+    Returns:
+        The component, standard normal, (...); the direction of the rest, uniform among the unit
+        vectors orthogonal to ``direction`` and independent of the component, (..., m).
+    """
+    along = (noise * direction).sum(-1)
+    # where nothing is left, the axis that the direction is least along stands in
+    least = direction.abs().argmin(-1, keepdim=True)
+    axis = (torch.arange(direction.shape[-1], device=direction.device) == least).to(direction)
+    rest = noise - along[..., None] * direction + 1e-30 * axis
+    for _ in range(2):  # the second time takes away what rounding left of the first
+        rest = rest / rest.square().sum(-1, keepdim=True).sqrt()
+        rest = rest - (rest * direction).sum(-1, keepdim=True) * direction
+    return along, rest / rest.square().sum(-1, keepdim=True).sqrt()

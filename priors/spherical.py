@@ -1,0 +1,226 @@
+"""Posteriors on products of spheres: what von Mises–Fisher and the others share."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from priors.geometry import layout, log_surface, tangent, unit
+from priors.posteriors import Groups, Posterior
+
+
+class Spherical(Posterior):
+    """Independent densities on spheres, each a function of the angle to its direction.
+
+    A family defines the hooks below, elementwise in the concentration and in float64. Densities
+    are with respect to the surface measure.
+
+    Args:
+        params: directions side by side, one raw concentration per sphere behind them,
+            (..., sum(dims) + 2 * len(dims)).
+        dims: dimension k >= 1 of each sphere S^k.
+        settings: the family's own.
+
+    Attributes:
+        direction: of each sphere, unit vectors side by side, float64 (..., latent_dim).
+        concentration: of each sphere, >= 0, float64 (..., spheres); 0 is uniform.
+    """
+
+    def __init__(self, params: Tensor, dims: Sequence[int], **settings: Any) -> None:
+        super().__init__(params, dims=tuple(dims), **settings)
+        self.layout = layout(tuple(dims))
+        size = self.layout.latent_dim
+        self.direction = self._join([unit(raw) for raw in self._split(params[..., :size])])
+        self.concentration = self.positive(params[..., size:].double())
+
+    @staticmethod
+    def num_params(latent_dim: int, dims: Sequence[int] = (), **settings: Any) -> int:
+        """A direction and a concentration for each sphere."""
+        return latent_dim + len(dims)
+
+    @staticmethod
+    @abstractmethod
+    def positive(raw: Tensor) -> Tensor:
+        """Raw parameters to concentrations >= 0."""
+
+    @abstractmethod
+    def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
+        """Log density in nats at squared distance ``chord`` = |z - direction|^2, in 0 ... 4."""
+
+    @abstractmethod
+    def kl_sphere(self, concentration: Tensor, m: int) -> Tensor:
+        """KL to the uniform distribution on one sphere in m coordinates, nats."""
+
+    @abstractmethod
+    def angle(self, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
+        """Angle to the direction, in 0 ... pi, falling in a standard normal variate."""
+
+    @abstractmethod
+    def harmonics(self, degree: int) -> Tensor:
+        """Means of the normalised Gegenbauer polynomials of z . direction, for one sphere.
+
+        They are the factors by which the density's convolution damps spherical harmonics, which
+        makes mixtures of many such densities cheap.
+
+        Returns:
+            (..., degree + 1), float64, the first 1.
+        """
+
+    def log_prob_coordinate(self, y: Tensor, along: Tensor, concentration: Tensor,
+                            m: int) -> Tensor:
+        """Log density of one coordinate ``y`` of a sphere whose direction has ``along`` there.
+
+        Raises:
+            ValueError: the family has no closed form.
+        """
+        raise ValueError(f"{type(self).__name__} has no closed density of single coordinates; "
+                         "ask for whole spheres")
+
+    @property
+    def representation(self) -> Tensor:
+        """The direction, (..., latent_dim)."""
+        return self.direction.to(self.params.dtype)
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        r"""Reparameterised draw, (..., latent_dim), on the spheres to rounding.
+
+        The component of the noise along the direction gives the angle, the rest the way to go.
+        Gradients: a direction that turns by :math:`d\mu` takes z along,
+        :math:`dz = d\mu\,(\mu\cdot z) - \mu\,(d\mu\cdot z)`, which is unbiased, bounded,
+        and blind to how z was drawn; the concentration moves the angle.
+        """
+        parts = [self._draw(normal, direction, concentration, m)
+                 for normal, direction, concentration, (m, _, _) in zip(
+                     self._split(noise.double()), self._split(self.direction),
+                     self._of_batches(self.concentration), self.layout.batches, strict=True)]
+        return self._join(parts).to(self.params.dtype)
+
+    def _draw(self, noise: Tensor, direction: Tensor, concentration: Tensor, m: int) -> Tensor:
+        """Draws on spheres of one size: (..., count, m)."""
+        fixed = direction.detach()
+        along, way = tangent(noise, fixed)
+        angle = self.angle(along, concentration, m)[..., None]
+        z = torch.cos(angle) * fixed + torch.sin(angle) * way
+        still, turn = z.detach(), direction - fixed
+        return (z + turn * (fixed * still).sum(-1, keepdim=True)
+                - fixed * (turn * still).sum(-1, keepdim=True))
+
+    def log_prob_spheres(self, z: Tensor) -> Tensor:
+        """Log density of each sphere's point, z (..., latent_dim) -> (..., spheres), nats."""
+        values = [self.log_density((unit(point) - direction).square().sum(-1), concentration, m)
+                  for point, direction, concentration, (m, _, _) in zip(
+                      self._split(z), self._split(self.direction),
+                      self._of_batches(self.concentration), self.layout.batches, strict=True)]
+        return self._in_order(values)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density, z (..., latent_dim) -> (...), in nats."""
+        return self.log_prob_spheres(z).sum(-1).to(z.dtype)
+
+    def log_prob_groups(self, z: Tensor, groups: Groups) -> Tensor:
+        """Log density of each group, (..., groups), in nats.
+
+        Raises:
+            ValueError: a group is neither made of whole spheres nor a single coordinate whose
+                density is known.
+        """
+        spheres, columns = None, []
+        for group in groups:
+            whole = self._spheres(group)
+            if whole is None:
+                columns.append(self._log_prob_single(z, list(group)))
+                continue
+            spheres = self.log_prob_spheres(z) if spheres is None else spheres
+            columns.append(spheres[..., whole].sum(-1))
+        return torch.stack(columns, dim=-1).to(z.dtype)
+
+    def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
+        """Log density of every z under every posterior, one group at a time: each (S, N), nats."""
+        points = self._join([unit(part) for part in self._split(z)])
+        for group in groups:
+            whole = self._spheres(group)
+            if whole is None:
+                yield self[None]._log_prob_single(z[:, None], list(group)).to(z.dtype)
+                continue
+            total = 0.0
+            for i in whole:
+                columns, m = list(self.layout.groups[i]), self.layout.dims[i] + 1
+                cosine = points[:, columns] @ self.direction[:, columns].T
+                chord = (2 - 2 * cosine).clamp(min=0)
+                total = total + self.log_density(chord, self.concentration[:, i], m).to(z.dtype)
+            yield total
+
+    def _log_prob_single(self, z: Tensor, group: list[int]) -> Tensor:
+        """Log density of one coordinate of a sphere, (...), float64."""
+        if len(group) != 1:
+            raise ValueError(f"{type(self).__name__} has joint densities of whole spheres "
+                             f"{self.layout.groups}; got the group {tuple(group)}")
+        (column,) = group
+        i = next(i for i, own in enumerate(self.layout.groups) if column in own)
+        m, columns = self.layout.dims[i] + 1, list(self.layout.groups[i])
+        y = unit(z[..., columns])[..., columns.index(column)]
+        return self.log_prob_coordinate(y, self.direction[..., column],
+                                        self.concentration[..., i], m)
+
+    def _spheres(self, group: Sequence[int]) -> list[int] | None:
+        """The spheres that a group is made of; None if it is not."""
+        wanted = set(group)
+        whole = [i for i, own in enumerate(self.layout.groups) if wanted.issuperset(own)]
+        found = {c for i in whole for c in self.layout.groups[i]}
+        return whole if found == wanted else None
+
+    def kl_spheres(self) -> Tensor:
+        """KL to the uniform distribution on each sphere, (..., spheres), in nats, float64."""
+        values = [self.kl_sphere(concentration, m) for concentration, (m, _, _) in zip(
+            self._of_batches(self.concentration), self.layout.batches, strict=True)]
+        return self._in_order(values)
+
+    def kl_uniform(self) -> Tensor:
+        """KL to the uniform distribution on the product of spheres, (...), in nats."""
+        return self.kl_spheres().sum(-1).to(self.params.dtype)
+
+    def entropy(self) -> Tensor:
+        """Differential entropy with respect to the surface measure, (...), in nats."""
+        area = sum(log_surface(k + 1) for k in self.layout.dims)
+        return (area - self.kl_spheres().sum(-1)).to(self.params.dtype)
+
+    def blocks(self) -> list[tuple[Posterior, tuple[int, ...]]]:
+        """One block for each sphere."""
+        size, own = self.layout.latent_dim, {k: v for k, v in self.settings.items() if k != "dims"}
+        return [(type(self)(self.params[..., [*group, size + i]], dims=(self.layout.dims[i],),
+                            **own), group)
+                for i, group in enumerate(self.layout.groups)]
+
+    def _split(self, values: Tensor) -> list[Tensor]:
+        """(..., latent_dim) -> for each batch (..., count, m)."""
+        if len(self.layout.batches) == 1:
+            (m, spheres, _), = self.layout.batches
+            return [values.unflatten(-1, (len(spheres), m))]
+        return [values[..., columns].unflatten(-1, (len(spheres), m))
+                for m, spheres, columns in self.layout.batches]
+
+    def _join(self, parts: Sequence[Tensor]) -> Tensor:
+        """The inverse of :meth:`_split`."""
+        return _ordered([part.flatten(-2) for part in parts],
+                        [columns for _, _, columns in self.layout.batches])
+
+    def _of_batches(self, values: Tensor) -> list[Tensor]:
+        """(..., spheres) -> for each batch (..., count)."""
+        if len(self.layout.batches) == 1:
+            return [values]
+        return [values[..., spheres] for _, spheres, _ in self.layout.batches]
+
+    def _in_order(self, values: Sequence[Tensor]) -> Tensor:
+        """The inverse of :meth:`_of_batches`."""
+        return _ordered(values, [spheres for _, spheres, _ in self.layout.batches])
+
+
+def _ordered(parts: Sequence[Tensor], places: Sequence[list[int]]) -> Tensor:
+    """Concatenate along the last dimension, each column to its place."""
+    if len(parts) == 1:
+        return parts[0]
+    order = [place for own in places for place in own]
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return torch.cat(list(parts), dim=-1)[..., back]
