@@ -8,18 +8,26 @@ Example:
 
 from priors.base import Prior, build, get, names, register, registry
 from priors.generalized_gaussian import GeneralizedGaussian
+from priors.hypersphere import HypersphereProduct
 from priors.lp_nested import ISA, LpNested
 from priors.normal import Normal
-from priors.posteriors import Gaussian, Posterior
+from priors.posteriors import Family, Gaussian, Posterior
+from priors.spherical import Spherical
+from priors.von_mises_fisher import PowerSpherical, VonMisesFisher
 
 __all__ = [
     "ISA",
+    "Family",
     "Gaussian",
     "GeneralizedGaussian",
+    "HypersphereProduct",
     "LpNested",
     "Normal",
     "Posterior",
+    "PowerSpherical",
     "Prior",
+    "Spherical",
+    "VonMisesFisher",
     "build",
     "get",
     "names",
