@@ -119,7 +119,7 @@ def angle(law: Law, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
         m: number of coordinates of the sphere, >= 2.
     """
     kappa, n = concentration.detach().double(), normal.detach().double().clamp(-NORMAL, NORMAL)
-    guess = _look_up(_table(law, m).to(n.device), n, kappa, m)
+    guess = _look_up(_on_device(law, m, n.device), n, kappa, m)
     theta, slope = _improve(law, guess, n, kappa, m)
     return with_slope(theta, concentration, slope)
 
@@ -191,6 +191,11 @@ def _nodes(count: int, power: int, device: torch.device) -> tuple[Tensor, Tensor
     root = 0.5 + 0.5 * nodes
     return (torch.tensor(1 - root**power, device=device),
             torch.tensor(0.5 * weights * power * root ** (power - 1), device=device))
+
+
+@lru_cache
+def _on_device(law: Law, m: int, device: torch.device) -> Tensor:
+    return _table(law, m).to(device)
 
 
 @lru_cache

@@ -25,7 +25,7 @@ class Layout:
 
     dims: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
-    batches: tuple[tuple[int, list[int], list[int]], ...]
+    batches: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
 
     @property
     def latent_dim(self) -> int:
@@ -40,9 +40,23 @@ def layout(dims: tuple[int, ...]) -> Layout:
     groups = tuple(tuple(range(a, a + k + 1)) for a, k in zip(first, dims, strict=True))
     batches = []
     for k in sorted(set(dims)):
-        spheres = [i for i, other in enumerate(dims) if other == k]
-        batches.append((k + 1, spheres, [c for i in spheres for c in groups[i]]))
+        spheres = tuple(i for i, other in enumerate(dims) if other == k)
+        batches.append((k + 1, spheres, tuple(c for i in spheres for c in groups[i])))
     return Layout(dims, groups, tuple(batches))
+
+
+def pick(values: Tensor, columns: tuple[int, ...]) -> Tensor:
+    """Columns of the last dimension; neighbours in order are a view, which costs no copy."""
+    first = columns[0]
+    if columns == tuple(range(first, first + len(columns))):
+        return values[..., first : first + len(columns)]
+    return values[..., _index(columns, values.device)]
+
+
+@lru_cache
+def _index(columns: tuple[int, ...], device: torch.device) -> Tensor:
+    """An index on the device: made once, since a transfer would make the device wait."""
+    return torch.tensor(columns, device=device)
 
 
 def log_surface(m: int) -> float:

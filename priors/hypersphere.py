@@ -31,6 +31,8 @@ class UniformOnSpheres(Prior):
                              f"got {dims!r}")
         self.dims = tuple(dims)
         super().__init__(layout(self.dims).latent_dim)
+        density = torch.tensor([-log_surface(k + 1) for k in self.dims], dtype=torch.float64)
+        self.register_buffer("_log_density", density, persistent=False)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -45,8 +47,7 @@ class UniformOnSpheres(Prior):
     def log_prob_groups(self, z: Tensor) -> Tensor:
         """Log density of each sphere's point, one constant each, (..., spheres), in nats."""
         self.check_shape(z)
-        density = z.new_tensor([-log_surface(k + 1) for k in self.dims])
-        return density.expand(*z.shape[:-1], len(self.dims))
+        return self._log_density.to(z).expand(*z.shape[:-1], len(self.dims))
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density for points z (..., latent_dim) on the spheres, a constant (...), in nats."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priors.geometry import layout, log_surface, tangent, unit
+from priors.geometry import layout, log_surface, pick, tangent, unit
 from priors.posteriors import Groups, Posterior
 
 
@@ -146,8 +146,8 @@ class Spherical(Posterior):
                 continue
             total = 0.0
             for i in whole:
-                columns, m = list(self.layout.groups[i]), self.layout.dims[i] + 1
-                cosine = points[:, columns] @ self.direction[:, columns].T
+                columns, m = self.layout.groups[i], self.layout.dims[i] + 1
+                cosine = pick(points, columns) @ pick(self.direction, columns).T
                 chord = (2 - 2 * cosine).clamp(min=0)
                 total = total + self.log_density(chord, self.concentration[:, i], m).to(z.dtype)
             yield total
@@ -159,8 +159,8 @@ class Spherical(Posterior):
                              f"{self.layout.groups}; got the group {tuple(group)}")
         (column,) = group
         i = next(i for i, own in enumerate(self.layout.groups) if column in own)
-        m, columns = self.layout.dims[i] + 1, list(self.layout.groups[i])
-        y = unit(z[..., columns])[..., columns.index(column)]
+        m, columns = self.layout.dims[i] + 1, self.layout.groups[i]
+        y = unit(pick(z, columns))[..., columns.index(column)]
         return self.log_prob_coordinate(y, self.direction[..., column],
                                         self.concentration[..., i], m)
 
@@ -195,10 +195,7 @@ class Spherical(Posterior):
 
     def _split(self, values: Tensor) -> list[Tensor]:
         """(..., latent_dim) -> for each batch (..., count, m)."""
-        if len(self.layout.batches) == 1:
-            (m, spheres, _), = self.layout.batches
-            return [values.unflatten(-1, (len(spheres), m))]
-        return [values[..., columns].unflatten(-1, (len(spheres), m))
+        return [pick(values, columns).unflatten(-1, (len(spheres), m))
                 for m, spheres, columns in self.layout.batches]
 
     def _join(self, parts: Sequence[Tensor]) -> Tensor:
@@ -208,19 +205,15 @@ class Spherical(Posterior):
 
     def _of_batches(self, values: Tensor) -> list[Tensor]:
         """(..., spheres) -> for each batch (..., count)."""
-        if len(self.layout.batches) == 1:
-            return [values]
-        return [values[..., spheres] for _, spheres, _ in self.layout.batches]
+        return [pick(values, spheres) for _, spheres, _ in self.layout.batches]
 
     def _in_order(self, values: Sequence[Tensor]) -> Tensor:
         """The inverse of :meth:`_of_batches`."""
         return _ordered(values, [spheres for _, spheres, _ in self.layout.batches])
 
 
-def _ordered(parts: Sequence[Tensor], places: Sequence[list[int]]) -> Tensor:
+def _ordered(parts: Sequence[Tensor], places: Sequence[tuple[int, ...]]) -> Tensor:
     """Concatenate along the last dimension, each column to its place."""
-    if len(parts) == 1:
-        return parts[0]
     order = [place for own in places for place in own]
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return torch.cat(list(parts), dim=-1)[..., back]
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    return pick(torch.cat(list(parts), dim=-1), back)
