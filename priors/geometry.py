@@ -1,6 +1,7 @@
 """Spheres: where they lie among the coordinates, their areas, directions and tangents."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +33,24 @@ class Layout:
         """Number of coordinates."""
         return sum(self.dims) + len(self.dims)
 
+    def split(self, points: Tensor) -> list[Tensor]:
+        """Coordinates (..., latent_dim) by size of sphere: for each batch (..., count, m)."""
+        return [pick(points, columns).unflatten(-1, (len(spheres), m))
+                for m, spheres, columns in self.batches]
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """The inverse of :meth:`split`."""
+        return _ordered([part.flatten(-2) for part in parts],
+                        [columns for _, _, columns in self.batches])
+
+    def by_size(self, values: Tensor) -> list[Tensor]:
+        """One value per sphere, (..., spheres): for each batch (..., count)."""
+        return [pick(values, spheres) for _, spheres, _ in self.batches]
+
+    def in_order(self, values: Sequence[Tensor]) -> Tensor:
+        """The inverse of :meth:`by_size`."""
+        return _ordered(values, [spheres for _, spheres, _ in self.batches])
+
 
 @lru_cache
 def layout(dims: tuple[int, ...]) -> Layout:
@@ -43,6 +62,13 @@ def layout(dims: tuple[int, ...]) -> Layout:
         spheres = tuple(i for i, other in enumerate(dims) if other == k)
         batches.append((k + 1, spheres, tuple(c for i in spheres for c in groups[i])))
     return Layout(dims, groups, tuple(batches))
+
+
+def _ordered(parts: Sequence[Tensor], places: Sequence[tuple[int, ...]]) -> Tensor:
+    """Concatenate along the last dimension, each column to its place."""
+    order = [place for own in places for place in own]
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    return pick(torch.cat(list(parts), dim=-1), back)
 
 
 def pick(values: Tensor, columns: tuple[int, ...]) -> Tensor:

@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from priors.geometry import layout, log_surface, pick, tangent, unit
+from priors.geometry import SMALL, layout, log_surface, pick, tangent, unit
 from priors.posteriors import Groups, Posterior
 
 
@@ -32,7 +32,7 @@ class Spherical(Posterior):
         super().__init__(params, dims=tuple(dims), **settings)
         self.layout = layout(tuple(dims))
         size = self.layout.latent_dim
-        self.direction = self._join([unit(raw) for raw in self._split(params[..., :size])])
+        self.direction = self.layout.join([unit(raw) for raw in self.layout.split(params[..., :size])])
         self.concentration = self.positive(params[..., size:].double())
 
     @staticmethod
@@ -40,10 +40,47 @@ class Spherical(Posterior):
         """A direction and a concentration for each sphere."""
         return latent_dim + len(dims)
 
+    @classmethod
+    def of(cls, direction: Tensor, concentration: Tensor | float,
+           dims: Sequence[int] | None = None, **settings: Any) -> Self:
+        """Posteriors with given directions and concentrations.
+
+        Args:
+            direction: vectors of any length but zero, side by side, (..., latent_dim).
+            concentration: of each sphere, >= 0, (..., spheres) or one for all.
+            dims: dimension of each sphere; one sphere by default.
+            settings: the family's own.
+
+        Raises:
+            ValueError: a direction of length zero, a negative concentration, or one that is not
+                finite.
+
+        Example:
+            >>> from priors import VonMisesFisher
+            >>> VonMisesFisher.of(torch.tensor([0.0, 3.0]), 2.0).kl_uniform()
+            tensor(0.5716)
+        """
+        spheres = layout((direction.shape[-1] - 1,) if dims is None else tuple(dims))
+        shape = (*direction.shape[:-1], len(spheres.dims))
+        concentration = torch.as_tensor(concentration, dtype=direction.dtype).expand(shape)
+        if not (torch.isfinite(concentration) & (concentration >= 0)).all():
+            raise ValueError("'concentration' must be finite and >= 0; got "
+                             f"{concentration.min().item():g} to {concentration.max().item():g}")
+        for group in spheres.groups:
+            if (pick(direction, group).square().sum(-1) <= SMALL**2).any():
+                raise ValueError(f"'direction' must not be zero; it is in the sphere {group}")
+        params = torch.cat([direction, cls.raw(concentration)], dim=-1)
+        return cls(params, dims=spheres.dims, **settings)
+
     @staticmethod
     @abstractmethod
     def positive(raw: Tensor) -> Tensor:
         """Raw parameters to concentrations >= 0."""
+
+    @staticmethod
+    @abstractmethod
+    def raw(concentration: Tensor) -> Tensor:
+        """The inverse of :meth:`positive`."""
 
     @abstractmethod
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
@@ -93,9 +130,9 @@ class Spherical(Posterior):
         """
         parts = [self._draw(normal, direction, concentration, m)
                  for normal, direction, concentration, (m, _, _) in zip(
-                     self._split(noise.double()), self._split(self.direction),
-                     self._of_batches(self.concentration), self.layout.batches, strict=True)]
-        return self._join(parts).to(self.params.dtype)
+                     self.layout.split(noise.double()), self.layout.split(self.direction),
+                     self.layout.by_size(self.concentration), self.layout.batches, strict=True)]
+        return self.layout.join(parts).to(self.params.dtype)
 
     def _draw(self, noise: Tensor, direction: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Draws on spheres of one size: (..., count, m)."""
@@ -111,9 +148,9 @@ class Spherical(Posterior):
         """Log density of each sphere's point, z (..., latent_dim) -> (..., spheres), nats."""
         values = [self.log_density((unit(point) - direction).square().sum(-1), concentration, m)
                   for point, direction, concentration, (m, _, _) in zip(
-                      self._split(z), self._split(self.direction),
-                      self._of_batches(self.concentration), self.layout.batches, strict=True)]
-        return self._in_order(values)
+                      self.layout.split(z), self.layout.split(self.direction),
+                      self.layout.by_size(self.concentration), self.layout.batches, strict=True)]
+        return self.layout.in_order(values)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., latent_dim) -> (...), in nats."""
@@ -138,7 +175,7 @@ class Spherical(Posterior):
 
     def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
         """Log density of every z under every posterior, one group at a time: each (S, N), nats."""
-        points = self._join([unit(part) for part in self._split(z)])
+        points = self.layout.join([unit(part) for part in self.layout.split(z)])
         for group in groups:
             whole = self._spheres(group)
             if whole is None:
@@ -174,8 +211,8 @@ class Spherical(Posterior):
     def kl_spheres(self) -> Tensor:
         """KL to the uniform distribution on each sphere, (..., spheres), in nats, float64."""
         values = [self.kl_sphere(concentration, m) for concentration, (m, _, _) in zip(
-            self._of_batches(self.concentration), self.layout.batches, strict=True)]
-        return self._in_order(values)
+            self.layout.by_size(self.concentration), self.layout.batches, strict=True)]
+        return self.layout.in_order(values)
 
     def kl_uniform(self) -> Tensor:
         """KL to the uniform distribution on the product of spheres, (...), in nats."""
@@ -192,28 +229,3 @@ class Spherical(Posterior):
         return [(type(self)(self.params[..., [*group, size + i]], dims=(self.layout.dims[i],),
                             **own), group)
                 for i, group in enumerate(self.layout.groups)]
-
-    def _split(self, values: Tensor) -> list[Tensor]:
-        """(..., latent_dim) -> for each batch (..., count, m)."""
-        return [pick(values, columns).unflatten(-1, (len(spheres), m))
-                for m, spheres, columns in self.layout.batches]
-
-    def _join(self, parts: Sequence[Tensor]) -> Tensor:
-        """The inverse of :meth:`_split`."""
-        return _ordered([part.flatten(-2) for part in parts],
-                        [columns for _, _, columns in self.layout.batches])
-
-    def _of_batches(self, values: Tensor) -> list[Tensor]:
-        """(..., spheres) -> for each batch (..., count)."""
-        return [pick(values, spheres) for _, spheres, _ in self.layout.batches]
-
-    def _in_order(self, values: Sequence[Tensor]) -> Tensor:
-        """The inverse of :meth:`_of_batches`."""
-        return _ordered(values, [spheres for _, spheres, _ in self.layout.batches])
-
-
-def _ordered(parts: Sequence[Tensor], places: Sequence[tuple[int, ...]]) -> Tensor:
-    """Concatenate along the last dimension, each column to its place."""
-    order = [place for own in places for place in own]
-    back = tuple(sorted(range(len(order)), key=order.__getitem__))
-    return pick(torch.cat(list(parts), dim=-1), back)

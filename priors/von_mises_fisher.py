@@ -41,9 +41,9 @@ class VonMisesFisher(Spherical):
             on a circle it makes the gradient of E[μ·z] up to two times too small.
 
     Example:
-        >>> q = VonMisesFisher(torch.tensor([0.0, 0.0, 2.0, 5.0]), dims=[2])
-        >>> q.direction
-        tensor([0., 0., 1.], dtype=torch.float64)
+        >>> q = VonMisesFisher.of(torch.tensor([0.0, 0.0, 1.0]), concentration=2.0)
+        >>> q.log_prob(torch.tensor([0.0, 0.0, 1.0])), q.kl_uniform()
+        (tensor(-1.1262), tensor(0.4794))
     """
 
     def __init__(self, params: Tensor, gradient: str = "implicit", **settings: Any) -> None:
@@ -55,6 +55,11 @@ class VonMisesFisher(Spherical):
     def positive(raw: Tensor) -> Tensor:
         """Raw parameters to concentrations κ >= 0."""
         return softplus(raw)
+
+    @staticmethod
+    def raw(concentration: Tensor) -> Tensor:
+        """The inverse of :meth:`positive`."""
+        return _inverse_softplus(concentration)
 
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Log density at squared distance ``chord`` from the direction, in nats."""
@@ -114,6 +119,11 @@ class PowerSpherical(Spherical):
         """Raw parameters to concentrations κ >= 0."""
         return softplus(raw)
 
+    @staticmethod
+    def raw(concentration: Tensor) -> Tensor:
+        """The inverse of :meth:`positive`."""
+        return _inverse_softplus(concentration)
+
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Log density at squared distance ``chord`` from the direction, in nats."""
         near = torch.log((1 - 0.25 * chord).clamp(min=SMALL))
@@ -143,6 +153,11 @@ class PowerSpherical(Spherical):
         i = torch.arange(degree, dtype=kappa.dtype, device=kappa.device)
         steps = (kappa[..., None] - i) / (kappa[..., None] + m - 1 + i)
         return torch.cat([torch.ones_like(kappa)[..., None], steps.cumprod(-1)], dim=-1)
+
+
+def _inverse_softplus(y: Tensor) -> Tensor:
+    """The x of softplus(x) = y >= 0; very low where y is 0."""
+    return y + torch.log(-torch.expm1(-y)).clamp(min=-1e3)
 
 
 def _log_mass(kappa: Tensor, m: int) -> Tensor:

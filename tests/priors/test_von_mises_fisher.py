@@ -269,6 +269,19 @@ def test_entropy_is_that_of_samples():
     assert prior.kl(q, axis(5)).item() == pytest.approx(log_surface(5) - q.entropy().item())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_given_directions_and_concentrations(family):
+    direction = torch.tensor([[3.0, 4.0, 0.0, 0.0, 1.0]]).expand(2, -1)
+    q = family.of(direction, torch.tensor([[0.0, 700.0], [1e-3, 2.0]]), dims=[1, 2])
+    torch.testing.assert_close(q.direction[0], torch.tensor([0.6, 0.8, 0.0, 0.0, 1.0]))
+    torch.testing.assert_close(q.concentration, torch.tensor([[0.0, 700.0], [1e-3, 2.0]]))
+    for wrong in (-1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="'concentration' must be finite and >= 0; got"):
+            family.of(direction, wrong, dims=[1, 2])
+    with pytest.raises(ValueError, match=r"'direction' must not be zero; .* sphere \(2, 3, 4\)"):
+        family.of(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]), 1.0, dims=[1, 2])
+
+
 def test_unknown_gradient():
     with pytest.raises(ValueError, match=r"'gradient' must be one of .*; got 'reinforce'"):
         posterior(axis(2), 1.0, gradient="reinforce")
