@@ -32,7 +32,8 @@ class Spherical(Posterior):
         super().__init__(params, dims=tuple(dims), **settings)
         self.layout = layout(tuple(dims))
         size = self.layout.latent_dim
-        self.direction = self.layout.join([unit(raw) for raw in self.layout.split(params[..., :size])])
+        vectors = self.layout.split(params[..., :size])
+        self.direction = self.layout.join([unit(raw) for raw in vectors])
         self.concentration = self.positive(params[..., size:].double())
 
     @staticmethod
