@@ -18,6 +18,7 @@ class Logistic(priors.Prior):
         self.scale = scale
 
     def log_prob(self, z: torch.Tensor) -> torch.Tensor:
+        self.check_shape(z)
         half = z.abs() / (2 * self.scale)  # log cosh x = x + log(1 + e^-2x) - log 2
         log_cosh = half + torch.log1p(torch.exp(-2 * half)) - math.log(2)
         return (-2 * log_cosh - math.log(4 * self.scale)).sum(-1)

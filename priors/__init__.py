@@ -6,6 +6,8 @@ Example:
     torch.Size([3])
 """
 
+from typing import Any
+
 from priors.base import Prior, build, get, names, register, registry
 from priors.generalized_gaussian import GeneralizedGaussian
 from priors.hypersphere import HypersphereProduct
@@ -29,8 +31,18 @@ __all__ = [
     "Spherical",
     "VonMisesFisher",
     "build",
+    "check_prior",
     "get",
     "names",
     "register",
     "registry",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``check_prior`` is imported where it is first asked for: a density needs no checker."""
+    if name == "check_prior":
+        from priors.check import check_prior
+
+        return check_prior
+    raise AttributeError(f"module 'priors' has no attribute {name!r}")

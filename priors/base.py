@@ -38,6 +38,9 @@ class Prior(nn.Module):
     learning_rate: float | None = None
     """Learning rate of the prior's own parameters; None means the model's."""
 
+    examples: tuple[dict[str, Any], ...] = ({},)
+    """Settings under which `python -m priors.check` builds the prior, few latents each."""
+
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         if not isinstance(latent_dim, int) or isinstance(latent_dim, bool) or latent_dim < 1:
@@ -82,6 +85,14 @@ class Prior(nn.Module):
         """Coordinates that belong together (a subspace, a sphere); they partition the latents."""
         return tuple((i,) for i in range(self.latent_dim))
 
+    @property
+    def support(self) -> tuple[str, ...]:
+        """Where each of ``groups`` lives: "real", or "sphere" for the unit sphere.
+
+        On a sphere the density is with respect to the surface measure.
+        """
+        return ("real",) * len(self.groups)
+
     def variance(self) -> Tensor | float | None:
         """Variance of each coordinate, (latent_dim,) or one for all; None where unknown.
 
@@ -119,6 +130,10 @@ class Prior(nn.Module):
         """
         if z.ndim < 1 or z.shape[-1] != self.latent_dim:
             raise ValueError(f"'z' must have shape (..., {self.latent_dim}); got {tuple(z.shape)}")
+
+    def learning_rates(self) -> dict[str, float | None]:
+        """Learning rate of each parameter, by its name; :attr:`learning_rate` for all."""
+        return {name: self.learning_rate for name, _ in self.named_parameters()}
 
     def learned(self) -> dict[str, Tensor]:
         """What was learned, in its natural units: tensors by name, recorded with every run."""

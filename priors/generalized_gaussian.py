@@ -36,6 +36,7 @@ class GeneralizedGaussian(Prior):
     """
 
     learning_rate = LEARNING_RATE
+    examples = ({"p": 2.4, "scale": 1.3}, {"p": 1.0}, {"learn_exponent": True})
 
     def __init__(
         self, latent_dim: int, p: float = 2.0, scale: float = 1.0, learn_exponent: bool = False

@@ -50,6 +50,8 @@ class LpNested(Prior):
     """
 
     learning_rate = LEARNING_RATE
+    examples = ({"tree": [2.1, [0, [1.7, [1, 2, [3.0, [3, 4]]]], 5]]},
+                {"tree": [1.3, [0, [2.7, [1, 2]], [1.1, [3, 4, 5]]]], "learn_exponents": True})
 
     def __init__(
         self, tree: Sequence[Any], scale: float | str = 1.0, learn_exponents: bool = False
@@ -175,6 +177,9 @@ class ISA(LpNested):
         ((0, 1), (2,))
     """
 
+    examples = ({"subspaces": [2, 4]},
+                {"subspaces": [2, 4], "scale": "unit", "learn_exponents": True})
+
     def __init__(
         self,
         subspaces: Sequence[int] = (4, 4, 4, 4, 4),
@@ -243,5 +248,3 @@ def _sample_log_abs(
 
     place(root.children, [(g + log_scale) / p[root.index] for g in log_gammas(root)])
     return values
-
-
