@@ -12,7 +12,10 @@ def active_latents(codes: Codes, threshold: float = 0.01) -> Scores:
     References: Burda et al. 2016, Section 5.
 
     Args:
-        codes: of any posterior; its ``representation`` stands for the mean.
+        codes: of any posterior; its ``representation`` stands for the mean. On spheres it is
+            the direction, a unit vector: the variances add up to at most 1 for each sphere, and
+            a coordinate of an unused sphere varies where its direction does, however little the
+            posterior follows it.
         threshold: the variance above which a latent is active, in the latent's unit squared.
 
     Returns:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from metrics.aggregate import log_aggregate
 from metrics.base import Codes, Scores, register
+from metrics.information import standard_error
 
 NAMES = ("index_code_mi", "total_correlation", "dimension_wise_kl")
 
@@ -35,9 +36,9 @@ def elbo_decomposition(codes: Codes, num_samples: int = 2_000) -> Scores:
     own = codes.posterior[index].log_prob(z)
     joint, groups = log_aggregate(codes.posterior, z, codes.groups)
     terms = decomposition_terms(own, joint, groups, codes.log_prior[index])
-    errors = torch.zeros(3) if len(terms) == 1 else terms.std(0) / len(terms) ** 0.5
+    errors = standard_error(terms).tolist()
     return {**dict(zip(NAMES, terms.mean(0).tolist(), strict=True)),
-            **{f"{name}_se": e for name, e in zip(NAMES, errors.tolist(), strict=True)}}
+            **{f"{name}_se": e for name, e in zip(NAMES, errors, strict=True)}}
 
 
 def decomposition_terms(own: Tensor, joint: Tensor, groups: Tensor, log_prior: Tensor) -> Tensor:

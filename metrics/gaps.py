@@ -52,3 +52,25 @@ def gaps(information: Tensor, factor_sizes: Sequence[int]) -> Tensor:
         tensor([0.5000, 0.5000])
     """
     return (contrasts(information, factor_sizes) * information).sum(0)
+
+
+def gap_error(information: Tensor, error: Tensor, factor_sizes: Sequence[int]) -> Tensor:
+    """How far each factor's gap may be off, (F,), with informations within ``error`` (K, F).
+
+    The largest and the second largest move no further than between those of the lower ends
+    and those of the upper ends, whichever latents they belong to.
+
+    Example:
+        >>> information = torch.tensor([[1.0], [0.5], [0.2]])
+        >>> error = torch.tensor([[0.01], [0.02], [0.2]])
+        >>> gap_error(information, error, [2]) * math.log(2)
+        tensor([0.0300])
+    """
+    lower, middle, upper = ((information + sign * error).clamp(min=0).topk(
+        min(2, len(information)), dim=0).values for sign in (-1, 0, 1))
+    weight = information.new_tensor([1 / math.log(n) for n in factor_sizes])
+    if len(middle) == 1:
+        return torch.maximum(upper - middle, middle - lower)[0] * weight
+    gap = middle[0] - middle[1]
+    most, least = upper[0] - lower[1], (lower[0] - upper[1]).clamp(min=0)
+    return torch.maximum(most - gap, gap - least) * weight

@@ -19,7 +19,7 @@ def mig_histogram(codes: Codes, num_samples: int = 10_000, num_bins: int = 20) -
     log num_bins / log n_f. References: Locatello et al. 2019, appendix B.
 
     Args:
-        codes: of any posterior; its ``representation`` is read.
+        codes: of any posterior; its ``representation`` is read: means, directions of spheres.
         num_samples: data points, drawn with replacement; all, once each, if there are no more.
         num_bins: bins for each coordinate.
 

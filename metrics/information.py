@@ -10,6 +10,9 @@ from metrics.cells import cell_counts, cell_index, one_hot
 from priors.posteriors import Groups, Posterior
 from priors.special import FLOOR
 
+CEILING = 650.0
+"""Log ratios above this count as this much: a sum over all data points must not overflow."""
+
 
 def information_terms(posterior: Posterior, z: Tensor, factors: Tensor,
                       factor_sizes: Sequence[int], groups: Groups, index: Tensor) -> Tensor:
@@ -53,7 +56,7 @@ def _cell_sums(posterior: Posterior, z: Tensor, cells: Tensor, num_cells: int, g
     """Sum over each cell of q(z_g | x_n) / q(z_g | x_s), (S, groups, num_cells).
 
     Relative to the posterior that z was drawn from, every sum that is read holds a one: it
-    cannot underflow, and float64 leaves room for posteriors that are e^700 times denser.
+    cannot underflow, and float64 leaves room for posteriors that are e^650 times denser.
     """
     shift = posterior[index].log_prob_groups(z, groups)
     some, many = blocks(posterior)
@@ -63,6 +66,13 @@ def _cell_sums(posterior: Posterior, z: Tensor, cells: Tensor, num_cells: int, g
         for start in range(0, len(z), some):
             block = slice(start, start + some)
             for g, log_prob in enumerate(part.log_prob_pairs(z[block], groups)):
-                ratio = (log_prob - shift[block, g, None]).clamp_(min=FLOOR).double().exp_()
+                ratio = (log_prob - shift[block, g, None]).clamp_(FLOOR, CEILING).double().exp_()
                 sums[block, g] += ratio @ table
     return sums
+
+
+def standard_error(terms: Tensor) -> Tensor:
+    """Standard error of the mean over the first dimension; 0 where there is one term or none."""
+    if len(terms) < 2:
+        return terms.new_zeros(terms.shape[1:])
+    return terms.std(0) / len(terms) ** 0.5

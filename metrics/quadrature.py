@@ -78,6 +78,19 @@ def entropies(loc: Tensor, scale: Tensor, factors: Tensor, factor_sizes: Sequenc
     return torch.stack(marginal), torch.stack(conditional)
 
 
+def error_bound(step: float) -> float:
+    """Error of a mutual information, in nats: above all that was found in few Gaussians.
+
+    The trapezoid rule's error falls exponentially in 1 / ``step``, as far as the interpolation
+    between grids allows; worst cases were sought among mixtures of two and three Gaussians.
+
+    Example:
+        >>> error_bound(0.5) < 8e-6
+        True
+    """
+    return 0.3 * step * math.exp(-5 / step) + 1e-8
+
+
 def num_points(loc: Tensor, scale: Tensor, step: float = 0.5) -> Tensor:
     """Number of grid points that each latent needs, float64 (latent_dim,).
 

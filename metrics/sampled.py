@@ -22,7 +22,7 @@ def mig_sampled(codes: Codes, num_samples: int = 10_000) -> Scores:
     long on a CPU for hundreds of thousands of images.
 
     Args:
-        codes: of a posterior with densities for single latents.
+        codes: of a posterior with densities for single latents: Gaussian, von Mises–Fisher.
         num_samples: draws for each entropy, without replacement; fewer where there are fewer.
 
     Returns:
@@ -33,6 +33,9 @@ def mig_sampled(codes: Codes, num_samples: int = 10_000) -> Scores:
         small data set makes them share draws.
         It leaves out a bias: the second latent is the largest of several noisy estimates, so
         few draws make the gap too small, by a few hundredths at 100 and a thousandth at 10,000.
+
+    Raises:
+        ValueError: no factor can be counted, or the posterior has no densities of single latents.
     """
     kept = counted(codes, codes.excluded)
     sizes = [codes.factor_sizes[f] for f in kept]
@@ -54,7 +57,12 @@ def _entropy(posterior: Posterior, z: Tensor, num_samples: int,
     """Entropy of every latent, (d,), and the covariance of these estimates, (d, d)."""
     index = torch.randperm(len(z), generator=generator)[:num_samples].to(z.device)
     latents = [[j] for j in range(z.shape[1])]
-    surprise = -log_aggregate(posterior, z[index], latents)[1]
+    try:
+        surprise = -log_aggregate(posterior, z[index], latents)[1]
+    except ValueError as error:
+        raise ValueError(f"'mig_sampled' needs the densities of single latents, which "
+                         f"{type(posterior).__name__} lacks ({error}): ask for 'mig' or "
+                         "'mig_groups'") from error
     mean = surprise.mean(0)
     centred = surprise - mean
     return mean, centred.T @ centred / (len(index) * max(len(index) - 1, 1))

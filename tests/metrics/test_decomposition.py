@@ -2,12 +2,16 @@ import math
 
 import pytest
 import torch
+from scipy import special
 
 from metrics import elbo_decomposition, log_aggregate
 from metrics.decomposition import NAMES, decomposition_terms
+from priors.geometry import log_surface
 from priors.posteriors import LOG_2PI, Gaussian
 
 TWO_POINTS = [0.6865358194619888, 0.5789045680117452, 0.3708539736461567]
+
+TWO_SPHERES = [0.5457728287410818, 0.23563636934915455, 0.17740930071151037]
 
 
 def two_points(make_codes, copies):
@@ -70,3 +74,34 @@ def test_latents_that_copy_each_other(make_codes):
     loc = 100.0 * torch.arange(4)[:, None].repeat(50, 2)
     scores = elbo_decomposition(make_codes(loc, 1.0, torch.zeros(200, 1, dtype=torch.int64), (1,)))
     assert scores["total_correlation"] == pytest.approx(math.log(4), abs=1e-10)
+
+
+def two_spheres(make_spherical, copies):
+    poles = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]).repeat(copies, 1)
+    return make_spherical([poles, poles], 2.0, torch.arange(2).repeat(copies)[:, None], (2,))
+
+
+def test_oracle_two_spheres(make_spherical):
+    # All depends on the heights alone, which are uniform under the uniform distribution:
+    # expectations over z ~ q(z|x) by Gauss and Legendre in both; x by symmetry.
+    q = two_spheres(make_spherical, 1).posterior
+    node, weight = map(torch.tensor, special.roots_legendre(40))
+    heights = torch.cartesian_prod(node, node)
+    weights = torch.cartesian_prod(weight, weight).prod(1) / 4
+    flat, zero = torch.sqrt(1 - heights**2), torch.zeros(1600).double()
+    z = torch.stack([flat[:, 0], zero, heights[:, 0], zero, flat[:, 1], heights[:, 1]], dim=1)
+    own, area = q[:1].log_prob(z), 2 * log_surface(3)
+    joint, groups = log_aggregate(q, z, q.layout.groups)
+    terms = decomposition_terms(own, joint, groups, zero - area)
+    parts = ((weights * (own + area).exp())[:, None] * terms).sum(0)
+    assert parts.tolist() == pytest.approx(TWO_SPHERES, abs=1e-12)
+    assert parts.sum().item() == pytest.approx(0.9588184988017467, abs=1e-12)
+    first = (weights * (own + area).exp() * (joint - groups.sum(1) + own - joint)).sum()
+    assert first.item() == pytest.approx(2 * 0.3907045990451182, abs=1e-12)
+
+
+def test_samples_agree_with_the_oracle_on_spheres(make_spherical):
+    scores = elbo_decomposition(two_spheres(make_spherical, 1500), num_samples=3000)
+    for name, expected in zip(NAMES, TWO_SPHERES, strict=True):
+        assert 0 < scores[f"{name}_se"] < 0.02
+        assert abs(scores[name] - expected) < 4 * scores[f"{name}_se"] + 1e-4

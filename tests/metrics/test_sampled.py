@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from metrics import mig, mig_sampled
+from priors.von_mises_fisher import PowerSpherical
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,3 +36,22 @@ def test_excluded_factors_do_not_count(make_codes, grid):
 
 def test_same_seed_same_score(toy):
     assert mig_sampled(toy(), num_samples=50) == mig_sampled(toy(), num_samples=50)
+
+
+def test_agrees_with_harmonics_on_a_sphere(make_spherical, grid):
+    v = grid(3, 4).repeat(60, 1)
+    generator = torch.Generator().manual_seed(0)
+    direction = (v / torch.tensor([1.0, 1.5])) @ torch.tensor([[1.0, 0, 1], [0, 1.0, -1]]) - 0.7
+    direction = direction + 0.1 * torch.randn(720, 3, generator=generator)
+    codes = make_spherical([direction], 20.0, v, (3, 4))
+    got, exact = mig_sampled(codes, num_samples=400), mig(codes)
+    assert exact["mig_error"] < 1e-8
+    assert abs(got["mig_sampled"] - exact["mig"]) < 4 * got["mig_sampled_se"] < 0.2
+
+
+def test_families_without_single_densities_are_refused(make_spherical):
+    codes = make_spherical([torch.eye(3)], 5.0, torch.arange(3)[:, None], (3,),
+                           family=PowerSpherical)
+    with pytest.raises(ValueError, match=r"PowerSpherical lacks .*ask for 'mig' or 'mig_groups'"):
+        mig_sampled(codes)
+    assert mig(codes)["mutual_information"].min() > 0.1
