@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from bench import build, plugins, record
+from bench.beta import text
 from bench.ensemble import Ensemble
 from bench.evaluate import Evaluation, evaluate
 from bench.job import Job
@@ -36,7 +37,7 @@ class Block:
         """For progress: the setting and its seeds."""
         first, seeds = self.jobs[0], [job.seed for job in self.jobs]
         span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}-{seeds[-1]}"
-        return f"{first.method} β={first.beta:g} {span}"
+        return f"{first.method} β={text(first.beta)} {span}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
             with build.precision(job.precision):
                 evaluation = evaluate(trained.model, build.dataset(job),
                                       build.pixels(job, machine.device), job.seed, chosen,
-                                      job.config["importance_samples"])
+                                      job.config["importance_samples"],
+                                      job.config["importance_images"])
             reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)

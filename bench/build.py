@@ -34,14 +34,17 @@ def loss(job: Job) -> Loss:
     """One seed's model and objective.
 
     Raises:
-        ValueError: a name or an argument that the plug-ins do not take.
+        ValueError: a name or an argument that the plug-ins do not take, or a β that does not fit
+            the prior.
     """
     config = job.config
     prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
     networks = architecture(job, prior.posterior.num_params(prior.latent_dim))
     likelihood = model.likelihoods.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
-    return Loss(model.VAE(networks, prior, likelihood, autocast), objective(job))
+    chosen = objective(job)
+    chosen.check(prior)
+    return Loss(model.VAE(networks, prior, likelihood, autocast), chosen)
 
 
 def architecture(job: Job, num_params: int) -> Architecture:

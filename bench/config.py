@@ -7,13 +7,16 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from bench import gridfile
+from bench.beta import Beta
 from bench.errors import UserError
 from bench.record import to_json
 from bench.registry import suggest
@@ -54,16 +57,30 @@ class Plugin(BaseModel):
         return dict(self.model_extra or {})
 
 
-Beta = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+OfGroups = Annotated[tuple[Strength, ...], Field(min_length=1, strict=False)]
 
 
-def _distinct(values: Sequence[float]) -> Sequence[float]:
+def _form(beta: Any) -> str:
+    return "of-groups" if isinstance(beta, list | tuple) else "of-all"
+
+
+OneBeta = Annotated[
+    Annotated[Strength, Tag("of-all")] | Annotated[OfGroups, Tag("of-groups")],
+    Discriminator(_form),
+]
+"""One entry of ``beta``: a number, or one for each of the prior's groups."""
+
+
+def _distinct(values: Sequence[Beta]) -> Sequence[Beta]:
     if len(set(values)) < len(values):
         raise ValueError("the values must differ from each other")
     return values
 
 
-Betas = Annotated[tuple[Beta, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)]
+Betas = Annotated[
+    tuple[OneBeta, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
+]
 
 
 class Training(Table):
@@ -97,7 +114,8 @@ class Grid(Table):
     likelihood: Plugin = Plugin(name="bernoulli")
     latent_dim: int = Field(20, ge=1)
     training: Training = Training()
-    importance_samples: int = Field(0, ge=0)
+    importance_samples: int = Field(500, ge=0)
+    importance_images: int = Field(1000, ge=1)
     metrics: tuple[Plugin, ...] = Field(min_length=1, strict=False)
     methods: tuple[Method, ...] = Field(min_length=1, strict=False)
 
@@ -123,7 +141,7 @@ class Grid(Table):
             seen[method.name] = method
         return methods
 
-    def betas(self, method: Method) -> tuple[float, ...]:
+    def betas(self, method: Method) -> tuple[Beta, ...]:
         """The method's own β, or the grid's."""
         return self.beta if method.beta is None else method.beta
 
@@ -156,7 +174,8 @@ def _explain(error: ValidationError) -> tuple[list[str | int], str]:
     """Keys and message of the first error."""
     # a misspelt key is also a missing one: the misspelling says more
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    keys = [key for key in first["loc"] if not str(key).startswith("function-")]
+    # validators and the forms of a union have a place in the schema, but none in the file
+    keys = [key for key in first["loc"] if not str(key).startswith(("function-", "of-"))]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = [name for name in _model_of(keys[:-1]) if name != "profile"]

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench.beta import text
 from bench.config import Grid
 from bench.plan import DAY, Plan, duration
 from bench.record import Record
@@ -91,7 +92,7 @@ class Display:
 
 def describe(record: Record) -> str:
     """A run in one line."""
-    name = f"{record.method} β={record.beta:g} seed {record.seed}"
+    name = f"{record.method} β={text(record.beta)} seed {record.seed}"
     if record.status == "failed":
         return f"{name}: failed: {record.reason}"
     scores = ", ".join(f"{key} {record.scores[key]:.4g}" for key in SHOWN if key in record.scores)

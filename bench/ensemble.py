@@ -12,6 +12,9 @@ from bench.model import VAE
 from bench.objectives import Objective
 from bench.pixels import Pixels
 
+PRIOR = "model.prior."
+"""What the names of the prior's parameters begin with."""
+
 
 class Loss(nn.Module):
     """What is differentiated: a model and its objective, of one seed."""
@@ -143,12 +146,12 @@ class Ensemble:
 
     def _adam(self, learning_rate: float) -> torch.optim.Adam:
         """Adam over the stacked parameters: elementwise, so each seed's own Adam."""
-        prior = [p for name, p in self.parameters.items() if name.startswith("model.prior.")]
-        model = [p for name, p in self.parameters.items() if not name.startswith("model.prior.")]
-        groups = [{"params": model}]
-        if prior:
-            own = self.template.model.prior.learning_rate
-            groups.append({"params": prior, "lr": learning_rate if own is None else own})
+        rates = self.template.model.prior.learning_rates()
+        of_rate: dict[float, list[Tensor]] = {}
+        for name, parameter in self.parameters.items():
+            own = rates.get(name.removeprefix(PRIOR)) if name.startswith(PRIOR) else None
+            of_rate.setdefault(learning_rate if own is None else own, []).append(parameter)
+        groups = [{"params": own, "lr": rate} for rate, own in of_rate.items()]
         return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
 

@@ -1,5 +1,6 @@
 """From a trained model to its scores and to what the plots read."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,9 +52,9 @@ class Encoded:
 @torch.no_grad()
 def evaluate(
     model: VAE, dataset: FactorDataset, pixels: Pixels, seed: int, chosen: Mapping[str, dict],
-    importance_samples: int = 0,
+    importance_samples: int = 0, importance_images: int | None = None,
 ) -> Evaluation:
-    """Scores of a trained model over the whole dataset.
+    """Scores of a trained model over the whole dataset; the log-likelihood's over some images.
 
     Args:
         model: one seed's, in evaluation mode.
@@ -62,6 +63,7 @@ def evaluate(
         seed: of the draws.
         chosen: metrics by name, each with its arguments.
         importance_samples: of the importance-weighted log-likelihood; 0 leaves it out.
+        importance_images: that it is the mean of; None for all.
     """
     encoded = encode(model, pixels, seed)
     reconstruction, kl = encoded.log_likelihood.mean().item(), encoded.kl.mean().item()
@@ -72,8 +74,8 @@ def evaluate(
         "elbo": reconstruction - kl,
     })
     if importance_samples:
-        estimate = importance.log_likelihood(model, pixels, seed, importance_samples)
-        result.scores["log_likelihood"] = estimate.mean().item()
+        result.scores |= _log_likelihood(importance.log_likelihood(
+            model, pixels, seed, importance_samples, importance_images))
     codes = _codes(model, dataset, encoded, seed)
     for name, arguments in chosen.items():
         for column, value in metrics.get(name)(codes, **arguments).items():
@@ -87,6 +89,17 @@ def evaluate(
     result.learned = {name: value.flatten().tolist() for name, value in learned}
     result.artefacts |= _pictures(model, pixels, encoded)
     return result
+
+
+def _log_likelihood(values: Tensor) -> dict[str, float]:
+    """Mean over the images and its standard error, in nats.
+
+    The error is that of the images' spread, as though they were few of many: it says how far the
+    mean of other images may be, not how far two models scored on the same ones may.
+    """
+    spread = values.std(correction=1).item() if len(values) > 1 else 0.0
+    return {"log_likelihood": values.mean().item(),
+            "log_likelihood_se": spread / math.sqrt(len(values))}
 
 
 def encode(model: VAE, pixels: Pixels, seed: int) -> Encoded:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import architectures, model, objectives
+from bench.beta import Beta
 from bench.config import Grid, Plugin
 from bench.errors import place
 from bench.record import to_json
@@ -15,8 +16,9 @@ from bench.registry import Registry
 from datasets.base import registry as datasets
 from metrics.base import registry as metrics
 from priors.base import registry as priors
+from priors.product import part_names
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised when a change to the code changes results; runs of another version are done again."""
 
 OURS = ("bench", "datasets", "metrics", "priors")
@@ -39,7 +41,7 @@ class Job:
         grid: name of the grid.
         profile: of the grid.
         method: its label in the figures.
-        beta: strength of the objective.
+        beta: strength of the objective, or one for each of the prior's groups.
         seed: whole number >= 0.
         precision: "fp32", "tf32" or "bf16".
         config: all that changes the result but β, seed and precision, as plain values.
@@ -49,7 +51,7 @@ class Job:
     grid: str
     profile: str
     method: str
-    beta: float
+    beta: Beta
     seed: int
     precision: str
     config: dict[str, Any]
@@ -63,7 +65,7 @@ class Job:
         return hashlib.sha256(to_json(identity).encode()).hexdigest()[:16]
 
     @property
-    def setting(self) -> tuple[str, float]:
+    def setting(self) -> tuple[str, Beta]:
         """Method and β: what its seeds have in common."""
         return self.method, self.beta
 
@@ -100,9 +102,11 @@ def _config(grid: Grid, method: Any) -> dict[str, Any]:
     config["metrics"] = [part.model_dump(mode="json") for part in grid.metrics]
     config["latent_dim"] = grid.latent_dim
     config["importance_samples"] = grid.importance_samples
+    config["importance_images"] = grid.importance_images
     config["training"] = grid.training.model_dump(mode="json")
-    sources = {f"{kind} {part.name}": source_hash(kind, part)
-               for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]}
+    sources = {f"{kind} {name}": source_hash(kind, name)
+               for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]
+               for name in _names(kind, part)}
     config["sources"] = {name: digest for name, digest in sources.items() if digest}
     return config
 
@@ -125,14 +129,20 @@ def check(grid: Grid, where: Callable[..., str]) -> None:
               for i, method in enumerate(grid.methods) for kind in ("prior", "objective")]
     for kind, keys, part in named:
         with place(where(*keys)):
-            REGISTRIES[kind].get(part.name)
+            for name in _names(kind, part):
+                REGISTRIES[kind].get(name)
             if kind == "metrics":
                 REGISTRIES[kind].check(part.name, None, **part.arguments)
 
 
-def source_hash(kind: str, part: Plugin) -> str | None:
+def _names(kind: str, part: Plugin) -> list[str]:
+    """A plug-in's name and, of a product of priors, those of its parts."""
+    return part_names(part.name, part.arguments) if kind == "prior" else [part.name]
+
+
+def source_hash(kind: str, name: str) -> str | None:
     """Hash of the file that defines a plug-in that is not the project's own; None if it is."""
-    entry = REGISTRIES[kind].get(part.name)
+    entry = REGISTRIES[kind].get(name)
     if entry.__module__.split(".")[0] in OURS:
         return None
     source = inspect.getsourcefile(entry)

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.model import Draw
 from bench.registry import Registry
+from priors import Prior
 from priors.special import logsumexp
 
 registry = Registry("objective", "priorbench.objectives")
@@ -19,16 +21,37 @@ class Objective(nn.Module):
     """A loss to be minimised, in nats per image.
 
     Args:
-        beta: strength β of the regularisation, >= 0.
+        beta: strength β of the regularisation, >= 0; where ``per_group`` is true, one number or
+            one for each of the prior's groups.
     Raises:
-        ValueError: ``beta`` is negative or not finite.
+        ValueError: ``beta`` is negative or not finite, or a list where one number is needed.
     """
 
-    def __init__(self, beta: float) -> None:
+    per_group: bool = False
+    """Whether ``beta`` may have a number for each of the prior's groups."""
+
+    def __init__(self, beta: float | Sequence[float]) -> None:
         super().__init__()
-        if not 0 <= beta < math.inf:
-            raise ValueError(f"'beta' must be a finite number >= 0; got {beta!r}")
-        self.beta = float(beta)
+        several = isinstance(beta, Sequence)
+        if several and not self.per_group:
+            raise ValueError(f"'beta' of {type(self).__name__} must be one number, its "
+                             f"regularisation is no sum over groups; got {list(beta)!r}")
+        numbers = tuple(beta) if several else (beta,)
+        if not numbers or not all(0 <= number < math.inf for number in numbers):
+            raise ValueError(f"'beta' must be a finite number >= 0"
+                             f"{', or several' if self.per_group else ''}; got {beta!r}")
+        self.beta = tuple(map(float, numbers)) if several else float(beta)
+
+    def check(self, prior: Prior) -> None:
+        """See that ``beta``, where it is a list, has a number for each of the prior's groups.
+
+        Raises:
+            ValueError: it has not.
+        """
+        if isinstance(self.beta, tuple) and len(self.beta) != len(prior.groups):
+            raise ValueError(f"'beta' must have one number for each of the prior's "
+                             f"{len(prior.groups)} groups; got {len(self.beta)}: "
+                             f"{list(self.beta)!r}")
 
     @abstractmethod
     def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
@@ -47,16 +70,90 @@ class Objective(nn.Module):
 class BetaVAE(Objective):
     r"""The β-VAE: :math:`-E_q[\log p(x|z)] + β KL(q(z|x) \| p(z))`.
 
+    With a β for each group, :math:`\sum_g β_g KL(q(z_g|x) \| p(z_g))` takes the KL's place.
+
     References: Higgins et al. 2017; with the ISA prior, Stühmer et al. 2019, Eq. 12.
 
     Args:
-        beta: strength of the KL; 1 gives the evidence lower bound.
+        beta: strength of the KL, one number or one for each of the prior's groups; 1 gives the
+            evidence lower bound.
+    Raises:
+        ValueError: as many numbers as there are no groups, or a prior that does not say its
+            groups' log densities.
     """
+
+    per_group = True
+
+    def __init__(self, beta: float | Sequence[float]) -> None:
+        super().__init__(beta)
+        several = isinstance(self.beta, tuple)
+        strengths = torch.tensor(self.beta, dtype=torch.float64) if several else None
+        self.register_buffer("_strengths", strengths, persistent=False)
+
+    def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
+        """Loss of a batch, a scalar in nats per image."""
+        if self._strengths is None:
+            weighted = self.beta * draw.prior.kl(draw.q, draw.z)
+        else:
+            self.check(draw.prior)
+            kl = _kl_groups(draw)
+            weighted = (self._strengths.to(kl) * kl).sum(-1)
+        return (weighted - draw.log_likelihood).mean()
+
+
+def _kl_groups(draw: Draw) -> Tensor:
+    """KL of each group, (batch, groups), in nats."""
+    try:
+        kl = draw.prior.kl_groups(draw.q, draw.z)
+    except NotImplementedError as error:
+        raise ValueError(f"'beta' has a number for each group, but {error}; define it, or give "
+                         "'beta' as one number") from error
+    if kl.shape != (len(draw.z), len(draw.prior.groups)):
+        raise ValueError(f"{type(draw.prior).__name__}.kl_groups must give one value an image and "
+                         f"group, shape {(len(draw.z), len(draw.prior.groups))}; it gave "
+                         f"{tuple(kl.shape)}")
+    return kl
+
+
+@register("capacity")
+class Capacity(Objective):
+    r"""Capacity annealing: the KL is held at C, which rises while the model trains.
+
+    .. math:: -E_q[\log p(x|z)] + β |KL(q(z|x) \| p(z)) - C|
+
+    C goes linearly from ``c_min`` to ``c_max`` over the training. With a one-sample estimate of
+    the KL the modulus is that of the estimate, for each image or for the batch's mean.
+
+    References: Pérez Rey et al. 2019, "Disentanglement with Hyperspherical Latent Spaces using
+    Diffusion Variational Autoencoders", Eq. 2 (C rises epoch by epoch there) and Table 1;
+    Burgess et al. 2018, Eq. 8 (the modulus of the batch's mean).
+
+    Args:
+        beta: strength of the modulus.
+        c_min: C at the start, in nats, >= 0.
+        c_max: C at the end, in nats, >= ``c_min``.
+        over: "image" for each image's KL, "batch" for the mean of the batch.
+    Raises:
+        ValueError: capacities out of order or not finite, or an unknown ``over``.
+    """
+
+    def __init__(
+        self, beta: float, c_min: float = 0.0, c_max: float = 15.0, over: str = "image"
+    ) -> None:
+        super().__init__(beta)
+        if not 0 <= c_min <= c_max < math.inf:
+            raise ValueError("'c_min' and 'c_max' must be finite with 0 <= c_min <= c_max; got "
+                             f"{c_min!r} and {c_max!r}")
+        _one_of("over", over, ("image", "batch"))
+        self.c_min, self.c_max, self.over = float(c_min), float(c_max), over
 
     def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
         """Loss of a batch, a scalar in nats per image."""
         kl = draw.prior.kl(draw.q, draw.z)
-        return (self.beta * kl - draw.log_likelihood).mean()
+        if self.over == "batch":
+            kl = kl.mean()
+        capacity = self.c_min + (self.c_max - self.c_min) * progress
+        return self.beta * (kl - capacity).abs().mean() - draw.log_likelihood.mean()
 
 
 @register("beta_tcvae")
@@ -86,10 +183,8 @@ class BetaTCVAE(Objective):
         self, beta: float, estimator: str = "stratified", over: str = "groups"
     ) -> None:
         super().__init__(beta)
-        for name, value, known in (("estimator", estimator, ("stratified", "weighted")),
-                                   ("over", over, ("groups", "latents"))):
-            if value not in known:
-                raise ValueError(f"{name!r} must be {known[0]!r} or {known[1]!r}; got {value!r}")
+        _one_of("estimator", estimator, ("stratified", "weighted"))
+        _one_of("over", over, ("groups", "latents"))
         self.estimator = estimator
         self.over = over
 
@@ -110,6 +205,11 @@ class BetaTCVAE(Objective):
         rest = log_qz_groups - draw.prior.log_prob(z)
         loss = information + self.beta * total_correlation + rest - draw.log_likelihood
         return loss.mean()
+
+
+def _one_of(name: str, value: str, known: tuple[str, str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name!r} must be {known[0]!r} or {known[1]!r}; got {value!r}")
 
 
 @lru_cache(maxsize=4)

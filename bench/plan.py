@@ -59,12 +59,16 @@ def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
 
 
 def job_flops(job: Job) -> float:
-    """Floating-point operations of a job's matrix products: training, then one pass to score it."""
+    """Floating-point operations of a job's matrix products.
+
+    Those of training, one pass to score it, and the passes of the importance-weighted likelihood.
+    """
     images, training = len(build.dataset(job)), job.config["training"]
     batch = min(training["batch_size"], images)
     trained = training["epochs"] * (images // batch) * batch
     once, both = image_flops(job)
-    return trained * both + images * once
+    weighted = job.config["importance_samples"] * min(job.config["importance_images"], images)
+    return trained * both + (images + weighted) * once
 
 
 def image_flops(job: Job) -> tuple[float, float]:

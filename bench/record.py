@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as save_bytes
 
+from bench.beta import Beta, order
+
 log = logging.getLogger("priorbench")
 
 RECORD = "record.json"
@@ -41,7 +43,7 @@ class Record(BaseModel):
     method: str
     prior: str
     objective: str
-    beta: float
+    beta: Beta
     seed: int
     status: Literal["finished", "failed"]
     reason: str | None = None
@@ -106,7 +108,7 @@ def load(folder: Path) -> list[Record]:
         record = _read(path)
         if record is not None:
             records.append(record)
-    return sorted(records, key=lambda r: (r.method, r.beta, r.seed, r.id))
+    return sorted(records, key=lambda r: (r.method, order(r.beta), r.seed, r.id))
 
 
 def relabel(folder: Path, old: Record, **labels: str) -> Record:

@@ -99,11 +99,12 @@ def _wanted(
     for number, name in enumerate(known):
         settings = {j.beta: j for j in wanted if j.method == name}
         with place(f"{where('methods', number)}, method {name!r}"):
-            for first in list(settings.values())[:1]:
+            tried = {isinstance(beta, tuple): j for beta, j in reversed(settings.items())}
+            for first in reversed(tried.values()):
                 trial.trial(first)
             for other in settings.values():
                 with trial.said():
-                    build.objective(other)
+                    build.loss(other)
     return wanted
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib
 
+from bench.beta import Beta
 from bench.block import Block, Machine, Tell, run_block
 from bench.job import Job
 from bench.record import Record
@@ -13,7 +14,7 @@ from bench.record import Record
 
 def rounds(jobs: Sequence[Job], block_size: int) -> list[list[Block]]:
     """Breadth first: each round holds the next block of every setting that has one left."""
-    settings: dict[tuple[str, float], list[Job]] = {}
+    settings: dict[tuple[str, Beta], list[Job]] = {}
     for job in jobs:
         settings.setdefault(job.setting, []).append(job)
     blocks = [

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from bench import build, plugins
+from bench import build, plugins, streams
 from bench.ensemble import Ensemble
 from bench.errors import UserError
 from bench.job import Job
-from priors import Prior
+from priors import Posterior, Prior
 
 IMAGES = 4
 SEEDS = (0, 1)
@@ -32,8 +32,9 @@ def trial(job: Job) -> None:
         pixels = build.pixels(job, "cpu")
         rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
         prior = loss.model.prior
-        shape = (*rows.shape, prior.posterior.noise_dim(prior.latent_dim))
-        values, _ = ensemble.losses(pixels[rows], torch.zeros(shape), len(pixels), 0.0)
+        shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
+        noise = streams.normal(ensemble.seeds, streams.NOISE, 0, shape)
+        values, _ = ensemble.losses(pixels[rows], noise, len(pixels), 0.0)
         if values.shape != (len(SEEDS),):
             raise ValueError(f"the objective must return a scalar for each seed; got shape "
                              f"{tuple(values.shape[1:])}")
@@ -58,14 +59,12 @@ def said() -> Iterator[None]:
 
 def _check_prior(prior: Prior) -> None:
     """What the harness counts on, of values that are cheap to compute."""
-    name = type(prior).__name__
-    d = prior.latent_dim
-    z = torch.zeros(IMAGES, 3, d)
-    value = prior.log_prob(z)
-    if not isinstance(value, Tensor) or value.shape != (IMAGES, 3):
-        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"{name}.log_prob must map z of shape (..., {d}) to shape (...); for "
-                         f"{(IMAGES, 3, d)} it gave {got}")
+    name, d = type(prior).__name__, prior.latent_dim
+    generator = torch.Generator().manual_seed(0)
+    z = prior.sample((IMAGES, 3), generator)
+    _check_shape(f"{name}.sample(shape) must give (*shape, {d})", z, (IMAGES, 3, d))
+    _check_shape(f"{name}.log_prob must map z of shape (..., {d}) to shape (...), here "
+                 f"{(IMAGES, 3)}", prior.log_prob(z), (IMAGES, 3))
     if sorted(i for group in prior.groups for i in group) != list(range(d)):
         raise ValueError(f"{name}.groups must hold each of the latents 0 to {d - 1} once; got "
                          f"{prior.groups!r}")
@@ -73,8 +72,29 @@ def _check_prior(prior: Prior) -> None:
         if not isinstance(learned, Tensor):
             raise ValueError(f"{name}.learned() must give tensors; {key!r} is "
                              f"{type(learned).__name__}")
-    raw = torch.zeros(IMAGES, prior.posterior.num_params(d))
-    kl = prior.kl(prior.posterior(raw), torch.zeros(IMAGES, d))
-    if kl.shape != (IMAGES,):
-        raise ValueError(f"{name}.kl must give one value an image, shape {(IMAGES,)}; got "
-                         f"{tuple(kl.shape)}")
+    q, z = _check_posterior(prior, generator)
+    _check_shape(f"{name}.kl must give one value an image, shape {(IMAGES,)}", prior.kl(q, z),
+                 (IMAGES,))
+
+
+def _check_posterior(prior: Prior, generator: torch.Generator) -> tuple[Posterior, Tensor]:
+    """Posteriors of random parameters and a draw of each, (IMAGES, latent_dim)."""
+    family, d = prior.posterior, prior.latent_dim
+    q = family(torch.randn(IMAGES, family.num_params(d), generator=generator))
+    name = type(q).__name__
+    z = q.rsample(torch.randn(IMAGES, family.noise_dim(d), generator=generator))
+    _check_shape(f"{name}.rsample must give a point an image, shape {(IMAGES, d)}", z,
+                 (IMAGES, d))
+    _check_shape(f"{name}.log_prob must give one value an image, shape {(IMAGES,)}",
+                 q.log_prob(z), (IMAGES,))
+    _check_shape(f"{name}.log_prob_groups must give one value for each of {len(prior.groups)} "
+                 "groups", q.log_prob_groups(z, prior.groups), (IMAGES, len(prior.groups)))
+    _check_shape(f"{name}.representation must be a point an image, shape {(IMAGES, d)}",
+                 q.representation, (IMAGES, d))
+    return q, z
+
+
+def _check_shape(expected: str, value: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(value, Tensor) or value.shape != shape:
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"{expected}; it gave {got}")

@@ -14,6 +14,8 @@ from priors.hypersphere import HypersphereProduct
 from priors.lp_nested import ISA, LpNested
 from priors.normal import Normal
 from priors.posteriors import Family, Gaussian, Posterior
+from priors.product import Product
+from priors.product_posterior import ProductPosterior
 from priors.spherical import Spherical
 from priors.von_mises_fisher import PowerSpherical, VonMisesFisher
 
@@ -28,6 +30,8 @@ __all__ = [
     "Posterior",
     "PowerSpherical",
     "Prior",
+    "Product",
+    "ProductPosterior",
     "Spherical",
     "VonMisesFisher",
     "build",

@@ -13,12 +13,31 @@ n and of κ, with the implicit gradient
 .. math:: \frac{d\theta}{d\kappa} = -\frac{\partial F / \partial\kappa}{f}
     = -\int_0^\theta (e(t) - E[e])\, e^{l(t) - l(\theta)} dt
 
+When the direction :math:`\mu` turns by :math:`\delta`, a draw z follows by
+
+.. math:: dz = a\,P_z\delta + b(\theta)\,(\delta\cdot z)\, e_\mu
+
+with :math:`P_z` the projection onto the tangent space at z and :math:`e_\mu` the unit tangent
+towards the direction. Any a and b that carry the density along,
+:math:`\mathrm{div}(q\,dz) = -dq`, give unbiased gradients; here a does not depend on z:
+
+.. math:: a = \frac{E'[\psi]}{m - 1 + E'[\psi \cos t]}, \quad
+    b(\theta) = \int_\theta^\pi \big((m-1) a - \psi(t) (1 - a\cos t)\big)
+        e^{l'(t) - l'(\theta)} dt
+
+:math:`\psi = -\kappa e'(t) / \sin t`, and :math:`E', l'` are those of m + 1 coordinates. Turning
+all draws with the direction (a = cos θ, b = -sin θ) is unbiased too, but moves them by as much
+where κ is small and they hardly depend on the direction: its noise then hides what the direction
+does, and a posterior that is close to uniform stays there.
+
 References: Figurnov et al. 2018 (implicit reparameterisation gradients).
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -64,6 +83,14 @@ class Law(ABC):
     def moments(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor]:
         """Log of Z and the mean of the exponent."""
 
+    @abstractmethod
+    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
+        """What the integrand of b is linear in, at ``angle``, ``fall`` below the direction."""
+
+    @abstractmethod
+    def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+        """a, and slope and constant of b's integrand in the lever."""
+
 
 class Exponential(Law):
     r"""Von Mises–Fisher: :math:`e = \cos\theta - 1`."""
@@ -83,6 +110,16 @@ class Exponential(Law):
         """Log of Z and the mean of the exponent."""
         a, gap = bessel.log_normaliser(concentration, m), bessel.gap(concentration, m)
         return a - concentration + _log_beta(0.5, 0.5 * (m - 1)), -gap
+
+    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
+        """Cos θ - 1."""
+        return fall
+
+    def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+        """a, and slope and constant of b's integrand in the lever."""
+        gap = bessel.gap(concentration, m + 1)
+        a = concentration / (m - 1 + concentration * (1 - gap))
+        return a, concentration * a, concentration * a * gap
 
 
 class Power(Law):
@@ -108,27 +145,50 @@ class Power(Law):
         log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
         return (m - 2) * math.log(2) + log_beta, torch.digamma(a) - torch.digamma(a + b)
 
+    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
+        """1 / (1 + cos θ)."""
+        return 0.5 / torch.cos(0.5 * angle).square().clamp(min=1e-30)
 
-def angle(law: Law, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
+    def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+        """a, and slope and constant of b's integrand in the lever."""
+        kappa = concentration.clamp(min=1e-30)
+        pull = kappa * (kappa + m - 1) / (2 * kappa + m - 2)
+        a = pull / (m - 1 + kappa - pull)
+        return a, -kappa * (1 + a), (1 + a) * pull
+
+
+class Polar(NamedTuple):
+    """A draw's angle, and how the draw follows when the direction turns."""
+
+    angle: Tensor
+    across: Tensor
+    towards: Tensor
+
+
+def draw(law: Law, normal: Tensor, concentration: Tensor, m: int) -> Polar:
     """Angle to the direction, in 0 ... pi, for each normal variate: exact, falling in it.
 
     Args:
         law: the family.
         normal: standard normal variates, any shape.
-        concentration: κ >= 0, of the same shape; the gradient in it is the implicit one.
+        concentration: κ >= 0, of the same shape; the angle's gradient in it is the implicit one.
         m: number of coordinates of the sphere, >= 2.
+
+    Returns:
+        The angle and the coefficients a and b of the draw's motion, float64.
     """
     kappa, n = concentration.detach().double(), normal.detach().double().clamp(-NORMAL, NORMAL)
     guess = _look_up(_on_device(law, m, n.device), n, kappa, m)
-    theta, slope = _improve(law, guess, n, kappa, m)
-    return with_slope(theta, concentration, slope)
+    theta, slope, across, towards = _improve(law, guess, n, kappa, m)
+    return Polar(with_slope(theta, concentration, slope), across, towards)
 
 
-def _improve(law: Law, theta: Tensor, n: Tensor, kappa: Tensor, m: int) -> tuple[Tensor, Tensor]:
-    """One Halley step towards the angle at level n, and the angle's derivative in κ there."""
+def _improve(law: Law, theta: Tensor, n: Tensor, kappa: Tensor, m: int) -> tuple[Tensor, ...]:
+    """One Halley step towards the angle at level n; its derivative in κ there, and a and b."""
     log_z, mean = law.moments(kappa, m)
+    across, *line = law.turn(kappa, m)
     side = torch.where(n >= 0, 1.0, -1.0)  # the tail below the angle, or above
-    mass, moment = _tail(law, theta, kappa, mean, side, m)
+    mass, moment, towards = _tail(law, theta, kappa, mean, line, side, m)
     exponent, fall = law.exponent(theta)
     log_density = kappa * exponent + (m - 2) * torch.log(torch.sin(theta)) - log_z
     pull = kappa * fall + (m - 2) / torch.tan(theta)
@@ -136,29 +196,31 @@ def _improve(law: Law, theta: Tensor, n: Tensor, kappa: Tensor, m: int) -> tuple
     step = -2 * side * error * mass / (2 + error * (1 - side * pull * mass))
     slope = -side * moment
     slope = slope - step * (exponent - mean + pull * slope)  # carried along with the angle
-    return torch.clamp(theta + step, 0.5 * theta, 0.5 * (theta + math.pi)), slope
+    theta = torch.clamp(theta + step, 0.5 * theta, 0.5 * (theta + math.pi))
+    return theta, slope, across, -side * towards
 
 
-def _tail(law: Law, theta: Tensor, kappa: Tensor, mean: Tensor, side: Tensor,
-          m: int) -> tuple[Tensor, Tensor]:
-    """The tail's integral of e^(l(t) - l(theta)), and of (e(t) - E[e]) times it."""
+def _tail(law: Law, theta: Tensor, kappa: Tensor, mean: Tensor, line: Sequence[Tensor],
+          side: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The tail's integral of e^(l(t) - l(theta)), of (e(t) - E[e]) times it, and that of b."""
     power = 3 if law.singular and m <= 4 else 1  # more coordinates make the end smooth
     nodes, weights = _nodes(NODES, power, theta.device)
     x = torch.sin(0.5 * theta).square()
     # the sine's power rises while the exponent falls
-    reach = REACH + math.sqrt(REACH * (m - 2))
+    reach = REACH + math.sqrt(REACH * (m - 1))
     cut = (x + reach / (law.slope * kappa).clamp(min=1e-300)).clamp(max=1)
     length = torch.where(side > 0, theta, 2 * torch.asin(cut.sqrt()) - theta)
     offset = (-side * length)[..., None] * nodes
+    t = theta[..., None] + offset
     fall = law.fall(theta[..., None], offset)
-    log_ratio = kappa[..., None] * fall
-    if m > 2:
-        sines = torch.sin(theta[..., None] + offset) / torch.sin(theta)[..., None]
-        log_ratio = log_ratio + (m - 2) * sines.log()
-    ratio = torch.exp(log_ratio) * weights
+    sines = torch.sin(t) / torch.sin(theta)[..., None]
+    ratio = torch.exp(kappa[..., None] * fall + (m - 2) * sines.log()) * weights
     exponent = law.exponent(theta)[0]
     mass, falls = ratio.sum(-1), (ratio * fall).sum(-1)
-    return mass * length, (falls + (exponent - mean) * mass) * length
+    slope, constant = (value[..., None] for value in line)
+    lever = slope * law.lever(t, exponent[..., None] + fall) + constant
+    towards = (ratio * sines * lever).sum(-1)
+    return mass * length, (falls + (exponent - mean) * mass) * length, towards * length
 
 
 def _look_up(table: Tensor, n: Tensor, kappa: Tensor, m: int) -> Tensor:
@@ -213,7 +275,7 @@ def _table(law: Law, m: int) -> Tensor:
             guess = known[0] if len(known) < 3 else 3 * (known[0] - known[1]) + known[2]
             theta = 2 * torch.atan(torch.exp(guess))
             for _ in range(2 if len(known) == 3 else 6):
-                theta, _ = _improve(law, theta, ns[row].expand_as(kappa), kappa, m)
+                theta = _improve(law, theta, ns[row].expand_as(kappa), kappa, m)[0]
             found[row] = torch.tan(0.5 * theta).log()
     log_tangents = torch.stack([found[row] for row in range(rows)])
     return log_tangents + 0.5 * torch.log1p(kappa / (m - 1))
@@ -226,11 +288,11 @@ def _median(law: Law, kappa: Tensor, m: int) -> Tensor:
     for _ in range(40):
         y = 0.5 * (low + high)
         theta = 2 * torch.atan(torch.exp(y))
-        mass, _ = _tail(law, theta, kappa, mean, zero + 1, m)
+        mass = _tail(law, theta, kappa, mean, (zero, zero), zero + 1, m)[0]
         log_f = kappa * law.exponent(theta)[0] + (m - 2) * torch.log(torch.sin(theta)) - log_z
         below = mass.log() + log_f < math.log(0.5)
         low, high = torch.where(below, y, low), torch.where(below, high, y)
-    theta, _ = _improve(law, 2 * torch.atan(torch.exp(0.5 * (low + high))), zero, kappa, m)
+    theta = _improve(law, 2 * torch.atan(torch.exp(0.5 * (low + high))), zero, kappa, m)[0]
     return torch.tan(0.5 * theta).log()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from priors.angles import Polar
 from priors.geometry import SMALL, layout, log_surface, pick, tangent, unit
 from priors.posteriors import Groups, Posterior
 
@@ -91,9 +92,13 @@ class Spherical(Posterior):
     def kl_sphere(self, concentration: Tensor, m: int) -> Tensor:
         """KL to the uniform distribution on one sphere in m coordinates, nats."""
 
-    @abstractmethod
-    def angle(self, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
-        """Angle to the direction, in 0 ... pi, falling in a standard normal variate."""
+    def polar(self, normal: Tensor, concentration: Tensor, m: int) -> Polar:
+        """Angle to the direction, falling in a standard normal variate, and how a draw follows.
+
+        Raises:
+            NotImplementedError: the family draws in another way, by its own :meth:`rsample`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not draw by the angle")
 
     @abstractmethod
     def harmonics(self, degree: int) -> Tensor:
@@ -125,9 +130,8 @@ class Spherical(Posterior):
         r"""Reparameterised draw, (..., latent_dim), on the spheres to rounding.
 
         The component of the noise along the direction gives the angle, the rest the way to go.
-        Gradients: a direction that turns by :math:`d\mu` takes z along,
-        :math:`dz = d\mu\,(\mu\cdot z) - \mu\,(d\mu\cdot z)`, which is unbiased, bounded,
-        and blind to how z was drawn; the concentration moves the angle.
+        Gradients are unbiased: the concentration moves the angle, and draws follow a direction
+        that turns as :mod:`priors.angles` says.
         """
         parts = [self._draw(normal, direction, concentration, m)
                  for normal, direction, concentration, (m, _, _) in zip(
@@ -139,11 +143,12 @@ class Spherical(Posterior):
         """Draws on spheres of one size: (..., count, m)."""
         fixed = direction.detach()
         along, way = tangent(noise, fixed)
-        angle = self.angle(along, concentration, m)[..., None]
+        angle, across, towards = (v[..., None] for v in self.polar(along, concentration, m))
         z = torch.cos(angle) * fixed + torch.sin(angle) * way
         still, turn = z.detach(), direction - fixed
-        return (z + turn * (fixed * still).sum(-1, keepdim=True)
-                - fixed * (turn * still).sum(-1, keepdim=True))
+        upwards = (torch.sin(angle) * fixed - torch.cos(angle) * way).detach()
+        share = (turn * still).sum(-1, keepdim=True)
+        return z + across * (turn - share * still) + towards * share * upwards
 
     def log_prob_spheres(self, z: Tensor) -> Tensor:
         """Log density of each sphere's point, z (..., latent_dim) -> (..., spheres), nats."""

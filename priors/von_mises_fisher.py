@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from priors import angles, bessel
+from priors.angles import Polar
 from priors.bessel import with_slope
 from priors.geometry import log_surface
 from priors.spherical import Spherical
@@ -70,15 +71,17 @@ class VonMisesFisher(Spherical):
         """KL to the uniform distribution, κ r - A, in nats."""
         return bessel.kl_uniform(concentration, m)
 
-    def angle(self, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
-        """Angle to the direction, falling in a standard normal variate."""
-        theta = angles.angle(EXPONENTIAL, normal, concentration, m)
+    def polar(self, normal: Tensor, concentration: Tensor, m: int) -> Polar:
+        """Angle to the direction, falling in a standard normal variate, and how a draw follows."""
+        drawn = angles.draw(EXPONENTIAL, normal, concentration, m)
         if self.settings["gradient"] == "implicit":
-            return theta
-        # a proposal of the published sampler moves by dw/dκ = (1 - w^2) / sqrt(4κ^2 + (m-1)^2)
-        kappa, fixed = concentration.detach(), theta.detach()
-        slope = -torch.sin(fixed) / torch.sqrt(4 * kappa.square() + (m - 1) ** 2)
-        return with_slope(fixed, concentration, slope)
+            return drawn
+        # a proposal of the published sampler moves by dw/dκ = (1 - w^2) / sqrt(4κ^2 + (m-1)^2),
+        # and turns with the direction
+        kappa, theta = concentration.detach(), drawn.angle.detach()
+        cosine, sine = torch.cos(theta), torch.sin(theta)
+        slope = -sine / torch.sqrt(4 * kappa.square() + (m - 1) ** 2)
+        return Polar(with_slope(theta, concentration, slope), cosine, -sine)
 
     def harmonics(self, degree: int) -> Tensor:
         r"""I_{m/2-1+l}(κ) / I_{m/2-1}(κ) for l = 0 ... degree, (..., degree + 1)."""
@@ -143,9 +146,9 @@ class PowerSpherical(Spherical):
         value = torch.where(kappa < 1, small, large)
         return with_slope(value, concentration, kappa * _variance(kappa, b))
 
-    def angle(self, normal: Tensor, concentration: Tensor, m: int) -> Tensor:
-        """Angle to the direction, falling in a standard normal variate."""
-        return angles.angle(POWER, normal, concentration, m)
+    def polar(self, normal: Tensor, concentration: Tensor, m: int) -> Polar:
+        """Angle to the direction, falling in a standard normal variate, and how a draw follows."""
+        return angles.draw(POWER, normal, concentration, m)
 
     def harmonics(self, degree: int) -> Tensor:
         r""":math:`\prod_{i<l} (\kappa - i) / (\kappa + m - 1 + i)` for l = 0 ... degree."""

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from bench.beta import Beta, order, text
 from bench.record import Record
 from bench.report import labels, layout
 from bench.report.style import WIDTH, Style, moment, plain
@@ -22,6 +23,7 @@ from bench.report.style import WIDTH, Style, moment, plain
 NEEDS = {"mig_vs_reconstruction": ("mig", "reconstruction"), "mig_distribution": ("mig",)}
 FEW = 5              # with fewer seeds a box says less than the points
 _SLOT = 0.13         # inches a method needs in a panel
+_LETTER = 0.066      # inches of a letter in a panel's title
 _PANEL = 1.0         # height of a panel, inches
 _OUTLINE = [withStroke(linewidth=2.8, foreground="white")]   # sets a line off from points
 _KEY = {True: "Points: seeds. Bars: median.",
@@ -79,7 +81,7 @@ def mig_vs_reconstruction(study: Study) -> Figure:
     axes = figure.add_subplot()
     curves = {}
     for method, style in study.styles.items():
-        rows = study.settings[study.settings["method"] == method].sort_values("beta")
+        rows = study.settings[study.settings["method"] == method]  # ordered by β
         rows = rows.dropna(subset=["mig_mean", "reconstruction_mean"])
         if len(rows):
             curves[method] = rows
@@ -98,17 +100,19 @@ def mig_vs_reconstruction(study: Study) -> Figure:
 def mig_distribution(study: Study) -> Figure:
     """MIG of every seed, a panel per β and a place in it per method (Fig. 5a)."""
     figure = layout.new()
-    betas = sorted({r.beta for r in study.records if "mig" in r.scores})
+    betas = sorted({r.beta for r in study.records if "mig" in r.scores}, key=order)
     methods = [m for m in study.styles
                if any(r.method == m and "mig" in r.scores for r in study.records)]
-    columns = _columns(len(betas), len(methods))
+    titles = [f"β = {text(beta)}" for beta in betas]
+    columns = _columns(titles, len(methods))
     rows = -(-len(betas) // columns)
     grid = figure.add_gridspec(rows, columns)
     first = None
-    for i, beta in enumerate(betas):
+    for i, (beta, title) in enumerate(zip(betas, titles, strict=True)):
         axes = figure.add_subplot(grid[divmod(i, columns)], sharey=first)
         first = first or axes
         _panel(axes, study, beta, methods)
+        axes.set_title(title, pad=3)
         axes.tick_params(labelleft=i % columns == 0)
     label = figure.supylabel("MIG", fontsize=8)
     few = bool((study.settings["n"] < FEW).all())
@@ -150,8 +154,9 @@ def _marks(curves: dict[str, pd.DataFrame], chosen: dict[str, Style]) -> list[la
     """Each method's first and last β before the ones between, so that these are surest."""
     ends, between = [], []
     for method, rows in curves.items():
-        marks = [labels.Mark(x, y, f"{beta:g}", chosen[method].ink) for x, y, beta in
-                 zip(rows["reconstruction_mean"], rows["mig_mean"], rows["beta"], strict=True)]
+        written = [beta if isinstance(beta, str) else text(beta) for beta in rows["beta"]]
+        marks = [labels.Mark(x, y, beta, chosen[method].ink) for x, y, beta in
+                 zip(rows["reconstruction_mean"], rows["mig_mean"], written, strict=True)]
         ends += marks[:1] + marks[1:][-1:]
         between += marks[1:-1]
     return ends + between
@@ -169,14 +174,14 @@ def _lines(curves: dict[str, pd.DataFrame]) -> list[np.ndarray]:
     return lines
 
 
-def _columns(betas: int, methods: int) -> int:
-    """Panels side by side: at most three, none narrower than its methods need."""
-    fitting = int((WIDTH - 0.5) / (_SLOT * (methods + 1)))
-    wanted = 2 if betas == 4 else 3
-    return max(1, min(betas, wanted, fitting))
+def _columns(titles: list[str], methods: int) -> int:
+    """Panels side by side: at most three, none narrower than its methods or its title need."""
+    needed = max(_SLOT * (methods + 1), _LETTER * max(map(len, titles)))
+    wanted = 2 if len(titles) == 4 else 3
+    return max(1, min(len(titles), wanted, int((WIDTH - 0.5) / needed)))
 
 
-def _panel(axes: Axes, study: Study, beta: float, methods: list[str]) -> None:
+def _panel(axes: Axes, study: Study, beta: Beta, methods: list[str]) -> None:
     for i, method in enumerate(methods):
         runs = [r for r in study.records if r.method == method and r.beta == beta]
         values = [r.scores["mig"] for r in sorted(runs, key=lambda r: r.seed)
@@ -185,7 +190,6 @@ def _panel(axes: Axes, study: Study, beta: float, methods: list[str]) -> None:
             _seeds(axes, i, np.array(values), study.styles[method])
     axes.set_xlim(-0.7, len(methods) - 0.3)
     axes.set_xticks([])
-    axes.set_title(f"β = {beta:g}", pad=3)
 
 
 def _seeds(axes: Axes, at: int, values: np.ndarray, style: Style) -> None:

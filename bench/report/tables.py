@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.beta import Beta, cell, order
 from bench.record import Record, to_json
 from bench.report.statistics import STATISTICS, summarise
 from bench.report.style import moment
@@ -28,7 +29,7 @@ def runs(records: list[Record]) -> pd.DataFrame:
     ``seeds_in_block``; :data:`ORIGIN`. A score that has another column's name is written
     ``score_<name>``.
     """
-    ordered = sorted(records, key=lambda r: (r.profile, r.method, r.beta, r.seed, r.id))
+    ordered = sorted(records, key=lambda r: (r.profile, r.method, order(r.beta), r.seed, r.id))
     rows = [_row(r) for r in ordered]
     columns = [*RUN, *map(_score, score_names(records)), *_learned_columns(records),
                *map(_timing, _names(r.timings for r in records)), *ORIGIN]
@@ -39,7 +40,8 @@ def runs(records: list[Record]) -> pd.DataFrame:
 def settings(records: list[Record]) -> pd.DataFrame:
     """One row per profile, method and β: runs, failures and the statistics of each score.
 
-    Columns: profile, method, beta, ``n`` finished runs, ``failures``, then for each score
+    Columns: profile, method, beta (a number, or text like "1/1/8" of a β for each group, as in
+    :func:`runs`), ``n`` finished runs, ``failures``, then for each score
     ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``, over the finished
     runs that have the score; see :func:`bench.report.statistics.summarise`. Give it records
     from :func:`of_newest_settings`.
@@ -49,6 +51,7 @@ def settings(records: list[Record]) -> pd.DataFrame:
     for setting, members in _by_setting(records).items():
         finished = [r for r in members if r.status == "finished"]
         row: dict[str, Any] = dict(zip(SETTING, setting, strict=True))
+        row["beta"] = cell(row["beta"])
         row |= {"n": len(finished), "failures": len(members) - len(finished)}
         statistics = summarise(_matrix(finished, names))
         for i, name in enumerate(names):
@@ -98,9 +101,9 @@ def _configuration(record: Record) -> str:
     return record.precision + to_json(record.config)
 
 
-def _by_setting(records: list[Record]) -> dict[tuple[str, str, float], list[Record]]:
-    groups: dict[tuple[str, str, float], list[Record]] = {}
-    for r in sorted(records, key=lambda r: (r.profile, r.method, r.beta, r.seed)):
+def _by_setting(records: list[Record]) -> dict[tuple[str, str, Beta], list[Record]]:
+    groups: dict[tuple[str, str, Beta], list[Record]] = {}
+    for r in sorted(records, key=lambda r: (r.profile, r.method, order(r.beta), r.seed)):
         groups.setdefault((r.profile, r.method, r.beta), []).append(r)
     return groups
 
@@ -112,6 +115,7 @@ def _matrix(records: list[Record], names: list[str]) -> np.ndarray:
 
 def _row(record: Record) -> dict[str, Any]:
     row = {name: getattr(record, name) for name in (*RUN, *ORIGIN)}
+    row["beta"] = cell(record.beta)
     row |= {_score(name): value for name, value in record.scores.items()}
     row |= {_timing(name): value for name, value in record.timings.items()}
     for name, values in record.learned.items():

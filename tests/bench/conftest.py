@@ -13,6 +13,8 @@ TINY = """
 seeds = {seeds}
 beta = [1.0, 4.0]
 latent_dim = 4
+importance_samples = 5
+importance_images = 10
 metrics = ["mig", "mig_sampled", "mig_histogram", "mig_groups", "elbo_decomposition",
            "active_latents"]
 

@@ -67,7 +67,7 @@ def grid(tmp_path):
 
 
 def test_unknown_grid(fails):
-    assert "unknown grid 'dsprites_bet'; did you mean 'dsprites_beta'?" in fails(
+    assert "unknown grid 'dsprites_bet'; did you mean 'dsprites_beta'" in fails(
         "--grid", "dsprites_bet")
     assert "no grid file at 'none.toml'" in fails("--grid", "none.toml")
 
@@ -138,7 +138,18 @@ def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
     ("def log_prob(self, z): return self.scal * z.sum(-1)",
      "AttributeError: 'P' object has no attribute 'scal' (mine.py, line 4)"),
     ("def log_prob(self, z): return -z.square().sum(-1, keepdim=True)",
-     "P.log_prob must map z of shape (..., 4) to shape (...); for (4, 3, 4) it gave (4, 3, 1)"),
+     "P.log_prob must map z of shape (..., 4) to shape (...), here (4, 3); it gave (4, 3, 1)"),
+    ("def sample(self, shape=(), generator=None): return torch.zeros(shape)",
+     "P.sample(shape) must give (*shape, 4); it gave (4, 3)"),
+    ("class posterior(priors.Gaussian):\n        def rsample(self, noise): return noise[..., :3]",
+     "posterior.rsample must give a point an image, shape (4, 4); it gave (4, 3)"),
+    ("class posterior(priors.Gaussian):\n        def log_prob(self, z): return z",
+     "posterior.log_prob must give one value an image, shape (4,); it gave (4, 4)"),
+    ("class posterior(priors.Gaussian):\n        def log_prob_groups(self, z, groups): return 0.0",
+     "posterior.log_prob_groups must give one value for each of 4 groups; it gave float"),
+    ("class posterior(priors.Gaussian):\n        @property\n"
+     "        def representation(self): return self.params",
+     "posterior.representation must be a point an image, shape (4, 4); it gave (4, 8)"),
     ("def log_prob(self, z): return -z.square().sum()", "it gave ()"),
     ("def __init__(self, latent_dim): self.latent_dim = latent_dim",
      "P.__init__ must call super().__init__(latent_dim) before anything else"),
@@ -162,6 +173,54 @@ def test_priors_with_a_mistake_are_refused_before_anything_runs(
         priors.registry._entries.pop("mine", None)
     assert "method 'A'" in line
     assert message in line
+
+
+@pytest.mark.parametrize(("body", "beta", "message"), [
+    ("def log_prob(self, z): return -z.square().sum(-1)\n"
+     "    log_prob_groups, kl_groups = priors.Prior.log_prob_groups, priors.Prior.kl_groups",
+     "1, [1, 2, 3, 4]",
+     "'beta' has a number for each group, but P does not define log_prob_groups(z), the log "
+     "density of each of its groups; define it, or give 'beta' as one number"),
+    ("def kl_groups(self, q, z): return self.kl(q, z)", "1, [1, 2, 3, 4]",
+     "P.kl_groups must give one value an image and group, shape (4, 4); it gave (4,)"),
+    ("pass", "[1, 2]", "'beta' must have one number for each of the prior's 4 groups; got 2: [1.0"),
+    ("pass", "1, 2, [1, 2, 3, 4], [1, 2]", "the prior's 4 groups; got 2: [1.0, 2.0]"),
+])
+def test_a_beta_for_each_group_that_does_not_fit_is_refused_before_anything_runs(
+    fails, grid, tmp_path, body, beta, message
+):
+    (tmp_path / "mine.py").write_text(
+        f"import priors\n@priors.register('mine')\nclass P(priors.Normal):\n    {body}\n")
+    path = grid('"isa", subspaces = [2, 2]', '"mine"')
+    path.write_text(path.read_text(encoding="utf-8") + f"beta = [{beta}]\n", encoding="utf-8")
+    try:
+        line = fails("--grid", path, "--plugin", tmp_path / "mine.py")
+    finally:
+        priors.registry._entries.pop("mine", None)
+    assert "method 'A'" in line
+    assert message in line
+
+
+@pytest.mark.parametrize(("objective", "message"), [
+    ("beta_tcvae", "'beta' of BetaTCVAE must be one number"),
+    ("capacity", "'beta' of Capacity must be one number"),
+])
+def test_objectives_that_take_one_beta(fails, grid, objective, message):
+    path = grid("beta_vae", objective)
+    path.write_text(path.read_text(encoding="utf-8") + "beta = [1, [1, 2]]\n", encoding="utf-8")
+    line = fails("--grid", path)
+    assert message in line
+    assert "got [1.0, 2.0]" in line
+
+
+def test_a_product_that_does_not_add_up(fails, grid):
+    line = fails("--grid", grid('"isa", subspaces = [2, 2]',
+                                '"product", parts = [{ name = "isa", subspaces = [2, 1] }]'))
+    assert "method 'A'" in line
+    assert "'parts' have 3 = 3 latents, but 'latent_dim' is 4" in line
+    line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"product", parts = ["isa", "ise"]'))
+    assert "line 20: 'methods[0].prior'" in line
+    assert "unknown prior 'ise'; did you mean 'isa'?" in line
 
 
 def test_a_plugin_that_is_no_prior(fails, grid, tmp_path):

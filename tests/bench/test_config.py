@@ -90,6 +90,16 @@ def test_defaults_are_the_papers(write):
     assert (grid.architecture.name, grid.likelihood.name) == ("mlp", "bernoulli")
     assert grid.training.model_dump() == {
         "epochs": 20, "batch_size": 2048, "learning_rate": 1e-3}
+    assert (grid.importance_samples, grid.importance_images) == (500, 1000)
+
+
+def test_a_beta_for_each_group(write):
+    grid = config.load(write(GOOD, ("beta = [1.0, 4]", "beta = [1.0, 4, [1, 1, 8.0]]"),
+                             ("beta = [2]", "beta = [[0.5, 2]]")))
+    first, second = grid.methods
+    assert grid.betas(first) == (1.0, 4.0, (1.0, 1.0, 8.0))
+    assert grid.betas(second) == ((0.5, 2.0),)
+    assert all(isinstance(b, float) for b in (*grid.beta[2], *grid.betas(second)[0]))
 
 
 def test_a_profile_overrides_key_by_key(write):
@@ -139,7 +149,7 @@ def test_the_projects_own_grid():
 
 
 def test_unknown_grid(tmp_path):
-    assert "did you mean 'dsprites_beta'?" in error("dsprites_bta")
+    assert "did you mean 'dsprites_beta'" in error("dsprites_bta")
     assert f"no grid file at '{tmp_path}/none.toml'" in error(f"{tmp_path}/none.toml")
 
 
@@ -262,6 +272,18 @@ BAD_VALUES = {
     "beta negative": ("beta = [1.0, 4]", "beta = [-1.0]", "'beta"),
     "beta not a number": ("beta = [1.0, 4]", "beta = [nan]", "'beta"),
     "beta infinite": ("beta = [1.0, 4]", "beta = [inf]", "'beta"),
+    "no beta of a group": ("beta = [1.0, 4]", "beta = [1.0, []]", "'beta[1]'"),
+    "beta of a group negative": ("beta = [1.0, 4]", "beta = [[1.0, -2.0]]",
+                                 "'beta[0][1]': Input should be greater than or equal to 0; got"),
+    "beta of a group not a number": ("beta = [2]", "beta = [1, [1, nan]]",
+                                     "'methods[1].beta[1][1]'"),
+    "beta of a group infinite": ("beta = [2]", "beta = [[inf]]", "'methods[1].beta[0][0]'"),
+    "beta of a group a word": ("beta = [1.0, 4]", 'beta = [["a"]]',
+                               "'beta[0][0]': Input should be a valid number; got 'a'"),
+    "beta of a group a list": ("beta = [1.0, 4]", "beta = [[[1.0]]]", "'beta[0][0]'"),
+    "betas of groups twice": ("beta = [1.0, 4]", "beta = [[1, 2], 1, [1.0, 2.0]]", "'beta"),
+    "no images": ("seeds = 3", "importance_images = 0", "'importance_images'"),
+    "samples negative": ("seeds = 3", "importance_samples = -1", "'importance_samples'"),
     "step infinite": ("epochs = 7", "learning_rate = inf", "'training.learning_rate'"),
     "metric twice": ('{ name = "mig_sampled", num_samples = 50 }', '"mig"', "'metrics'"),
 }

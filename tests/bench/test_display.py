@@ -10,10 +10,10 @@ from bench.record import Record
 
 
 def record(seed=0, **changes):
-    fields = {"status": "finished", "scores": {"mig": 0.25, "reconstruction": -31.5},
+    fields = {"beta": 1.5, "status": "finished", "scores": {"mig": 0.25, "reconstruction": -31.5},
               "timings": {"train_seconds": 60.0, "evaluate_seconds": 2.0}} | changes
     return Record(id=f"{seed}", grid="g", profile="p", method="ISA-VAE", prior="isa",
-                  objective="beta_vae", beta=1.5, seed=seed, config={}, device="cpu",
+                  objective="beta_vae", seed=seed, config={}, device="cpu",
                   precision="fp32", **fields)
 
 
@@ -40,6 +40,10 @@ def test_plain_lines_where_the_output_is_no_terminal(clock):
         "[1/4] ISA-VAE β=1.5 seed 0: mig 0.25, reconstruction -31.5 (62 s)",
         "[2/4] ISA-VAE β=1.5 seed 1: failed: the loss became nan",
     ]
+
+
+def test_a_beta_for_each_group():
+    assert display.describe(record(beta=(1.0, 1.0, 8.0))).startswith("ISA-VAE β=1/1/8 seed 0: mig")
 
 
 def test_a_block_counts_for_all_its_runs(clock):

@@ -11,9 +11,10 @@ from bench import streams
 from bench.architectures import MLP, Architecture
 from bench.ensemble import Ensemble, Loss
 from bench.model import VAE, Bernoulli
-from bench.objectives import BetaTCVAE, BetaVAE
+from bench.objectives import BetaTCVAE, BetaVAE, Capacity
 from bench.pixels import Pixels
 from datasets import FactorDataset
+from priors.product import Product
 
 CPU = torch.device("cpu")
 SHAPE, LATENTS, COUNT, BATCH, HIDDEN = (1, 6, 6), 4, 64, 8, 16
@@ -234,6 +235,60 @@ def test_buffers_belong_to_their_seed(pixels):
     torch.testing.assert_close(value, plain * torch.tensor([1.0, 2.0, 3.0]))
     block.keep(torch.tensor([False, True, True]))
     assert block.buffers["objective.scale"].tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_beta_for_each_group_in_a_block(pixels, size):
+    """Equal numbers are one number; other numbers train another model."""
+    def first(beta):
+        return losses(ensemble(list(range(size)), prior="isa", beta=beta), pixels, 1)[:, 0]
+
+    torch.testing.assert_close(first((2.0, 2.0)), first(2.0), rtol=1e-4, atol=1e-4)
+    assert (first((2.0, 9.0)) - first(2.0)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_capacity_in_a_block(pixels, size):
+    """Held at 3 nats, the KL is near 3 at the end, each seed's."""
+    def held():
+        return Loss(build().model, Capacity(20.0, 3.0, 3.0))
+
+    block = Ensemble(held, list(range(size)), 1e-2, CPU)
+    losses(block, pixels, 40)
+    for i in range(size):
+        draw = block.member(i)(pixels[torch.arange(COUNT)], torch.zeros(COUNT, LATENTS))
+        assert draw.prior.kl(draw.q, draw.z).mean().item() == pytest.approx(3, abs=0.5)
+
+
+def test_each_part_of_a_product_learns_at_its_own_rate(pixels):
+    """Adam's first step is the learning rate, whatever the gradient."""
+    class Slow(priors.GeneralizedGaussian):
+        learning_rate = 1e-5
+
+    class Models(Slow):
+        learning_rate = None
+
+    parts = [{"name": name, "latent_dim": 1, "p": 1.5, "learn_exponent": True} for name in (
+        "tests_slow", "generalized_gaussian", "tests_models")]
+    priors.register("tests_slow")(Slow)
+    priors.register("tests_models")(Models)
+    try:
+        def product():
+            prior = Product([*parts, "normal"], latent_dim=LATENTS)
+            network = MLP(SHAPE, LATENTS, 2 * LATENTS, hidden=HIDDEN)
+            return Loss(VAE(network, prior, Bernoulli()), BetaVAE(1.0))
+
+        block = Ensemble(product, [0, 1], 1e-2, CPU)
+    finally:
+        del priors.registry._entries["tests_slow"], priors.registry._entries["tests_models"]
+    before = {name: value.clone() for name, value in block.parameters.items()}
+    block.step(pixels, BATCH, 0, 0, 1)
+    moved = {name: (value - before[name]).abs().flatten().tolist()
+             for name, value in block.parameters.items() if "prior" in name}
+    for (_, steps), rate in zip(sorted(moved.items()), (1e-5, 5e-4, 1e-2), strict=True):
+        assert steps == pytest.approx([rate, rate], rel=0.02)
+    member = block.member(1)
+    assert len(member.prior.learned()) == 3
 
 
 def test_objectives_see_the_size_of_the_data_and_the_progress(pixels):

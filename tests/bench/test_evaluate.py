@@ -12,6 +12,7 @@ from bench import evaluate as module
 from bench import streams
 from bench.architectures import MLP
 from bench.evaluate import encode, evaluate
+from bench.importance import log_likelihood
 from bench.model import VAE, Bernoulli
 from bench.pixels import Pixels
 from datasets import FactorDataset
@@ -150,6 +151,21 @@ def test_only_the_chosen_metrics(data, pixels):
     assert scores["active_latents"] == LATENTS
     raised = evaluate(vae(), data, pixels, 0, {"active_latents": {"threshold": 1e9}}).scores
     assert raised["active_latents"] == 0
+
+
+def test_log_likelihood_and_its_standard_error(data, pixels):
+    model = vae()
+    scores = evaluate(model, data, pixels, 3, {}, 20, 25).scores
+    with torch.no_grad():
+        each = log_likelihood(model, pixels, 3, 20, 25).numpy()
+    assert len(each) == 25
+    assert scores["log_likelihood"] == pytest.approx(each.mean())
+    assert scores["log_likelihood_se"] == pytest.approx(each.std(ddof=1) / 5)
+    assert scores["elbo"] < scores["log_likelihood"] < 0
+    of_all = evaluate(model, data, pixels, 3, {}, 20, 1000).scores
+    assert of_all["log_likelihood"] != scores["log_likelihood"]
+    assert evaluate(model, data, pixels, 3, {}, 20).scores == of_all
+    assert evaluate(model, data, pixels, 3, {}, 20, 1).scores["log_likelihood_se"] == 0
 
 
 def test_the_parts_of_the_kl_add_up(data, pixels):

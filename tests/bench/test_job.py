@@ -1,4 +1,6 @@
 import dataclasses
+import hashlib
+import json
 import linecache
 import re
 import sys
@@ -14,7 +16,8 @@ from priors.base import registry as priors
 CONFIG = {
     "architecture": {"name": "mlp", "hidden": 16},
     "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 2]}},
-    "importance_samples": 0,
+    "importance_images": 1000,
+    "importance_samples": 500,
     "latent_dim": 4,
     "likelihood": {"name": "bernoulli"},
     "metrics": [{"name": "mig"}, {"name": "mig_sampled", "num_samples": 50}],
@@ -27,8 +30,23 @@ ONE = Job("grid", "paper", "ISA-TCVAE", 4.0, 3, "fp32", CONFIG)
 
 
 def test_golden_id():
-    """Ids may not change: the runs on people's disks are found by them."""
-    assert ONE.id == "3fd87908cfdb62f1"
+    """Ids may not change: the runs on people's disks are found by them.
+
+    The last change: results of version 2 have the log-likelihood of 1000 images by default.
+    """
+    assert ONE.id == "6f49e4e3535cda9f"
+
+
+def test_golden_id_of_a_beta_for_each_group():
+    assert dataclasses.replace(ONE, beta=(1.0, 4.0)).id == "bae9c1764685645b"
+    assert dataclasses.replace(ONE, beta=(4.0, 4.0)).id != ONE.id
+    assert dataclasses.replace(ONE, beta=(4.0, 1.0)).id != "bae9c1764685645b"
+
+
+def test_the_id_of_a_scalar_beta_is_hashed_from_the_number():
+    identity = {"beta": 4.0, "config": CONFIG, "precision": "fp32", "seed": 3, "version": 2}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == ONE.id
 
 
 def test_golden_config(tmp_path):
@@ -73,6 +91,7 @@ def test_a_finished_result_depends_on_each_field():
     for key, value in {
         "architecture": {"name": "mlp", "hidden": 17},
         "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 3]}},
+        "importance_images": 10,
         "importance_samples": 10,
         "latent_dim": 5,
         "likelihood": {"name": "other"},
@@ -157,12 +176,13 @@ def load_plugin(tmp_path):
         for name in [n for n in sys.modules if n.startswith("priorbench_plugin_tests_job_plugin")]:
             del sys.modules[name]
 
-    def load(text):
+    def load(text, **prior):
         forget()
         file.write_text(text)
         linecache.checkcache()
         plugins.load(str(file))
-        method = grid.methods[0].model_copy(update={"prior": Plugin(name="tests_job_prior")})
+        chosen = Plugin(**prior or {"name": "tests_job_prior"})
+        method = grid.methods[0].model_copy(update={"prior": chosen})
         return job.jobs(grid.model_copy(update={"methods": (method,)}))[0]
 
     yield load
@@ -178,9 +198,19 @@ def test_the_source_of_a_plugin_is_part_of_the_id(load_plugin):
     assert changed.id != first.id
 
 
+def test_the_source_of_a_part_of_a_product_is_part_of_the_id(load_plugin):
+    inner = {"name": "product", "parts": [{"name": "tests_job_prior", "latent_dim": 2}]}
+    product = {"name": "product", "parts": ["normal", inner]}
+    first = load_plugin(PLUGIN, **product)
+    assert list(first.config["sources"]) == ["prior tests_job_prior"]
+    assert first.config["prior"] == product
+    assert load_plugin(PLUGIN, **product).id == first.id
+    assert load_plugin(PLUGIN + "# another line\n", **product).id != first.id
+
+
 def test_the_projects_own_plugins_have_no_source():
-    assert job.source_hash("prior", Plugin(name="isa")) is None
-    assert job.source_hash("metrics", Plugin(name="mig")) is None
+    assert job.source_hash("prior", "isa") is None
+    assert job.source_hash("metrics", "mig") is None
 
 
 def test_unknown_names_are_placed():
@@ -200,6 +230,10 @@ def test_unknown_names_are_placed():
     with pytest.raises(UserError, match="unknown prior 'nrmal'; did you mean 'normal'"):
         job.check(grid, where)
     assert places[-1] == ("methods", 1, "prior")
+    part = Plugin(name="product", parts=["normal", {"name": "ise"}])
+    grid = grid.model_copy(update={"methods": (wrong.model_copy(update={"prior": part}),)})
+    with pytest.raises(UserError, match="unknown prior 'ise'; did you mean 'isa'"):
+        job.check(grid, where)
 
 
 def test_arguments_of_metrics_are_checked_before_anything_is_trained():

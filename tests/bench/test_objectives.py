@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 import priors
+import priors.product
 from bench import objectives
 from bench.model import Draw
 from bench.objectives import stratified_weights
@@ -180,7 +181,122 @@ def test_weighted_gradients_do_not_depend_on_the_size_of_the_data():
     torch.testing.assert_close(*gradients)
 
 
-@pytest.mark.parametrize("name", ["beta_vae", "beta_tcvae"])
+@pytest.mark.parametrize("strengths", [(1.0, 4.0), (0.0, 2.5)])
+def test_a_beta_for_each_group_against_numpy(strengths):
+    """The standard normal's closed KL of each coordinate, summed in two groups by hand."""
+    d = draw(priors.product.Product(
+        [{"name": "normal", "latent_dim": 1}] * 2 + [{"name": "isa", "subspaces": [2], "p0": 2.0,
+                                                      "p": 2.0, "scale": 2.0}]))
+    loc, scale, z = (t.numpy() for t in (d.q.loc, d.q.scale, d.z))
+    each = norm.logpdf(z, loc, scale) - norm.logpdf(z)  # this prior is the standard normal
+    kl = np.stack([each[:, 0], each[:, 1], each[:, 2:].sum(1)], axis=1)
+    beta = (*strengths, 3.0)
+    loss = objectives.BetaVAE(beta)(d, 50, 0.0)
+    assert loss.shape == ()
+    assert loss.dtype == torch.float64
+    expected = (kl @ np.array(beta) - d.log_likelihood.numpy()).mean()
+    assert math.isclose(loss, expected, rel_tol=1e-12)
+
+
+def test_equal_betas_of_groups_are_one_beta(prior):
+    """Of every prior, at every draw: the groups' estimates add up to the KL's."""
+    d = draw(prior)
+    several = objectives.BetaVAE((2.5,) * len(prior.groups))(d, 50, 0.0)
+    one = objectives.BetaVAE(2.5)(d, 50, 0.0)
+    torch.testing.assert_close(several, one, rtol=1e-6, atol=1e-6)
+
+
+def test_each_beta_weighs_its_own_group():
+    d = draw(priors.ISA([3, 1]))
+    base, first, second = (objectives.BetaVAE(beta)(d, 50, 0.0)
+                           for beta in ((0, 0), (1, 0), (0, 1)))
+    kl = d.prior.kl_groups(d.q, d.z).mean(0)
+    torch.testing.assert_close(torch.stack([first - base, second - base]), kl, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("beta", [(1.0,), (1.0, 2.0, 3.0)])
+def test_as_many_betas_as_groups(beta):
+    objective, d = objectives.BetaVAE(beta), draw(priors.ISA([3, 1]))
+    message = f"one number for each of the prior's 2 groups; got {len(beta)}: "
+    for refused in (lambda: objective(d, 50, 0.0), lambda: objective.check(d.prior)):
+        with pytest.raises(ValueError, match=message):
+            refused()
+    objectives.BetaVAE(beta).check(priors.ISA([1] * len(beta)))
+
+
+def test_a_prior_that_does_not_say_its_groups():
+    class Joint(priors.Prior):
+        def log_prob(self, z):
+            return -z.square().sum(-1)
+
+    d = draw(Joint(LATENTS))
+    assert torch.isfinite(objectives.BetaVAE(2.0)(d, 50, 0.0))
+    with pytest.raises(ValueError, match=r"Joint does not define log_prob_groups.*; define it, or"):
+        objectives.BetaVAE((1.0,) * LATENTS)(d, 50, 0.0)
+
+
+@pytest.mark.parametrize("name", ["beta_tcvae", "capacity"])
+def test_one_beta_where_the_loss_is_no_sum_over_groups(name):
+    with pytest.raises(ValueError, match=r"'beta' of .* must be one number, .* got \[1.0, 2.0\]"):
+        objectives.registry.build(name, beta=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("beta", [(), (1.0, -1.0), (math.inf, 1.0), (math.nan,)])
+def test_wrong_betas_of_groups(beta):
+    with pytest.raises(ValueError, match="'beta' must be a finite number >= 0, or several; got"):
+        objectives.BetaVAE(beta)
+
+
+@pytest.mark.parametrize("over", ["image", "batch"])
+@pytest.mark.parametrize(("progress", "capacity"), [(0.0, 2.0), (0.25, 2.75), (1.0, 5.0)])
+def test_capacity_against_numpy(prior, over, progress, capacity):
+    d = draw(prior)
+    kl, log_likelihood = prior.kl(d.q, d.z).numpy(), d.log_likelihood.numpy()
+    gap = abs(kl - capacity).mean() if over == "image" else abs(kl.mean() - capacity)
+    objective = objectives.registry.build("capacity", beta=10.0, c_min=2.0, c_max=5.0, over=over)
+    loss = objective(d, 50, progress)
+    assert loss.shape == ()
+    assert math.isclose(loss, 10 * gap - log_likelihood.mean(), rel_tol=1e-12)
+
+
+def test_capacity_of_images_on_both_sides():
+    """Images above and below C cancel in the batch's mean, not image by image."""
+    d = draw(priors.Normal(LATENTS))
+    kl = d.prior.kl(d.q, d.z)
+    middle = float(kl.mean())
+    image, batch = (objectives.Capacity(1.0, middle, middle, over)(d, 50, 0.5)
+                    + d.log_likelihood.mean() for over in ("image", "batch"))
+    assert image > 0.1
+    assert abs(batch) < 1e-12
+
+
+@pytest.mark.parametrize(("arguments", "beta"), [({}, 4.0), ({"c_max": 0.0}, 4.0)])
+def test_capacity_at_zero_is_the_beta_vae(arguments, beta):
+    """While C = 0 and the KL is not negative: the standard normal's, in closed form."""
+    d = draw(priors.Normal(LATENTS))
+    torch.testing.assert_close(objectives.Capacity(beta, **arguments)(d, 50, 0.0),
+                               objectives.BetaVAE(beta)(d, 50, 0.0))
+
+
+def test_capacity_by_default_ends_at_the_papers():
+    objective = objectives.registry.build("capacity", beta=1.0)
+    assert (objective.c_min, objective.c_max, objective.over) == (0.0, 15.0, "image")
+
+
+@pytest.mark.parametrize("arguments", [
+    {"c_min": -1.0}, {"c_min": 16.0}, {"c_max": math.inf}, {"c_max": math.nan}, {"c_min": math.nan},
+])
+def test_wrong_capacities(arguments):
+    with pytest.raises(ValueError, match="must be finite with 0 <= c_min <= c_max; got"):
+        objectives.registry.build("capacity", beta=1.0, **arguments)
+
+
+def test_wrong_share_of_the_capacity():
+    with pytest.raises(ValueError, match="'over' must be 'image' or 'batch'; got 'images'"):
+        objectives.registry.build("capacity", beta=1.0, over="images")
+
+
+@pytest.mark.parametrize("name", ["beta_vae", "beta_tcvae", "capacity"])
 @pytest.mark.parametrize("beta", [-1.0, math.inf, -math.inf, math.nan])
 def test_wrong_beta(name, beta):
     with pytest.raises(ValueError, match="'beta' must be a finite number >= 0"):

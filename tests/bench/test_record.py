@@ -68,6 +68,23 @@ def test_round_trip(tmp_path):
         np.testing.assert_array_equal(arrays[name], expected)
 
 
+def test_a_beta_for_each_group_is_a_list(tmp_path):
+    one = make(beta=(1.0, 1.0, 8.0))
+    path = save(tmp_path, one)
+    assert json.loads((path / "record.json").read_text(encoding="utf-8"))["beta"] == [1, 1, 8]
+    [loaded] = record.load(tmp_path)
+    assert loaded == one
+    assert loaded.beta == (1.0, 1.0, 8.0)
+    assert json.loads(make().model_dump_json())["beta"] == 1.5
+
+
+def test_records_are_ordered_by_the_mean_beta(tmp_path):
+    betas = [0.5, (1.0, 1.0), (0.5, 2.0), 2.0]
+    for i, beta in enumerate(reversed(betas)):
+        save(tmp_path, make(f"{i:016x}", beta=beta))
+    assert [r.beta for r in record.load(tmp_path)] == betas
+
+
 def test_loss_curve(tmp_path):
     path = save(tmp_path)
     assert (path / "losses.csv").read_text() == (

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from bench.beta import order, text
 from bench.errors import UserError
 from bench.record import RECORD, Record
 from bench.report import __main__ as command
@@ -24,7 +25,7 @@ def record(method="β-VAE", beta=1.0, seed=0, mig=0.2, reconstruction=-30.0, **c
     failed = changes.get("status") == "failed"
     scores = {} if failed else {"mig": mig, "reconstruction": reconstruction}
     fields = {
-        "id": f"{method}-{beta:g}-{seed}",
+        "id": f"{method}-{text(beta).replace('/', '_')}-{seed}",
         "grid": "study", "profile": "quick", "prior": "normal", "objective": "beta_vae",
         "status": "finished", "scores": scores, "config": {"latent_dim": 2}, "device": "cpu",
         "precision": "float32", "created": "2025-01-01T00:00:00+00:00",
@@ -43,7 +44,7 @@ def store(folder: Path, records: list[Record]) -> Path:
 
 def grid(methods=("β-VAE", "ISA-VAE"), betas=(1.0, 4.0), seeds=3, **changes):
     rng = np.random.default_rng(0)
-    return [record(m, b, s, rng.uniform(0, 0.5), rng.normal(-10 * b, 1), **changes)
+    return [record(m, b, s, rng.uniform(0, 0.5), rng.normal(-10 * order(b)[0], 1), **changes)
             for m in methods for b in betas for s in range(seeds)]
 
 
@@ -79,6 +80,22 @@ def test_columns_of_settings():
         "mig_mean", "mig_median", "mig_se", "mig_ci_low", "mig_ci_high",
         "reconstruction_mean", "reconstruction_median", "reconstruction_se",
         "reconstruction_ci_low", "reconstruction_ci_high"]
+
+
+def test_a_beta_for_each_group(tmp_path):
+    """Its column is text, rows go by the mean, and every file is written."""
+    betas = (8.0, (1.0, 1.0, 8.0), 1.0, (1.0, 1.0, 2.5))
+    folder = store(tmp_path / "study", grid(betas=betas))
+    assert [p.name for p in write(folder)] == FILES
+    settings = pd.read_csv(folder / "settings.csv", dtype={"beta": str})
+    assert settings["beta"].tolist() == 2 * ["1.0", "1/1/2.5", "1/1/8", "8.0"]
+    assert settings["n"].tolist() == [3] * 8
+    runs = pd.read_csv(folder / "runs.csv", dtype={"beta": str})
+    assert runs["beta"].value_counts().to_dict() == {"1.0": 6, "1/1/2.5": 6, "1/1/8": 6, "8.0": 6}
+
+
+def test_numbers_stay_numbers():
+    assert tables.runs(grid())["beta"].dtype == tables.settings(grid())["beta"].dtype == float
 
 
 def test_failed_runs_are_rows_with_empty_scores(tmp_path):

@@ -139,6 +139,31 @@ def test_distribution_has_a_panel_per_beta_and_all_points():
         assert len(axes.patches) == 4  # boxes
 
 
+def test_betas_of_groups_are_labels_and_panels():
+    betas = (4.0, (1.0, 1.0, 8.0), 1.0)
+    runs = [r.model_copy(update={"scores": {"mig": 0.1 * i, "reconstruction": -20.0 - i}})
+            for i, beta in enumerate(betas) for r in [record(beta=beta), record(beta=beta, seed=1)]]
+    figure = draw(figures.mig_vs_reconstruction, runs)
+    assert sorted(t.get_text() for t in beta_labels(figure)) == ["1", "1/1/8", "4"]
+    [container] = figure.axes[0].containers
+    assert list(container.lines[0].get_ydata()) == pytest.approx([0.2, 0.1, 0.0])
+    figure = draw(figures.mig_distribution, runs)
+    assert [a.get_title() for a in figure.axes] == ["β = 1", "β = 1/1/8", "β = 4"]
+
+
+@pytest.mark.parametrize("groups", [3, 10, 20])
+def test_titles_of_many_groups_do_not_meet(groups):
+    """Every value another, so that none is written for many."""
+    betas = [tuple(float(10 + i + j) for i in range(groups // 2 + 1)) for j in range(4)]
+    figure = draw(figures.mig_distribution, [record(beta=beta) for beta in betas])
+    with style.drawing():
+        figure.draw_without_rendering()
+        titles = [axes.title.get_window_extent().padded(-0.5) for axes in figure.axes]
+        page = figure.bbox
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(titles, 2))
+    assert all(box.x0 >= 0 and box.x1 <= page.x1 for box in titles)
+
+
 def test_few_seeds_are_points_and_their_median():
     figure = draw(figures.mig_distribution, [record(seed=s, mig=m) for s, m in
                                              enumerate([0.1, 0.2, 0.5, 0.6])])

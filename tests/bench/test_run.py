@@ -52,6 +52,7 @@ def test_a_record_says_everything(tmp_path, tiny, run):
         assert (r.device, r.precision) == ("cpu", "fp32")
         expected = {"mig", "mig_all_factors", "mig_sampled", "mig_histogram", "mig_groups",
                     "reconstruction", "reconstruction_first_10k", "elbo", "kl", "active_latents",
+                    "log_likelihood", "log_likelihood_se",
                     "index_code_mi", "total_correlation", "dimension_wise_kl"}
         assert expected <= set(r.scores)
         assert r.scores["elbo"] == pytest.approx(r.scores["reconstruction"] - r.scores["kl"])
@@ -73,7 +74,7 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment
     folder = tmp_path / "runs" / "tiny"
     killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("*/record.json"))) < 2:
+    while len(list(folder.glob("[!.]*/record.json"))) < 2:
         assert killed.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -104,7 +105,7 @@ def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(tmp_path, tiny, environme
                                # a test run in the background inherits that SIGINT is ignored
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     folder = tmp_path / "runs" / "tiny"
-    while not list(folder.glob("*/record.json")):
+    while not list(folder.glob("[!.]*/record.json")):
         assert stopped.poll() is None
         time.sleep(0.02)
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: to the workers too
@@ -181,6 +182,40 @@ def test_the_example_prior_appears_in_tables(tmp_path, run):
     assert set(rows["status"]) == {"finished"}
     source = (ROOT / "examples" / "my_prior.py").read_text()
     assert len(source.splitlines()) < 40
+
+
+def test_betas_of_groups_products_and_capacity_from_file_to_figures(tmp_path, tiny, run):
+    """A scalar β and one for each group are settings of one method."""
+    product = """
+[[methods]]
+name = "product"
+objective = { name = "beta_vae" }
+beta = [1.0, [1.0, 1.0, 8.0]]
+[methods.prior]
+name = "product"
+parts = [
+    { name = "hypersphere", dims = [1] }, { name = "isa", subspaces = [1], p0 = 1.8 }, "normal",
+]
+
+[[methods]]
+name = "capacity"
+prior = "normal"
+objective = { name = "capacity", c_max = 5, over = "batch" }
+"""
+    grid = tiny(epochs=2, append=product)
+    done = run("--grid", grid, "--jobs", 1, "--only", "product", "--only", "capacity", check=0)
+    assert "4 runs to do" in done.stdout
+    assert "product β=1/1/8 seed 0: mig" in done.stdout
+    found = {(r.method, r.beta): r for r in records(tmp_path)}
+    assert found.keys() == {("product", 1.0), ("product", (1.0, 1.0, 8.0)),
+                            ("capacity", 1.0), ("capacity", 4.0)}
+    for r in found.values():
+        assert r.status == "finished", r.reason
+        assert r.scores["log_likelihood_se"] > 0
+    table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
+    assert table["beta"].tolist() == ["1.0", "4.0", "1.0", "1/1/8"]
+    again = run("--grid", grid, "--jobs", 1, "--only", "product", "--only", "capacity", check=0)
+    assert "nothing left to do" in again.stdout
 
 
 def test_dry_run_writes_nothing_and_names_what_is_shorter(tmp_path, run):

@@ -15,6 +15,10 @@ VMF, POWER = angles.Exponential(), angles.Power()
 M, KAPPA = (2, 3, 5, 10, 20, 41, 100), (0.01, 1.0, 11.0, 20.0, 100.0, 1e4)
 
 
+def angle(law, n, k, m):
+    return angles.draw(law, n, k, m).angle
+
+
 def full(kappa, like):
     return torch.full_like(like, kappa)
 
@@ -34,7 +38,7 @@ def test_implicit_gradient_against_high_precision(m, kappa, w, level, slope):
     """P(W <= w) and dw/dκ at that level, mpmath."""
     n = torch.special.ndtri(torch.tensor([level], dtype=torch.float64))
     k = torch.tensor([kappa], dtype=torch.float64, requires_grad=True)
-    cosine = torch.cos(angles.angle(VMF, n, k, m))
+    cosine = torch.cos(angle(VMF, n, k, m))
     (derivative,) = torch.autograd.grad(cosine.sum(), k)
     assert cosine.item() == pytest.approx(w, rel=1e-10)
     assert derivative.item() == pytest.approx(slope, rel=1e-8)
@@ -43,7 +47,7 @@ def test_implicit_gradient_against_high_precision(m, kappa, w, level, slope):
 @pytest.mark.parametrize("kappa", [1e-3, 0.5, 3.0, 11.0, 200.0, 1e5])
 def test_closed_forms_of_circle_and_sphere(kappa):
     n = torch.cat([normals(200), torch.tensor([-6.5, 6.5], dtype=torch.float64)])
-    on_sphere = angles.angle(VMF, n, full(kappa, n), 3)
+    on_sphere = angle(VMF, n, full(kappa, n), 3)
     u, v = stats.norm.cdf(-n.numpy()), stats.norm.cdf(n.numpy())
     near = np.log1p(u * math.expm1(-2 * kappa))
     far = np.log(v + u * math.exp(-2 * kappa))
@@ -52,7 +56,7 @@ def test_closed_forms_of_circle_and_sphere(kappa):
     # beside the antipode the arcsine itself has half its digits
     torch.testing.assert_close(on_sphere, exact, rtol=1e-9, atol=2e-6 if kappa < 20 else 1e-12)
     if kappa < 50:  # from there on scipy's is a normal approximation
-        on_circle = angles.angle(VMF, n[:200], full(kappa, n[:200]), 2)
+        on_circle = angle(VMF, n[:200], full(kappa, n[:200]), 2)
         level = 2 * stats.vonmises(kappa).cdf(on_circle.numpy()) - 1
         assert abs(level - u[:200]).max() < 1e-8
 
@@ -61,7 +65,7 @@ def test_closed_forms_of_circle_and_sphere(kappa):
 @pytest.mark.parametrize("kappa", [0.0, 0.01, 1.0, 30.0, 1e5])
 def test_power_spherical_is_a_beta(m, kappa):
     n = torch.cat([normals(100), torch.tensor([-6.5, 6.5], dtype=torch.float64)])
-    theta = angles.angle(POWER, n, full(kappa, n), m).numpy()
+    theta = angle(POWER, n, full(kappa, n), m).numpy()
     b = 0.5 * (m - 1)
     x = torch.sin(torch.from_numpy(theta) / 2).square().numpy()  # (1 - w) / 2
     level = stats.beta(b, b + kappa).cdf(x)
@@ -77,7 +81,7 @@ def test_mean_resultant_length_by_equal_probabilities(m, kappa):
     """Sharper than samples: the midpoint rule over the probability."""
     n = normals(20_000)
     k = torch.full_like(n, kappa, requires_grad=True)
-    w = torch.cos(angles.angle(VMF, n, k, m))
+    w = torch.cos(angle(VMF, n, k, m))
     scale = 1 / math.sqrt(kappa + m)
     assert w.mean().item() == pytest.approx(
         bessel.mean_resultant_length(torch.tensor(kappa), m).item(), abs=1e-5 * scale)
@@ -93,7 +97,7 @@ def test_mean_resultant_length_by_equal_probabilities(m, kappa):
 def test_mean_resultant_length_of_a_million_samples(m, kappa):
     total, squares, count = 0.0, 0.0, 1_000_000
     for part in torch.randn(count, dtype=torch.float64).split(100_000):
-        w = torch.cos(angles.angle(VMF, part, full(kappa, part), m))
+        w = torch.cos(angle(VMF, part, full(kappa, part), m))
         total, squares = total + w.sum().item(), squares + w.square().sum().item()
     mean = total / count
     error = math.sqrt(max(squares / count - mean**2, 1e-30) / count)
@@ -106,9 +110,9 @@ def test_gradient_agrees_with_finite_differences(law, m):
     n = normals(50)
     for kappa in (0.02, 2.0, 50.0):
         k = torch.full_like(n, kappa, requires_grad=True)
-        (slope,) = torch.autograd.grad(angles.angle(law, n, k, m).sum(), k)
+        (slope,) = torch.autograd.grad(angle(law, n, k, m).sum(), k)
         step = 1e-5 * kappa
-        above, below = (angles.angle(law, n, full(kappa + s, n), m) for s in (step, -step))
+        above, below = (angle(law, n, full(kappa + s, n), m) for s in (step, -step))
         torch.testing.assert_close(slope, (above - below) / (2 * step), rtol=2e-6, atol=2e-8)
 
 
@@ -118,7 +122,7 @@ def test_finite_everywhere(law):
     for m in (2, 3, 41):
         for kappa in (0.0, 1e-30, 1e-3, 1e3, 1e9, 1e20):
             k = torch.full_like(n, kappa, requires_grad=True)
-            theta = angles.angle(law, n, k, m)
+            theta = angle(law, n, k, m)
             (slope,) = torch.autograd.grad(theta.sum(), k)
             assert torch.isfinite(theta).all()
             assert torch.isfinite(slope).all()
@@ -129,7 +133,7 @@ def test_a_block_equals_its_members():
     n, k = torch.randn(3, 50), torch.rand(3, 50) * 20
 
     def slope(k, n):
-        return grad(lambda k: angles.angle(VMF, n, k, 5).sum())(k)
+        return grad(lambda k: angle(VMF, n, k, 5).sum())(k)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a missing batching rule warns

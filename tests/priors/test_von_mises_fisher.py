@@ -169,6 +169,17 @@ def test_gradients_are_unbiased(family, m):
         assert abs(got.mean() - exact) < 4.5 * got.std() / math.sqrt(count)
 
 
+@pytest.mark.parametrize("m", [2, 3, 11])
+def test_noise_of_the_direction_gradient_falls_with_the_concentration(m):
+    """Turning all draws with the direction would keep its noise where κ leaves no signal."""
+    kappa = torch.tensor([1e-3, 1e-2, 0.1])[:, None].expand(-1, 2000).flatten()
+    direction = axis(m).expand(len(kappa), -1).clone().requires_grad_()
+    q = VonMisesFisher.of(direction, kappa[:, None])
+    (slopes,) = torch.autograd.grad(q.rsample(torch.randn(len(kappa), m))[:, 1].sum(), direction)
+    noise = slopes[:, 1].unflatten(0, (3, -1)).std(1)
+    assert (noise < 2 * torch.tensor([1e-3, 1e-2, 0.1]) / (m - 1)).all()
+
+
 def _multiplicity(m, degree):
     """Dimension of the harmonics of a degree on the sphere in m coordinates."""
     if m == 2:
@@ -197,7 +208,7 @@ def test_pathwise_gradient_has_the_published_bias(m, kappa, true, biased):
     for gradient, expected in (("implicit", true), ("pathwise", biased)):
         k = torch.full_like(normal, kappa).requires_grad_()
         q = posterior(axis(m), kappa, gradient=gradient)
-        (slope,) = torch.autograd.grad(torch.cos(q.angle(normal, k, m)).mean(), k)
+        (slope,) = torch.autograd.grad(torch.cos(q.polar(normal, k, m).angle).mean(), k)
         assert slope.sum().item() == pytest.approx(expected, rel=1e-4)
 
 
