@@ -9,6 +9,7 @@ Example:
 from typing import Any
 
 from priors.base import Prior, build, get, names, register, registry
+from priors.diffusion_sphere import Diffusion, DiffusionSphere
 from priors.generalized_gaussian import GeneralizedGaussian
 from priors.hypersphere import HypersphereProduct
 from priors.lp_nested import ISA, LpNested
@@ -21,6 +22,8 @@ from priors.von_mises_fisher import PowerSpherical, VonMisesFisher
 
 __all__ = [
     "ISA",
+    "Diffusion",
+    "DiffusionSphere",
     "Family",
     "Gaussian",
     "GeneralizedGaussian",

@@ -25,6 +25,11 @@ CASES = {
     "hypersphere power spherical": (
         "hypersphere", {"dims": [5], "posterior": "power_spherical"}
     ),
+    # the KL of what is drawn: the default is that of the heat kernel, which a walk only resembles
+    "diffusion_sphere": ("diffusion_sphere", {"dim": 5, "kl": "walk"}),
+    "product": ("product", {"parts": [{"name": "hypersphere", "dims": [1]},
+                                      {"name": "isa", "subspaces": [2], "learn_exponents": True},
+                                      "normal"]}),
 }
 DIM = 6
 OPTIONAL = {"runs on a GPU", "kl's gradient in the parameters", "log_prob_groups sums to log_prob",
