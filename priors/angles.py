@@ -152,7 +152,7 @@ class Power(Law):
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
         """a, and slope and constant of b's integrand in the lever."""
         kappa = concentration.clamp(min=1e-30)
-        pull = kappa * (kappa + m - 1) / (2 * kappa + m - 2)
+        pull = kappa * (kappa + m - 1) / (2 * kappa + (m - 2))
         a = pull / (m - 1 + kappa - pull)
         return a, -kappa * (1 + a), (1 + a) * pull
 
