@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from priors.angles import Polar
 from priors.geometry import SMALL, layout, log_surface, pick, tangent, unit
@@ -75,14 +76,14 @@ class Spherical(Posterior):
         return cls(params, dims=spheres.dims, **settings)
 
     @staticmethod
-    @abstractmethod
     def positive(raw: Tensor) -> Tensor:
-        """Raw parameters to concentrations >= 0."""
+        """Raw parameters to concentrations >= 0: by default, softplus."""
+        return softplus(raw)
 
     @staticmethod
-    @abstractmethod
     def raw(concentration: Tensor) -> Tensor:
-        """The inverse of :meth:`positive`."""
+        """The inverse of :meth:`positive`; very low where the concentration is 0."""
+        return concentration + torch.log(-torch.expm1(-concentration)).clamp(min=-1e3)
 
     @abstractmethod
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from priors import angles, bessel
 from priors.angles import Polar
 from priors.bessel import with_slope
 from priors.geometry import log_surface
+from priors.laws import Exponential, Power
 from priors.spherical import Spherical
 
-EXPONENTIAL, POWER = angles.Exponential(), angles.Power()
+EXPONENTIAL, POWER = Exponential(), Power()
 
 SMALL = 1e-300
 GRADIENTS = ("implicit", "pathwise")
@@ -51,16 +51,6 @@ class VonMisesFisher(Spherical):
         if gradient not in GRADIENTS:
             raise ValueError(f"'gradient' must be one of {GRADIENTS}; got {gradient!r}")
         super().__init__(params, gradient=gradient, **settings)
-
-    @staticmethod
-    def positive(raw: Tensor) -> Tensor:
-        """Raw parameters to concentrations κ >= 0."""
-        return softplus(raw)
-
-    @staticmethod
-    def raw(concentration: Tensor) -> Tensor:
-        """The inverse of :meth:`positive`."""
-        return _inverse_softplus(concentration)
 
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Log density at squared distance ``chord`` from the direction, in nats."""
@@ -117,16 +107,6 @@ class PowerSpherical(Spherical):
         dims: dimension of each sphere.
     """
 
-    @staticmethod
-    def positive(raw: Tensor) -> Tensor:
-        """Raw parameters to concentrations κ >= 0."""
-        return softplus(raw)
-
-    @staticmethod
-    def raw(concentration: Tensor) -> Tensor:
-        """The inverse of :meth:`positive`."""
-        return _inverse_softplus(concentration)
-
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Log density at squared distance ``chord`` from the direction, in nats."""
         near = torch.log((1 - 0.25 * chord).clamp(min=SMALL))
@@ -156,11 +136,6 @@ class PowerSpherical(Spherical):
         i = torch.arange(degree, dtype=kappa.dtype, device=kappa.device)
         steps = (kappa[..., None] - i) / (kappa[..., None] + m - 1 + i)
         return torch.cat([torch.ones_like(kappa)[..., None], steps.cumprod(-1)], dim=-1)
-
-
-def _inverse_softplus(y: Tensor) -> Tensor:
-    """The x of softplus(x) = y >= 0; very low where y is 0."""
-    return y + torch.log(-torch.expm1(-y)).clamp(min=-1e3)
 
 
 def _log_mass(kappa: Tensor, m: int) -> Tensor:

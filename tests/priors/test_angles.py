@@ -10,8 +10,9 @@ from scipy import stats
 from torch.func import grad, vmap
 
 from priors import angles, bessel
+from priors.laws import Exponential, Power
 
-VMF, POWER = angles.Exponential(), angles.Power()
+VMF, POWER = Exponential(), Power()
 M, KAPPA = (2, 3, 5, 10, 20, 41, 100), (0.01, 1.0, 11.0, 20.0, 100.0, 1e4)
 
 
