@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import signal
 import subprocess
 import threading
 import time
@@ -70,6 +71,8 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
     plugins.load_all(machine.plugins)
     if machine.workers > 1:
         _end_with_parent()
+        # a terminal's Ctrl-C goes to all processes; the parent alone answers it, and ends these
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     started, training = time.perf_counter(), block.jobs[0].config["training"]
     pixels = build.pixels(block.jobs[0], machine.device)
 

@@ -35,7 +35,8 @@ class Objective(nn.Module):
         several = isinstance(beta, Sequence)
         if several and not self.per_group:
             raise ValueError(f"'beta' of {type(self).__name__} must be one number, its "
-                             f"regularisation is no sum over groups; got {list(beta)!r}")
+                             f"regularisation is no sum over groups; got {list(beta)!r}; use "
+                             "one number, or the objective 'beta_vae'")
         numbers = tuple(beta) if several else (beta,)
         if not numbers or not all(0 <= number < math.inf for number in numbers):
             raise ValueError(f"'beta' must be a finite number >= 0"

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from bench.errors import UserError
 from bench.job import OURS, REGISTRIES
 
+STDLIB = sysconfig.get_paths()["stdlib"]
 ROOT = Path(__file__).parents[1]
 
 
@@ -71,7 +73,8 @@ def place_of(error: BaseException, anywhere: bool = False) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"
     frames = [f for f in traceback.extract_tb(error.__traceback__)
-              if "site-packages" not in f.filename and "<" not in f.filename]
+              if "site-packages" not in f.filename and "<" not in f.filename
+              and not f.filename.startswith(STDLIB)]
     ours = [ROOT / package for package in OURS]
     users = [f for f in frames
              if not any(Path(f.filename).is_relative_to(folder) for folder in ours)]

@@ -6,14 +6,20 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+import metrics
 from bench import build, plugins, streams
-from bench.ensemble import Ensemble
+from bench.ensemble import Ensemble, Loss
 from bench.errors import UserError
 from bench.job import Job
 from priors import Posterior, Prior
 
 IMAGES = 4
 SEEDS = (0, 1)
+SCORED = 64
+"""Images that every metric is tried on."""
+
+ON_SPHERE = 1e-4
+"""How far from length 1 a point of a unit sphere may be."""
 
 
 def trial(job: Job) -> None:
@@ -28,6 +34,8 @@ def trial(job: Job) -> None:
     with said():
         loss = build.loss(job)
         _check_prior(loss.model.prior)
+        with torch.no_grad():
+            _check_metrics(job, loss)
         ensemble = Ensemble(lambda: build.loss(job), SEEDS, 1e-3, torch.device("cpu"))
         pixels = build.pixels(job, "cpu")
         rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
@@ -68,11 +76,17 @@ def _check_prior(prior: Prior) -> None:
     if sorted(i for group in prior.groups for i in group) != list(range(d)):
         raise ValueError(f"{name}.groups must hold each of the latents 0 to {d - 1} once; got "
                          f"{prior.groups!r}")
+    kinds = prior.support
+    if len(kinds) != len(prior.groups) or not {"real", "sphere"}.issuperset(kinds):
+        raise ValueError(f"{name}.support must say 'real' or 'sphere' for each of its "
+                         f"{len(prior.groups)} groups; got {kinds!r}")
     for key, learned in prior.learned().items():
         if not isinstance(learned, Tensor):
             raise ValueError(f"{name}.learned() must give tensors; {key!r} is "
                              f"{type(learned).__name__}")
+    _check_spheres(prior, f"{name}.sample", z)
     q, z = _check_posterior(prior, generator)
+    _check_spheres(prior, f"{name}'s posterior {type(q).__name__}", z)
     _check_shape(f"{name}.kl must give one value an image, shape {(IMAGES,)}", prior.kl(q, z),
                  (IMAGES,))
 
@@ -92,6 +106,31 @@ def _check_posterior(prior: Prior, generator: torch.Generator) -> tuple[Posterio
     _check_shape(f"{name}.representation must be a point an image, shape {(IMAGES, d)}",
                  q.representation, (IMAGES, d))
     return q, z
+
+
+def _check_spheres(prior: Prior, drawn: str, z: Tensor) -> None:
+    """See that draws (..., latent_dim) lie on the unit spheres that ``support`` names."""
+    for kind, group in zip(prior.support, prior.groups, strict=True):
+        length = z[..., list(group)].norm(dim=-1)
+        if kind == "sphere" and not (length - 1).abs().max() < ON_SPHERE:
+            raise ValueError(f"{type(prior).__name__}.support says that the latents "
+                             f"{tuple(group)} are on a unit sphere, but a draw of {drawn} has "
+                             f"length {length.flatten()[0].item():.3g} there; a posterior on "
+                             "spheres is VonMisesFisher.family(dims=...)")
+
+
+def _check_metrics(job: Job, loss: Loss) -> None:
+    """Score a few random images: a metric that cannot be had is told before the training."""
+    dataset, prior = build.dataset(job), loss.model.prior
+    rows = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:SCORED]
+    q = prior.posterior(torch.randn(len(rows), prior.posterior.num_params(prior.latent_dim)))
+    z = q.rsample(torch.randn(len(rows), prior.posterior.noise_dim(prior.latent_dim)))
+    codes = metrics.Codes(q, z, prior.log_prob(z), dataset.factors()[rows],
+                          tuple(dataset.factor_names), tuple(dataset.factor_sizes), prior.groups,
+                          tuple(dataset.excluded_factors))
+    for part in job.config["metrics"]:
+        arguments = {key: value for key, value in part.items() if key != "name"}
+        metrics.get(part["name"])(codes, **arguments)
 
 
 def _check_shape(expected: str, value: object, shape: tuple[int, ...]) -> None:

@@ -75,9 +75,10 @@ def information(codes: Codes, groups: Groups, step: float, num_samples: int) -> 
 
 def _sample(codes: Codes, groups: Groups, num_samples: int) -> Tensor:
     """Terms that average to the information of each group, (S, groups, F)."""
+    index = codes.points(num_samples)
     try:
         return information_terms(codes.posterior, codes.z, codes.factors, codes.factor_sizes,
-                                 groups, codes.points(num_samples))
+                                 groups, index)
     except ValueError as error:
         raise ValueError(
             f"the latents {[tuple(group) for group in groups]} have no exact method, or are too "

@@ -44,6 +44,7 @@ import torch
 from torch import Tensor
 
 from priors.bessel import with_slope
+from priors.geometry import constant
 from priors.laws import Law
 
 NODES = 32
@@ -100,9 +101,12 @@ def _improve(law: Law, theta: Tensor, n: Tensor, kappa: Tensor, m: int) -> tuple
     error = mass.log() + log_density - torch.log(0.5 * torch.erfc(n.abs() / math.sqrt(2)))
     step = -2 * side * error * mass / (2 + error * (1 - side * pull * mass))
     slope = -side * moment
-    slope = slope - step * (exponent - mean + pull * slope)  # carried along with the angle
+    # both derivatives are carried along with the angle
+    slope = slope - step * (exponent - mean + pull * slope)
+    towards = -side * towards
+    bend = line[0] * exponent + line[1] + towards * (pull + 1 / torch.tan(theta))
     theta = torch.clamp(theta + step, 0.5 * theta, 0.5 * (theta + math.pi))
-    return theta, slope, across, -side * towards
+    return theta, slope, across, law.towards(theta, across, towards - step * bend)
 
 
 def _tail(law: Law, theta: Tensor, kappa: Tensor, mean: Tensor, line: Sequence[Tensor],
@@ -116,14 +120,13 @@ def _tail(law: Law, theta: Tensor, kappa: Tensor, mean: Tensor, line: Sequence[T
     cut = (x + reach / (law.slope * kappa).clamp(min=1e-300)).clamp(max=1)
     length = torch.where(side > 0, theta, 2 * torch.asin(cut.sqrt()) - theta)
     offset = (-side * length)[..., None] * nodes
-    t = theta[..., None] + offset
     fall = law.fall(theta[..., None], offset)
-    sines = torch.sin(t) / torch.sin(theta)[..., None]
+    sines = torch.sin(theta[..., None] + offset) / torch.sin(theta)[..., None]
     ratio = torch.exp(kappa[..., None] * fall + (m - 2) * sines.log()) * weights
     exponent = law.exponent(theta)[0]
     mass, falls = ratio.sum(-1), (ratio * fall).sum(-1)
     slope, constant = (value[..., None] for value in line)
-    lever = slope * law.lever(t, exponent[..., None] + fall) + constant
+    lever = slope * (exponent[..., None] + fall) + constant
     towards = (ratio * sines * lever).sum(-1)
     return mass * length, (falls + (exponent - mean) * mass) * length, towards * length
 
@@ -156,13 +159,14 @@ def _nodes(count: int, power: int, device: torch.device) -> tuple[Tensor, Tensor
     """Nodes and weights on 0 ... 1, Gauss-Legendre's in the power-th root from the far end."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     root = 0.5 + 0.5 * nodes
-    return (torch.tensor(1 - root**power, device=device),
-            torch.tensor(0.5 * weights * power * root ** (power - 1), device=device))
+    return (constant(1 - root**power, device),
+            constant(0.5 * weights * power * root ** (power - 1), device))
 
 
 @lru_cache
 def _on_device(law: Law, m: int, device: torch.device) -> Tensor:
-    return _table(law, m).to(device)
+    with torch.inference_mode(False):
+        return _table(law, m).to(device)
 
 
 @lru_cache

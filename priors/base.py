@@ -60,11 +60,14 @@ class Prior(nn.Module):
     def log_prob_groups(self, z: Tensor) -> Tensor:
         """Log density of each of ``groups``, z (..., latent_dim) -> (..., groups), in nats.
 
-        Only where the prior factorises over its groups: they then sum to :meth:`log_prob`.
+        Only where the prior factorises over its groups: they then sum to :meth:`log_prob`. One
+        group alone is the whole.
 
         Raises:
-            NotImplementedError: the prior does not say so.
+            NotImplementedError: the prior has several groups and does not say so.
         """
+        if len(self.groups) == 1:
+            return self.log_prob(z)[..., None]
         raise NotImplementedError(f"{type(self).__name__} does not define log_prob_groups(z), the "
                                   "log density of each of its groups")
 

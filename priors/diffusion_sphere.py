@@ -43,7 +43,9 @@ class Diffusion(Spherical):
         dims: dimension of each sphere.
         steps: number of steps L >= 1 of the walk.
         step: variance v of a step, "sqrt" for t / L or "printed" for t².
-        law: whose density :meth:`log_prob` is, "walk" (what is drawn) or "heat".
+        law: whose density :meth:`log_prob` is, "walk" (what is drawn; its far tail is
+            extrapolated beyond some thirty dimensions) or "heat", with which importance weights
+            and sampled metrics are biased.
         kl: whose KL to the uniform distribution :meth:`kl_uniform` is, "exact" for the heat
             kernel's, "walk" for that of what is drawn, "paper" for Eq. 3.
 
@@ -86,6 +88,7 @@ class Diffusion(Spherical):
             noise: standard normal, (..., steps * latent_dim), step after step.
         """
         count = self.settings["steps"]
+        self._check_width("noise", noise, count * self.layout.latent_dim)
         paths = self.layout.split(noise.double().unflatten(-1, (count, self.layout.latent_dim)))
         points = self.layout.split(self.direction)
         spread = self.layout.by_size(self._variance(self.concentration).sqrt())

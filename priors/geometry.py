@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,7 +83,13 @@ def pick(values: Tensor, columns: tuple[int, ...]) -> Tensor:
 @lru_cache
 def _index(columns: tuple[int, ...], device: torch.device) -> Tensor:
     """An index on the device: made once, since a transfer would make the device wait."""
-    return torch.tensor(columns, device=device)
+    return constant(columns, device)
+
+
+def constant(values: Any, device: torch.device | str) -> Tensor:
+    """A tensor to keep, fit for autograd even if it is made in inference mode."""
+    with torch.inference_mode(False):
+        return torch.as_tensor(values).to(device)
 
 
 def log_surface(m: int) -> float:
@@ -120,3 +127,41 @@ def tangent(noise: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         rest = rest / rest.square().sum(-1, keepdim=True).sqrt()
         rest = rest - (rest * direction).sum(-1, keepdim=True) * direction
     return along, rest / rest.square().sum(-1, keepdim=True).sqrt()
+
+
+def checked(direction: Tensor, concentration: Tensor | float,
+            dims: Sequence[int] | None) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Directions and concentrations of spheres as tensors that fit each other.
+
+    Args:
+        direction: vectors side by side, (..., latent_dim).
+        concentration: of each sphere, (..., spheres), or one for all.
+        dims: dimension of each sphere; None for one sphere of all coordinates.
+
+    Returns:
+        Directions (..., latent_dim), concentrations (..., spheres) and dimensions.
+
+    Raises:
+        ValueError: see :meth:`priors.spherical.Spherical.of`.
+    """
+    direction = torch.as_tensor(direction)
+    if not direction.is_floating_point():
+        direction = direction.to(torch.get_default_dtype())
+    dims = (direction.shape[-1] - 1,) if dims is None else tuple(dims)
+    spheres = layout(dims)
+    if min(dims, default=0) < 1 or spheres.latent_dim != direction.shape[-1]:
+        raise ValueError(f"'direction' must have k + 1 coordinates for each sphere of 'dims' "
+                         f"{dims}, k >= 1; got {direction.shape[-1]}")
+    shape = (*direction.shape[:-1], len(dims))
+    concentration = torch.as_tensor(concentration, dtype=direction.dtype)
+    if concentration.ndim and concentration.shape != shape:
+        raise ValueError(f"'concentration' must be one number, or have shape {shape}; got "
+                         f"{tuple(concentration.shape)}")
+    wrong = concentration[~(torch.isfinite(concentration) & (concentration >= 0))]
+    if len(wrong):
+        raise ValueError(f"'concentration' must be finite and >= 0; got {wrong[0].item():g}")
+    for group in spheres.groups:
+        if not (pick(direction, group).norm(dim=-1) > SMALL).all():
+            raise ValueError("'direction' must not be zero nor NaN; it is in the sphere "
+                             f"{group}")
+    return direction, concentration.expand(shape), dims

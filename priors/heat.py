@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from priors import heat_kernel, walk
-from priors.geometry import log_surface
-from priors.heat_table import SPACING, DensityTable, DivergenceTable, Grid, constant
+from priors.geometry import constant, log_surface
+from priors.heat_table import SPACING, DensityTable, DivergenceTable, Grid
 
 LOWEST, HIGHEST = -14.0, 5.0
 """Logs of the shortest and the longest time. Below, float32 hardly tells points of the law apart

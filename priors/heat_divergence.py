@@ -43,7 +43,8 @@ def log_kl_late(log_first: Array, coefficients: Array, d: int) -> Array:
 def _curvature(x: Array) -> Array:
     """((1 + x) log(1 + x) - x) / x², which is 1/2 at 0."""
     small = np.abs(x) < 1e-3
-    apart = np.where(small, 1, x)
+    # rounding may take a density that is zero below it
+    apart = np.where(small, 1, np.maximum(x, np.finfo(x.dtype).eps - 1))
     exact = ((1 + apart) * np.log1p(apart) - apart) / apart**2
     return np.where(small, 1 / 2 - x / 6 + x**2 / 12 - x**3 / 20 + x**4 / 30, exact)
 

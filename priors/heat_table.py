@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from priors.bessel import with_slope
+from priors.geometry import constant
 from priors.heat_series import Array
 
 ORDER = 6
@@ -75,12 +76,6 @@ def _basis(offsets: list[Tensor], k: int) -> Tensor:
     """Lagrange's polynomial that is 1 at node k and 0 at the others."""
     others = [j for j in range(ORDER) if j != k]
     return prod(offsets[j] for j in others) / prod(k - j for j in others)
-
-
-def constant(values: Array, device: torch.device | str) -> Tensor:
-    """A tensor to keep, fit for autograd even if it is made in inference mode."""
-    with torch.inference_mode(False):
-        return torch.tensor(values, device=device)
 
 
 class DensityTable:

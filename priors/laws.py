@@ -31,12 +31,12 @@ class Law(ABC):
         """Log of Z and the mean of the exponent."""
 
     @abstractmethod
-    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
-        """What the integrand of b is linear in, at ``angle``, ``fall`` below the direction."""
-
-    @abstractmethod
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """a, and slope and constant of b's integrand in the lever."""
+        """a, and slope and constant of b's integrand in the exponent."""
+
+    def towards(self, angle: Tensor, across: Tensor, integral: Tensor) -> Tensor:
+        """B at an angle: its integral, or a closed form."""
+        return integral
 
 
 class Exponential(Law):
@@ -58,12 +58,8 @@ class Exponential(Law):
         a, gap = bessel.log_normaliser(concentration, m), bessel.gap(concentration, m)
         return a - concentration + _log_beta(0.5, 0.5 * (m - 1)), -gap
 
-    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
-        """Cos θ - 1."""
-        return fall
-
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """a, and slope and constant of b's integrand in the lever."""
+        """a, and slope and constant of b's integrand in the exponent."""
         gap = bessel.gap(concentration, m + 1)
         a = concentration / (m - 1 + concentration * (1 - gap))
         return a, concentration * a, concentration * a * gap
@@ -88,20 +84,20 @@ class Power(Law):
 
     def moments(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor]:
         """Log of Z and the mean of the exponent."""
-        a, b = concentration + 0.5 * (m - 1), torch.as_tensor(0.5 * (m - 1)).to(concentration)
-        log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
+        b = 0.5 * (m - 1)
+        a = concentration + b
+        log_beta = torch.lgamma(a) + math.lgamma(b) - torch.lgamma(a + b)
         return (m - 2) * math.log(2) + log_beta, torch.digamma(a) - torch.digamma(a + b)
 
-    def lever(self, angle: Tensor, fall: Tensor) -> Tensor:
-        """1 / (1 + cos θ)."""
-        return 0.5 / torch.cos(0.5 * angle).square().clamp(min=1e-30)
-
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """a, and slope and constant of b's integrand in the lever."""
+        """A = κ / (κ + m - 2); b needs no integral."""
         kappa = concentration.clamp(min=1e-30)
-        pull = kappa * (kappa + m - 1) / (2 * kappa + (m - 2))
-        a = pull / (m - 1 + kappa - pull)
-        return a, -kappa * (1 + a), (1 + a) * pull
+        zero = torch.zeros_like(kappa)
+        return kappa / (kappa + (m - 2)), zero, zero
+
+    def towards(self, angle: Tensor, across: Tensor, integral: Tensor) -> Tensor:
+        """B = -a tan(θ/2); on circles a is 1 and all draws turn with the direction."""
+        return -across * torch.tan(0.5 * angle)
 
 
 def _log_beta(a: float, b: float) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from priors.base import Prior, register
 from priors.exponents import LEARNING_RATE, Exponents, check_scale
-from priors.posteriors import columns
+from priors.geometry import pick
 from priors.special import exp, lgamma, log, log_abs, random_signs, sample_log_gamma
 from priors.tree import Node, leaves, parse
 
@@ -208,7 +208,7 @@ def _log_norm(node: Node | int, log_abs_z: Tensor, p: Sequence[Exponent]) -> Ten
     if isinstance(node, int):
         return log_abs_z[..., node]
     if all(isinstance(child, int) for child in node.children):
-        below = columns(log_abs_z, list(node.children))
+        below = pick(log_abs_z, tuple(node.children))
     else:
         below = torch.stack([_log_norm(child, log_abs_z, p) for child in node.children], dim=-1)
     return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from priors.geometry import pick
 from priors.special import log
 
 Groups = Sequence[Sequence[int]]
@@ -181,7 +182,7 @@ class Gaussian(Posterior):
         """
         loc, precision = self.loc.T.contiguous(), torch.exp(-self.log_scale).T.contiguous()
         for group in groups:
-            total = -self.log_scale[:, list(group)].sum(-1) - 0.5 * len(group) * LOG_2PI
+            total = -pick(self.log_scale, tuple(group)).sum(-1) - 0.5 * len(group) * LOG_2PI
             for i in group:
                 standardised = (z[:, i, None] - loc[i]) * precision[i]
                 total = torch.addcmul(total, standardised, standardised, value=-0.5)
@@ -209,11 +210,4 @@ def sum_groups(values: Tensor, groups: Groups) -> Tensor:
     """Sum the last dimension of ``values`` over each group of indices: (..., groups)."""
     if [list(group) for group in groups] == [[i] for i in range(values.shape[-1])]:
         return values
-    return torch.stack([columns(values, list(group)).sum(-1) for group in groups], dim=-1)
-
-
-def columns(values: Tensor, group: list[int]) -> Tensor:
-    """The columns of a group; neighbours are a view, which costs no copy."""
-    if group == list(range(group[0], group[0] + len(group))):
-        return values[..., group[0] : group[0] + len(group)]
-    return values[..., group]
+    return torch.stack([pick(values, tuple(group)).sum(-1) for group in groups], dim=-1)

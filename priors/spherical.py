@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from priors.angles import Polar
-from priors.geometry import SMALL, layout, log_surface, pick, tangent, unit
+from priors.geometry import checked, layout, log_surface, pick, tangent, unit
 from priors.posteriors import Groups, Posterior
 
 
@@ -30,10 +30,15 @@ class Spherical(Posterior):
         concentration: of each sphere, >= 0, float64 (..., spheres); 0 is uniform.
     """
 
-    def __init__(self, params: Tensor, dims: Sequence[int], **settings: Any) -> None:
+    def __init__(self, params: Tensor, dims: Sequence[int] = (), **settings: Any) -> None:
         super().__init__(params, dims=tuple(dims), **settings)
+        if not dims:
+            name = type(self).__name__
+            raise ValueError(f"{name} needs 'dims', the dimension of each sphere, like "
+                             f"posterior = {name}.family(dims=(2,))")
         self.layout = layout(tuple(dims))
         size = self.layout.latent_dim
+        self._check_width("params", params, size + len(dims))
         vectors = self.layout.split(params[..., :size])
         self.direction = self.layout.join([unit(raw) for raw in vectors])
         self.concentration = self.positive(params[..., size:].double())
@@ -54,31 +59,26 @@ class Spherical(Posterior):
             dims: dimension of each sphere; one sphere by default.
             settings: the family's own.
 
+        It looks at values, so it is for a notebook; inside a density, which is evaluated for many
+        seeds at once, call the class with raw parameters.
+
         Raises:
-            ValueError: a direction of length zero, a negative concentration, or one that is not
-                finite.
+            ValueError: a direction of length zero, a negative concentration, one of them not
+                finite, or shapes that do not fit ``dims``.
 
         Example:
             >>> from priors import VonMisesFisher
             >>> VonMisesFisher.of(torch.tensor([0.0, 3.0]), 2.0).kl_uniform()
             tensor(0.5716)
         """
-        spheres = layout((direction.shape[-1] - 1,) if dims is None else tuple(dims))
-        shape = (*direction.shape[:-1], len(spheres.dims))
-        concentration = torch.as_tensor(concentration, dtype=direction.dtype).expand(shape)
-        if not (torch.isfinite(concentration) & (concentration >= 0)).all():
-            raise ValueError("'concentration' must be finite and >= 0; got "
-                             f"{concentration.min().item():g} to {concentration.max().item():g}")
-        for group in spheres.groups:
-            if (pick(direction, group).square().sum(-1) <= SMALL**2).any():
-                raise ValueError(f"'direction' must not be zero; it is in the sphere {group}")
+        direction, concentration, dims = checked(direction, concentration, dims)
         params = torch.cat([direction, cls.raw(concentration)], dim=-1)
-        return cls(params, dims=spheres.dims, **settings)
+        return cls(params, dims=dims, **settings)
 
     @staticmethod
     def positive(raw: Tensor) -> Tensor:
         """Raw parameters to concentrations >= 0: by default, softplus."""
-        return softplus(raw)
+        return softplus(raw, threshold=40)  # from there on raw itself, in float64 too
 
     @staticmethod
     def raw(concentration: Tensor) -> Tensor:
@@ -122,6 +122,12 @@ class Spherical(Posterior):
         raise ValueError(f"{type(self).__name__} has no closed density of single coordinates; "
                          "ask for whole spheres")
 
+    def _check_width(self, name: str, values: Tensor, width: int) -> None:
+        if values.ndim < 1 or values.shape[-1] != width or not values.is_floating_point():
+            raise ValueError(f"'{name}' must be floating-point, of shape (..., {width}), for "
+                             f"spheres of dimensions {self.settings['dims']}; got "
+                             f"{values.dtype}, {tuple(values.shape)}")
+
     @property
     def representation(self) -> Tensor:
         """The direction, (..., latent_dim)."""
@@ -134,6 +140,7 @@ class Spherical(Posterior):
         Gradients are unbiased: the concentration moves the angle, and draws follow a direction
         that turns as :mod:`priors.angles` says.
         """
+        self._check_width("noise", noise, self.layout.latent_dim)
         parts = [self._draw(normal, direction, concentration, m)
                  for normal, direction, concentration, (m, _, _) in zip(
                      self.layout.split(noise.double()), self.layout.split(self.direction),
@@ -153,6 +160,7 @@ class Spherical(Posterior):
 
     def log_prob_spheres(self, z: Tensor) -> Tensor:
         """Log density of each sphere's point, z (..., latent_dim) -> (..., spheres), nats."""
+        self._check_width("z", z, self.layout.latent_dim)
         values = [self.log_density((unit(point) - direction).square().sum(-1), concentration, m)
                   for point, direction, concentration, (m, _, _) in zip(
                       self.layout.split(z), self.layout.split(self.direction),
@@ -177,11 +185,12 @@ class Spherical(Posterior):
                 columns.append(self._log_prob_single(z, list(group)))
                 continue
             spheres = self.log_prob_spheres(z) if spheres is None else spheres
-            columns.append(spheres[..., whole].sum(-1))
+            columns.append(pick(spheres, tuple(whole)).sum(-1))
         return torch.stack(columns, dim=-1).to(z.dtype)
 
     def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
         """Log density of every z under every posterior, one group at a time: each (S, N), nats."""
+        self._check_width("z", z, self.layout.latent_dim)
         points = self.layout.join([unit(part) for part in self.layout.split(z)])
         for group in groups:
             whole = self._spheres(group)

@@ -11,7 +11,7 @@ from torch import Tensor
 from priors import angles, bessel
 from priors.angles import Polar
 from priors.bessel import with_slope
-from priors.geometry import log_surface
+from priors.geometry import constant, log_surface
 from priors.laws import Exponential, Power
 from priors.spherical import Spherical
 
@@ -157,5 +157,4 @@ def _variance(kappa: Tensor, b: float) -> Tensor:
 @lru_cache
 def _legendre(device: torch.device) -> tuple[Tensor, Tensor]:
     nodes, weights = np.polynomial.legendre.leggauss(16)
-    return (torch.tensor(0.5 + 0.5 * nodes, device=device),
-            torch.tensor(0.5 * weights, device=device))
+    return constant(0.5 + 0.5 * nodes, device), constant(0.5 * weights, device)

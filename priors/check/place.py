@@ -1,12 +1,14 @@
 """Where in a file an error came from, in words."""
 
 import sys
+import sysconfig
 import traceback
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 OWN = Path(__file__).parent
+STDLIB = sysconfig.get_paths()["stdlib"]
 
 
 def files_of(*kinds: Any) -> set[str]:
@@ -30,5 +32,6 @@ def place_of(error: BaseException, files: Collection[str], anywhere: bool = Fals
     found = [f for f in frames if f.filename in files]
     if anywhere and not found:
         found = [f for f in frames if "site-packages" not in f.filename and "<" not in f.filename
+                 and not f.filename.startswith(STDLIB)
                  and not Path(f.filename).is_relative_to(OWN)]
     return f" ({Path(found[-1].filename).name}, line {found[-1].lineno})" if found else ""

@@ -65,18 +65,19 @@ def test_operations_of_the_papers_networks(monkeypatch):
 
 
 def test_operations_of_a_job(jobs):
-    """Three epochs of three batches of ten out of 32 images, and one pass over all of them."""
+    """Three epochs of three batches of ten out of 32 images, then all of them once to be scored
+    and 500 times for their likelihood."""
     for j in (jobs[0], jobs[-1]):
         once, both = plan.image_flops(j)
         assert (once, both) == products(4, 16)
-        assert plan.job_flops(j) == 3 * 30 * both + 32 * once
+        assert plan.job_flops(j) == 3 * 30 * both + (1 + 500) * 32 * once
 
 
 def test_a_batch_is_at_most_all_images(jobs):
     training = {**jobs[0].config["training"], "batch_size": 2048}
     whole = block.Job(**{**vars(jobs[0]), "config": {**jobs[0].config, "training": training}})
     once, both = plan.image_flops(whole)
-    assert plan.job_flops(whole) == 3 * 32 * both + 32 * once
+    assert plan.job_flops(whole) == 3 * 32 * both + (1 + 500) * 32 * once
 
 
 def test_plan_adds_up(jobs, monkeypatch):

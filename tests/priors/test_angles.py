@@ -117,6 +117,22 @@ def test_gradient_agrees_with_finite_differences(law, m):
 
 
 @pytest.mark.parametrize("law", [VMF, POWER])
+@pytest.mark.parametrize("m", [2, 3, 4, 8, 41])
+@pytest.mark.parametrize("kappa", [0.0, 1e-3, 0.05, 0.3, 3.0, 50.0])
+def test_draws_follow_the_direction(law, m, kappa):
+    """dE[z]/dμ is the mean resultant length, by quadrature over the normal variate."""
+    n = torch.linspace(-7, 7, 1401, dtype=torch.float64)
+    weights = 0.01 * torch.exp(-0.5 * n.square()) / math.sqrt(2 * math.pi)
+    angle, across, towards = angles.draw(law, n, full(kappa, n), m)
+    share = 1 / (m - 1)  # of a direction across in the draw's way to go, squared
+    motion = (across * (1 - share * torch.sin(angle).square())
+              - towards * share * torch.sin(angle) * torch.cos(angle))
+    length = bessel.mean_resultant_length(torch.tensor(kappa, dtype=torch.float64), m)
+    exact = length.item() if law is VMF else kappa / (kappa + m - 1)
+    assert (weights * motion).sum().item() == pytest.approx(exact, rel=1e-9, abs=1e-11)
+
+
+@pytest.mark.parametrize("law", [VMF, POWER])
 def test_finite_everywhere(law):
     n = torch.tensor([-40.0, -7.0, 0.0, 7.0, 40.0])
     for m in (2, 3, 41):

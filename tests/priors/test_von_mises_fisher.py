@@ -290,8 +290,40 @@ def test_given_directions_and_concentrations(family):
     for wrong in (-1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="'concentration' must be finite and >= 0; got"):
             family.of(direction, wrong, dims=[1, 2])
-    with pytest.raises(ValueError, match=r"'direction' must not be zero; .* sphere \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"must not be zero nor NaN; .* sphere \(2, 3, 4\)"):
         family.of(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]), 1.0, dims=[1, 2])
+
+
+def test_shapes_that_do_not_fit_the_spheres():
+    q = VonMisesFisher(torch.randn(4, 10), dims=[1, 2, 1])
+    for wrong in (torch.randn(4, 6), torch.randn(4, 8), torch.ones(4, 7, dtype=torch.int64)):
+        for method in (q.log_prob, q.rsample, lambda z: list(q.log_prob_pairs(z, [[0, 1]]))):
+            with pytest.raises(ValueError, match=r"must be floating-point, of shape \(\.\.\., 7\)"):
+                method(wrong)
+    with pytest.raises(ValueError, match=r"'params' must be .* shape \(\.\.\., 10\)"):
+        VonMisesFisher(torch.randn(4, 9), dims=[1, 2, 1])
+    with pytest.raises(ValueError, match="VonMisesFisher needs 'dims', the dimension of each"):
+        VonMisesFisher(torch.randn(4, 9))
+    with pytest.raises(ValueError, match=r"for each sphere of 'dims' \(3,\), k >= 1; got 3"):
+        VonMisesFisher.of(torch.randn(3), 1.0, dims=[3])
+    with pytest.raises(ValueError, match=r"must be one number, or have shape \(4, 1\); got \(4,\)"):
+        VonMisesFisher.of(torch.randn(4, 3), torch.ones(4))
+    integers = VonMisesFisher.of(torch.tensor([0, 0, 1]), 2.5)
+    assert integers.concentration.item() == pytest.approx(2.5)
+
+
+def test_tables_made_in_inference_mode_serve_training():
+    dims, m = (2, 1, 2), 33  # of sizes that no other test has used
+    with torch.inference_mode():
+        VonMisesFisher(torch.randn(2, 11), dims=dims).rsample(torch.randn(2, 8))
+        PowerSpherical(torch.randn(2, m + 1), dims=[m - 1]).rsample(torch.randn(2, m))
+    raw = torch.randn(2, m + 1, requires_grad=True)
+    q = PowerSpherical(raw, dims=[m - 1])
+    (q.rsample(torch.randn(2, m)).sum() + q.kl_uniform().sum()).backward()
+    raw = torch.randn(2, 11, requires_grad=True)
+    q = VonMisesFisher(raw, dims=dims)
+    (q.rsample(torch.randn(2, 8)).sum() + q.kl_uniform().sum()).backward()
+    assert torch.isfinite(raw.grad).all()
 
 
 def test_unknown_gradient():
