@@ -302,3 +302,46 @@ def test_a_dataset_of_fewer_images_than_a_trial_takes(grid, tmp_path, monkeypatc
     done = CliRunner().invoke(app, ["--grid", str(path), "--out", str(tmp_path), "--seeds", "1",
                                     "--jobs", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
+
+
+NO_POSTERIOR = """
+import torch, priors
+@priors.register("{name}")
+class OnCircle(priors.Prior):
+    groups = ((0, 1, 2, 3),)
+    support = {support}
+    def log_prob(self, z): return z.new_zeros(z.shape[:-1])
+    def sample(self, shape=(), generator=None):
+        z = torch.randn(*shape, self.latent_dim, generator=generator)
+        return z / z.norm(dim=-1, keepdim=True)
+"""
+
+
+@pytest.mark.parametrize(("support", "words"), [
+    ('("sphere",)', "posterior Gaussian has length"),
+    ('("real", "real")', "support must say 'real' or 'sphere' for each of its 1 groups"),
+])
+def test_a_prior_and_a_posterior_that_contradict_each_other(fails, grid, tmp_path, support, words):
+    (tmp_path / "circle.py").write_text(
+        NO_POSTERIOR.format(name="on_circle", support=support))
+    try:
+        line = fails("--grid", grid('"isa", subspaces = [2, 2]', '"on_circle"'), "--plugin",
+                     tmp_path / "circle.py")
+    finally:
+        priors.registry._entries.pop("on_circle", None)
+    assert words in line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("metric", "words"), [
+    ('"mig_sampled"', "ask for 'mig' or 'mig_groups'"),
+    ('{ name = "mig_groups", num_samples = -5 }', "'num_samples' must be at least 2; got -5"),
+])
+def test_metrics_that_cannot_be_had_are_told_before_training(fails, grid, tmp_path, metric, words):
+    prior = '"hypersphere", dims = [3], posterior = "power_spherical"'
+    path = grid('"isa", subspaces = [2, 2]', prior)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('metrics = ["mig"]', f"metrics = [{metric}]"), encoding="utf-8")
+    line = fails("--grid", path)
+    assert words in line
+    assert not (tmp_path / "runs").exists()
