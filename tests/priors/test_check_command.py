@@ -86,14 +86,16 @@ def test_the_command_line_fails_a_fault(file, fewer_draws):
     assert "1 of 1 fail: Improper()" in done.stdout
 
 
-def test_the_example_of_the_documentation_passes(tmp_path, fewer_draws):
-    source = (ROOT / "examples/my_prior.py").read_text()
+@pytest.mark.parametrize(("example", "name"), [
+    ("my_prior.py", "logistic"), ("my_sphere_prior.py", "von_mises_fisher_prior"),
+])
+def test_the_examples_of_the_documentation_pass(tmp_path, fewer_draws, example, name):
+    source = (ROOT / "examples" / example).read_text(encoding="utf-8")
     # registered under its own name by other tests of this process
-    source = source.replace('register("logistic")', 'register("logistic_checked")')
-    body = '    def log_prob(self, z: torch.Tensor) -> torch.Tensor:\n'
-    assert body in source
-    (tmp_path / "mine.py").write_text(source.replace(body, body + "        self.check_shape(z)\n"))
-    with registered_no_longer("logistic_checked"):
+    assert f'register("{name}")' in source
+    (tmp_path / "mine.py").write_text(
+        source.replace(f'register("{name}")', 'register("checked")'), encoding="utf-8")
+    with registered_no_longer("checked"):
         done = call(tmp_path / "mine.py")
     assert done.exit_code == 0, done.stdout
 
