@@ -124,9 +124,14 @@ def mig_distribution(study: Study) -> Figure:
 
 
 def _curve(axes: Axes, rows: pd.DataFrame, method: str, style: Style) -> None:
-    axes.errorbar(rows["reconstruction_mean"], rows["mig_mean"],
-                  xerr=rows["reconstruction_se"].fillna(0), yerr=rows["mig_se"].fillna(0),
-                  elinewidth=0.7, label=plain(method), **_drawn(style))
+    # a β for each group has no place on the way from one β to the next
+    several = rows["beta"].map(lambda beta: isinstance(beta, str))
+    for part, line in ((rows[~several], style.line), (rows[several], "none")):
+        if len(part):
+            axes.errorbar(part["reconstruction_mean"], part["mig_mean"],
+                          xerr=part["reconstruction_se"].fillna(0), yerr=part["mig_se"].fillna(0),
+                          elinewidth=0.7, label=plain(method),
+                          **(_drawn(style) | {"linestyle": line}))
 
 
 def _drawn(style: Style) -> dict:

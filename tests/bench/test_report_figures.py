@@ -145,8 +145,10 @@ def test_betas_of_groups_are_labels_and_panels():
             for i, beta in enumerate(betas) for r in [record(beta=beta), record(beta=beta, seed=1)]]
     figure = draw(figures.mig_vs_reconstruction, runs)
     assert sorted(t.get_text() for t in beta_labels(figure)) == ["1", "1/1/8", "4"]
-    [container] = figure.axes[0].containers
-    assert list(container.lines[0].get_ydata()) == pytest.approx([0.2, 0.1, 0.0])
+    path, apart = (container.lines[0] for container in figure.axes[0].containers)
+    assert list(path.get_ydata()) == pytest.approx([0.2, 0.0])
+    assert list(apart.get_ydata()) == pytest.approx([0.1])
+    assert apart.get_linestyle() == "None"  # a list has no place between two numbers
     figure = draw(figures.mig_distribution, runs)
     assert [a.get_title() for a in figure.axes] == ["β = 1", "β = 1/1/8", "β = 4"]
 
