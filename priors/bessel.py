@@ -75,6 +75,12 @@ def gap(concentration: Tensor, m: int) -> Tensor:
     return _carried_down(concentration.detach().double(), m)[2]
 
 
+def log_normaliser_and_gap(concentration: Tensor, m: int) -> tuple[Tensor, Tensor]:
+    """:func:`log_normaliser` and :func:`gap` at once; no gradients."""
+    a, _, rest = _carried_down(concentration.detach().double(), m)
+    return a, rest
+
+
 def kl_uniform(concentration: Tensor, m: int) -> Tensor:
     r"""KL of von Mises–Fisher to the uniform distribution, :math:`\kappa r - A`, in nats; float64.
 

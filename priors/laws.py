@@ -55,7 +55,7 @@ class Exponential(Law):
 
     def moments(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor]:
         """Log of Z and the mean of the exponent."""
-        a, gap = bessel.log_normaliser(concentration, m), bessel.gap(concentration, m)
+        a, gap = bessel.log_normaliser_and_gap(concentration, m)
         return a - concentration + _log_beta(0.5, 0.5 * (m - 1)), -gap
 
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
