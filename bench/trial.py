@@ -23,7 +23,7 @@ ON_SPHERE = 1e-4
 
 
 def trial(job: Job) -> None:
-    """Build one method and take one step of two seeds on a few images.
+    """Build one method, score a few images untrained, and take one step of two seeds.
 
     A plug-in that runs for one seed alone, but not for several at once, would fail on a GPU only.
 
@@ -122,9 +122,10 @@ def _check_spheres(prior: Prior, drawn: str, z: Tensor) -> None:
 def _check_metrics(job: Job, loss: Loss) -> None:
     """Score a few random images: a metric that cannot be had is told before the training."""
     dataset, prior = build.dataset(job), loss.model.prior
-    rows = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:SCORED]
-    q = prior.posterior(torch.randn(len(rows), prior.posterior.num_params(prior.latent_dim)))
-    z = q.rsample(torch.randn(len(rows), prior.posterior.noise_dim(prior.latent_dim)))
+    family, d, generator = prior.posterior, prior.latent_dim, torch.Generator().manual_seed(0)
+    rows = torch.randperm(len(dataset), generator=generator)[:SCORED]
+    q = family(torch.randn(len(rows), family.num_params(d), generator=generator))
+    z = q.rsample(torch.randn(len(rows), family.noise_dim(d), generator=generator))
     codes = metrics.Codes(q, z, prior.log_prob(z), dataset.factors()[rows],
                           tuple(dataset.factor_names), tuple(dataset.factor_sizes), prior.groups,
                           tuple(dataset.excluded_factors))

@@ -48,7 +48,7 @@ from priors.geometry import constant
 from priors.laws import Law
 
 NODES, FEW = 32, 24
-"""Nodes of the Gauss-Legendre rule for a tail; the few do where the integrand is broad enough."""
+"""Nodes of the Gauss-Legendre rule for a tail; the few do for a smooth one of few coordinates."""
 
 REACH = 40.0
 """A tail is cut where the density has fallen by e^-40 at least."""
@@ -129,8 +129,8 @@ def _tail(law: Law, theta: Tensor, kappa: Tensor, mean: Tensor, line: Sequence[T
     ratio = torch.exp(log_ratio) * weights
     exponent = law.exponent(theta)[0]
     mass, falls = ratio.sum(-1), (ratio * fall).sum(-1)
-    slope, constant = (value[..., None] for value in line)
-    lever = slope * (exponent[..., None] + fall) + constant
+    slope, level = (value[..., None] for value in line)
+    lever = slope * (exponent[..., None] + fall) + level
     towards = (ratio * sines * lever).sum(-1)
     return mass * length, (falls + (exponent - mean) * mass) * length, towards * length
 

@@ -32,10 +32,10 @@ class Law(ABC):
 
     @abstractmethod
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """a, and slope and constant of b's integrand in the exponent."""
+        """Coefficient a, and slope and constant of b's integrand in the exponent."""
 
     def towards(self, angle: Tensor, across: Tensor, integral: Tensor) -> Tensor:
-        """B at an angle: its integral, or a closed form."""
+        """The coefficient b at an angle: its integral, or a closed form."""
         return integral
 
 
@@ -59,7 +59,7 @@ class Exponential(Law):
         return a - concentration + _log_beta(0.5, 0.5 * (m - 1)), -gap
 
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """a, and slope and constant of b's integrand in the exponent."""
+        """Coefficient a, and slope and constant of b's integrand in the exponent."""
         gap = bessel.gap(concentration, m + 1)
         a = concentration / (m - 1 + concentration * (1 - gap))
         return a, concentration * a, concentration * a * gap
@@ -90,13 +90,13 @@ class Power(Law):
         return (m - 2) * math.log(2) + log_beta, torch.digamma(a) - torch.digamma(a + b)
 
     def turn(self, concentration: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-        """A = κ / (κ + m - 2); b needs no integral."""
+        """The coefficient a, which is κ / (κ + m - 2); b needs no integral."""
         kappa = concentration.clamp(min=1e-30)
         zero = torch.zeros_like(kappa)
         return kappa / (kappa + (m - 2)), zero, zero
 
     def towards(self, angle: Tensor, across: Tensor, integral: Tensor) -> Tensor:
-        """B = -a tan(θ/2); on circles a is 1 and all draws turn with the direction."""
+        """The coefficient b, -a tan(θ/2); on circles a is 1: all draws turn with the direction."""
         return -across * torch.tan(0.5 * angle)
 
 
