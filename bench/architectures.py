@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from bench.registry import Registry
+from bench.sparse import SparseLinear
 
 registry = Registry("architecture", "priorbench.architectures")
 register = registry.register
@@ -49,15 +50,18 @@ class MLP(Architecture):
         if not isinstance(hidden, int) or hidden < 1:
             raise ValueError(f"'hidden' must be a positive integer; got {hidden!r}")
         pixels = math.prod(image_shape)
-        self.encoder = layers([pixels, hidden, hidden, num_params], nn.ReLU)
+        self.encoder = layers([pixels, hidden, hidden, num_params], nn.ReLU, first=SparseLinear)
         self.decoder = layers([latent_dim, hidden, hidden, hidden, pixels], nn.Tanh)
 
 
-def layers(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
-    """Linear layers of the given sizes with an activation between them."""
+def layers(
+    sizes: Sequence[int], activation: type[nn.Module], first: type[nn.Linear] = nn.Linear
+) -> nn.Sequential:
+    """Linear layers of the given sizes with an activation between them; ``first`` is the first."""
     modules: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        modules += [nn.Linear(before, after), activation()]
+    for kind, (before, after) in zip([first, *[nn.Linear] * len(sizes)],
+                                     itertools.pairwise(sizes), strict=False):
+        modules += [kind(before, after), activation()]
     return nn.Sequential(*modules[:-1])
 
 

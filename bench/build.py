@@ -8,7 +8,7 @@ import torch
 
 import datasets
 import priors
-from bench import architectures, model, objectives
+from bench import architectures, likelihoods, model, objectives
 from bench.architectures import Architecture
 from bench.ensemble import Loss
 from bench.job import Job
@@ -40,7 +40,7 @@ def loss(job: Job) -> Loss:
     config = job.config
     prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
     networks = architecture(job, prior.posterior.num_params(prior.latent_dim))
-    likelihood = model.likelihoods.build(**config["likelihood"])
+    likelihood = likelihoods.registry.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
     chosen = objective(job)
     chosen.check(prior)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import architectures, model, objectives
+from bench import architectures, likelihoods, objectives
 from bench.beta import Beta
 from bench.config import Grid, Plugin
 from bench.errors import place
@@ -28,7 +28,7 @@ REGISTRIES: dict[str, Registry] = {
     "objective": objectives.registry,
     "dataset": datasets,
     "architecture": architectures.registry,
-    "likelihood": model.likelihoods,
+    "likelihood": likelihoods.registry,
     "metrics": metrics,
 }
 

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bench.architectures import Architecture
-from bench.registry import Registry
+from bench.likelihoods import LogLikelihood
 from priors import Posterior, Prior
-
-likelihoods = Registry("likelihood", "priorbench.likelihoods")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class VAE(nn.Module):
         self,
         architecture: Architecture,
         prior: Prior,
-        log_likelihood: "LogLikelihood",
+        log_likelihood: LogLikelihood,
         autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
@@ -60,7 +57,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents (batch, latent_dim) -> raw decoder output (batch, pixels)."""
-        return self._network(self.architecture.decoder, z)
+        return self._network(self.architecture.decoder, z, self.log_likelihood.float32)
 
     def forward(self, x: Tensor, noise: Tensor) -> Draw:
         """One draw for images x (batch, pixels) from standard normal noise (batch, noise_dim)."""
@@ -68,34 +65,9 @@ class VAE(nn.Module):
         z = q.rsample(noise)
         return Draw(q, z, self.log_likelihood(self.decode(z), x), self.prior)
 
-    def _network(self, network: nn.Module, inputs: Tensor) -> Tensor:
+    def _network(self, network: nn.Module, inputs: Tensor, float32: bool = True) -> Tensor:
         if self.autocast is None:
             return network(inputs)
         with torch.autocast(inputs.device.type, dtype=self.autocast):
             outputs = network(inputs)
-        return outputs.float()
-
-
-class LogLikelihood:
-    """The decoder's distribution of an image: log density and mean."""
-
-    def __call__(self, raw: Tensor, x: Tensor) -> Tensor:
-        """Log p(x|z), both (batch, pixels) -> (batch,), in nats."""
-        raise NotImplementedError
-
-    def mean(self, raw: Tensor) -> Tensor:
-        """Expected image, (batch, pixels) -> (batch, pixels)."""
-        raise NotImplementedError
-
-
-@likelihoods.register("bernoulli")
-class Bernoulli(LogLikelihood):
-    """Independent binary pixels; the decoder gives logits."""
-
-    def __call__(self, raw: Tensor, x: Tensor) -> Tensor:
-        """Log p(x|z), both (batch, pixels) -> (batch,), in nats."""
-        return -functional.binary_cross_entropy_with_logits(raw, x, reduction="none").sum(-1)
-
-    def mean(self, raw: Tensor) -> Tensor:
-        """Probability of every pixel."""
-        return torch.sigmoid(raw)
+        return outputs.float() if float32 else outputs

@@ -74,7 +74,7 @@ def job_flops(job: Job) -> float:
 def image_flops(job: Job) -> tuple[float, float]:
     """Operations of the networks on one image: forward, and forward with backward."""
     model = build.loss(job).model
-    pixels = torch.zeros(1, math.prod(build.dataset(job).image_shape))
+    pixels = torch.ones(1, math.prod(build.dataset(job).image_shape))
     noise = torch.zeros(1, model.prior.posterior.noise_dim(model.prior.latent_dim))
     with FlopCounterMode(display=False) as forward:
         raw = model.decode(model.encode(pixels).rsample(noise))

@@ -10,7 +10,8 @@ import priors
 from bench import streams
 from bench.architectures import MLP, Architecture
 from bench.ensemble import Ensemble, Loss
-from bench.model import VAE, Bernoulli
+from bench.likelihoods import Bernoulli
+from bench.model import VAE
 from bench.objectives import BetaTCVAE, BetaVAE, Capacity
 from bench.pixels import Pixels
 from datasets import FactorDataset

@@ -13,7 +13,8 @@ from bench import streams
 from bench.architectures import MLP
 from bench.evaluate import encode, evaluate
 from bench.importance import log_likelihood
-from bench.model import VAE, Bernoulli
+from bench.likelihoods import Bernoulli
+from bench.model import VAE
 from bench.pixels import Pixels
 from datasets import FactorDataset
 

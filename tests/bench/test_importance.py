@@ -9,7 +9,8 @@ from torch import nn
 from bench import importance
 from bench.architectures import Architecture
 from bench.importance import chosen_images, log_likelihood
-from bench.model import VAE, LogLikelihood
+from bench.likelihoods import LogLikelihood
+from bench.model import VAE
 from priors import HypersphereProduct, Normal, PowerSpherical, VonMisesFisher
 from priors.product import Product
 

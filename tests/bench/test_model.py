@@ -8,7 +8,9 @@ from torch.func import functional_call, stack_module_state, vmap
 
 import priors
 from bench.architectures import MLP
-from bench.model import VAE, Bernoulli, likelihoods
+from bench.likelihoods import Bernoulli
+from bench.likelihoods import registry as likelihoods
+from bench.model import VAE
 
 SHAPE, LATENTS = (1, 4, 4), 3
 

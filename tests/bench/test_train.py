@@ -6,7 +6,8 @@ import datasets
 import priors
 from bench.architectures import MLP
 from bench.ensemble import Ensemble, Loss
-from bench.model import VAE, Bernoulli
+from bench.likelihoods import Bernoulli
+from bench.model import VAE
 from bench.objectives import BetaTCVAE, BetaVAE
 from bench.pixels import Pixels
 from bench.train import train
