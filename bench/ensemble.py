@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from bench import streams
+from bench.graph import Recorder, Replayed
 from bench.model import VAE
 from bench.objectives import Objective
 from bench.pixels import Pixels
@@ -25,7 +26,7 @@ class Loss(nn.Module):
         self.objective = objective
 
     def forward(
-        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float
+        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
     ) -> tuple[Tensor, Tensor]:
         """Loss of a batch and its mean log-likelihood, two scalars in nats per image."""
         draw = self.model(x, noise)
@@ -60,6 +61,8 @@ class Ensemble:
         self.parameters, self.buffers = stack_module_state(members)
         self.optimizer = self._adam(learning_rate)
         self._order = (-1, self.seeds)
+        self._recorder = Recorder(device) if device.type == "cuda" else None
+        self._advance = self._replayed()
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -75,21 +78,43 @@ class Ensemble:
             Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
         """
         steps = len(pixels) // batch_size
-        rows = self._epoch_order(epoch, len(pixels))
-        x = pixels[rows[:, position * batch_size : (position + 1) * batch_size]]
-        prior = self.template.model.prior
-        shape = (batch_size, prior.posterior.noise_dim(prior.latent_dim))
-        noise = streams.normal(self.seeds, streams.NOISE, epoch * steps + position, shape)
-        progress = (epoch + position / steps) / epochs
-        losses, log_likelihoods = self.losses(x, noise, len(pixels), progress)
+        order = self._epoch_order(epoch, len(pixels))
+        rows = order[:, position * batch_size : (position + 1) * batch_size]
+        number, progress = epoch * steps + position, (epoch + position / steps) / epochs
+        self._pixels = pixels
+        return self._advance(rows, number, progress)
+
+    def _update(
+        self, rows: Tensor, number: int | Tensor, progress: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The step itself, which on a GPU is recorded: nothing in it waits for the device.
+
+        Args:
+            rows: images of each seed's batch, (seeds, batch).
+            number: of the step, from 0.
+            progress: share of the training that is done.
+        """
+        x, prior = self._pixels[rows], self.template.model.prior
+        shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
+        noise = streams.normal(self.seeds, streams.NOISE, number, shape)
+        losses, log_likelihoods = self.losses(x, noise, len(self._pixels), progress)
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()
         self.optimizer.step()
         return losses.detach(), log_likelihoods
 
+    def _replayed(self) -> Callable[..., tuple[Tensor, ...]]:
+        """The step, recorded anew for the seeds that are in the block."""
+        if self._recorder is None:
+            return self._update
+        model = type(self.template.model.prior).__name__
+        return Replayed(self._update, self._recorder,
+                        f"{type(self.template.objective).__name__} with {model}")
+
     def keep(self, alive: Tensor) -> None:
         """Take the seeds out of the block for which ``alive``, bool (seeds,), is false."""
         self.seeds = self.seeds[alive]
+        self._advance = self._replayed()
         self._order = (self._order[0], self._order[1][alive])
         self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
         names = {parameter: name for name, parameter in self.parameters.items()}
@@ -116,7 +141,7 @@ class Ensemble:
         return loss.model.eval()
 
     def losses(
-        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float
+        self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
     ) -> tuple[Tensor, Tensor]:
         """Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
 
@@ -124,7 +149,7 @@ class Ensemble:
             x: images of each seed's batch, (seeds, batch, pixels).
             noise: standard normal, (seeds, batch, noise_dim).
             dataset_size: number of images that the batches were drawn from.
-            progress: share of the training that is done.
+            progress: share of the training that is done, a tensor where the step is recorded.
         """
 
         def of_one(parameters: dict, buffers: dict, x: Tensor, noise: Tensor) -> tuple:
@@ -152,7 +177,9 @@ class Ensemble:
             own = rates.get(name.removeprefix(PRIOR)) if name.startswith(PRIOR) else None
             of_rate.setdefault(learning_rate if own is None else own, []).append(parameter)
         groups = [{"params": own, "lr": rate} for rate, own in of_rate.items()]
-        return torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        # to be recorded, its count of steps must stay on the device
+        return torch.optim.Adam(groups, lr=learning_rate, fused=True,
+                                capturable=self.seeds.device.type == "cuda")
 
 
 def _initialise(build: Callable[[], Loss], seed: int) -> Loss:

@@ -111,7 +111,7 @@ def _log_density(raw: Tensor, x: Tensor) -> Tensor:
 @fused
 def _residual(raw: Tensor, x: Tensor, grad: Tensor) -> Tensor:
     """Gradient of the logits, ``grad`` times x minus the pixels' probabilities."""
-    expected = torch.sigmoid(_wide(raw).clamp(min=FLOOR))
+    expected = torch.sigmoid(_wide(raw))
     return ((x.to(expected) - expected) * grad[..., None]).to(raw.dtype)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench.model import Draw
 from bench.registry import Registry
 from priors import Prior
-from priors.special import logsumexp
+from priors.mixture import log_mixture
 
 registry = Registry("objective", "priorbench.objectives")
 register = registry.register
@@ -55,13 +55,14 @@ class Objective(nn.Module):
                              f"{list(self.beta)!r}")
 
     @abstractmethod
-    def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
+    def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
         """Loss of a batch.
 
         Args:
             draw: posteriors, latents and log-likelihoods of the batch.
             dataset_size: number of images that the batch was drawn from.
-            progress: share of the training that is done, from 0 to 1.
+            progress: share of the training that is done, from 0 to 1: a number, or on a GPU, where
+                the step is recorded, a float64 tensor of no dimension; do not branch on it.
         Returns:
             A scalar, in nats per image.
         """
@@ -91,7 +92,7 @@ class BetaVAE(Objective):
         strengths = torch.tensor(self.beta, dtype=torch.float64) if several else None
         self.register_buffer("_strengths", strengths, persistent=False)
 
-    def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
+    def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
         """Loss of a batch, a scalar in nats per image."""
         if self._strengths is None:
             weighted = self.beta * draw.prior.kl(draw.q, draw.z)
@@ -148,7 +149,7 @@ class Capacity(Objective):
         _one_of("over", over, ("image", "batch"))
         self.c_min, self.c_max, self.over = float(c_min), float(c_max), over
 
-    def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
+    def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
         """Loss of a batch, a scalar in nats per image."""
         kl = draw.prior.kl(draw.q, draw.z)
         if self.over == "batch":
@@ -189,23 +190,25 @@ class BetaTCVAE(Objective):
         self.estimator = estimator
         self.over = over
 
-    def forward(self, draw: Draw, dataset_size: int, progress: float) -> Tensor:
+    def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
         """Loss of a batch, a scalar in nats per image."""
-        q, z, batch = draw.q, draw.z, len(draw.z)
+        q, z = draw.q, draw.z
         groups = draw.prior.groups
         if self.over == "latents":
             groups = tuple((i,) for i in range(z.shape[-1]))
-        log_weights = _log_weights(self.estimator, batch, dataset_size, z.device).to(z.dtype)
-        log_joint, log_qz_groups = log_weights, z.new_zeros(())
-        for log_group in q.log_prob_pairs(z, groups):
-            log_joint = log_joint + log_group
-            log_qz_groups = log_qz_groups + logsumexp(log_group + log_weights, dim=1)
-        log_qz = logsumexp(log_joint, dim=1)
+        log_qz, log_qz_groups = log_mixture(q, z, groups, self._log_weights(z, dataset_size))
         information = q.log_prob(z) - log_qz
+        log_qz_groups = log_qz_groups.sum(-1)
         total_correlation = log_qz - log_qz_groups
         rest = log_qz_groups - draw.prior.log_prob(z)
         loss = information + self.beta * total_correlation + rest - draw.log_likelihood
         return loss.mean()
+
+    def _log_weights(self, z: Tensor, dataset_size: int) -> Tensor | float:
+        """Log weights of the batch's posteriors in q(z) at each of its draws."""
+        if self.estimator == "weighted":
+            return -math.log(len(z) * dataset_size)
+        return _log_stratified(len(z), dataset_size, z.device, z.dtype)
 
 
 def _one_of(name: str, value: str, known: tuple[str, str]) -> None:
@@ -214,13 +217,10 @@ def _one_of(name: str, value: str, known: tuple[str, str]) -> None:
 
 
 @lru_cache(maxsize=4)
-def _log_weights(
-    estimator: str, batch: int, dataset_size: int, device: torch.device
+def _log_stratified(
+    batch: int, dataset_size: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """Log weights of the batch's posteriors in q(z) at each of its draws, (batch, batch)."""
-    if estimator == "weighted":
-        return torch.full((batch, batch), -math.log(batch * dataset_size), device=device)
-    return stratified_weights(batch, dataset_size).log().to(device)
+    return stratified_weights(batch, dataset_size).log().to(device, dtype)
 
 
 def stratified_weights(batch: int, dataset_size: int) -> Tensor:

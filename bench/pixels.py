@@ -4,8 +4,10 @@ import warnings
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from datasets.base import FactorDataset
+from priors.fused import fused
 
 
 class Pixels:
@@ -29,8 +31,8 @@ class Pixels:
             # the cache is mapped read-only; nothing here writes to it
             warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
             self._images = torch.from_numpy(dataset.packed).to(device)
-        shifts = torch.arange(7, -1, -1)
-        self._bits = (torch.arange(256)[:, None] >> shifts & 1).float().to(device)
+        self._shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+        self._bits = _unpacked(torch.arange(256, dtype=torch.uint8), self._shifts.cpu()).to(device)
 
     def __len__(self) -> int:
         return self.size
@@ -41,5 +43,14 @@ class Pixels:
         rows = self._images[indices]
         if self._bits is None:
             return rows
-        pixels = torch.nn.functional.embedding(rows.int(), self._bits).flatten(-2)
+        if rows.device.type == "cpu":
+            pixels = functional.embedding(rows.int(), self._bits).flatten(-2)
+        else:
+            pixels = _unpacked(rows, self._shifts).flatten(-2)
         return pixels[..., : self.shape[0] * self.shape[1] * self.shape[2]]
+
+
+@fused
+def _unpacked(rows: Tensor, shifts: Tensor) -> Tensor:
+    """The bits of bytes (...), float32 (..., 8)."""
+    return (rows[..., None] >> shifts & 1).float()

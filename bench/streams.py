@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from priors.fused import fused
+
 MASK = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -41,31 +43,48 @@ def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, ..
     return c0, c1, c2, c3
 
 
-def _words(seeds: Tensor, purpose: int, step: int, count: int) -> tuple[Tensor, ...]:
+def _words(
+    seeds: Tensor, purpose: int, step: int | Tensor, count: int
+) -> tuple[Tensor, ...]:
     """Four random words for each of ``count`` counters and each seed, each (seeds, count)."""
-    index = torch.arange(count, device=seeds.device)
+    if not isinstance(step, Tensor):
+        step = torch.full((), step, device=seeds.device)
+    return _of_counters(seeds[:, None], torch.arange(count, device=seeds.device), step, purpose)
+
+
+@fused
+def _of_counters(
+    seeds: Tensor, index: Tensor, step: Tensor, purpose: int
+) -> tuple[Tensor, ...]:
     zero = torch.zeros_like(index)
-    seeds = seeds[:, None]
     return philox((index, zero + step, zero + purpose, zero), (seeds & MASK, seeds >> 32))
 
 
-def normal(seeds: Tensor, purpose: int, step: int, shape: Sequence[int]) -> Tensor:
+def normal(
+    seeds: Tensor, purpose: int, step: int | Tensor, shape: Sequence[int]
+) -> Tensor:
     """Standard normal noise of every seed, float32 (seeds, *shape); Box and Muller 1958.
 
     Args:
         seeds: int64, (seeds,), each >= 0.
         purpose: which of the seed's streams.
-        step: position in the stream, >= 0.
+        step: position in the stream, >= 0; a number, or an int64 tensor of no dimension.
         shape: of one seed's noise.
     """
     size = math.prod(shape)
     words = _words(seeds, purpose, step, -(-size // 4))
+    return _box_muller(*words).flatten(1)[:, :size].reshape(len(seeds), *shape)
+
+
+@fused
+def _box_muller(*words: Tensor) -> Tensor:
+    """Four independent normal variates of four words (...), float32 (..., 4)."""
     pairs = []
     for first, second in (words[:2], words[2:]):
         radius = torch.sqrt(-2 * torch.log((first.double() + 0.5) / 2**32))
         angle = second.double() * (2 * math.pi / 2**32)
         pairs += [radius * torch.cos(angle), radius * torch.sin(angle)]
-    return torch.stack(pairs, -1).flatten(1)[:, :size].float().reshape(len(seeds), *shape)
+    return torch.stack(pairs, -1).float()
 
 
 def permutation(seeds: Tensor, epoch: int, size: int) -> Tensor:

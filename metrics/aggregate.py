@@ -1,13 +1,12 @@
 """The aggregate posterior, the exact mixture of the posteriors of all data points."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from priors.mixture import log_mixture
 from priors.posteriors import Groups, Posterior
-from priors.special import logsumexp
 
 BLOCK = {"cpu": (512, 2048), "cuda": (1024, 32768)}
 
@@ -46,15 +45,8 @@ def log_aggregate(posterior: Posterior, z: Tensor, groups: Groups) -> tuple[Tens
         part = posterior[rows]
         for start in range(0, len(z), some):
             block = slice(start, start + some)
-            _add(sums[:, block], part.log_prob_pairs(z[block], groups))
+            joint, parts = log_mixture(part, z[block], groups, 0.0)
+            found = torch.cat([joint[None], parts.T]).double()
+            sums[:, block] = torch.logaddexp(sums[:, block], found)
     sums -= math.log(num_points)
     return sums[0], sums[1:].T
-
-
-def _add(sums: Tensor, log_probs: Iterator[Tensor]) -> None:
-    """Add to ``sums`` (1 + groups, S) the joint mixture and that of each group, in log space."""
-    joint: Tensor | float = 0.0
-    for row, log_prob in enumerate(log_probs, start=1):
-        joint = joint + log_prob
-        sums[row] = torch.logaddexp(sums[row], logsumexp(log_prob, 1).double())
-    sums[0] = torch.logaddexp(sums[0], logsumexp(joint, 1).double())
