@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 
 from bench import build, plugins, record
 from bench.beta import text
+from bench.devices import claim
 from bench.ensemble import Ensemble
 from bench.evaluate import Evaluation, evaluate
 from bench.job import Job
@@ -46,7 +47,7 @@ class Machine:
     """Where and how blocks are run.
 
     Attributes:
-        device: "cpu", "cuda" or "cuda:1".
+        device: "cpu", "cuda:1", or "cuda": of several GPUs each process has one.
         workers: processes.
         threads: of each process.
         block_size: seeds that train at once.
@@ -73,6 +74,7 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
         _end_with_parent()
         # a terminal's Ctrl-C goes to all processes; the parent alone answers it, and ends these
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    machine = replace(machine, device=claim(machine.device, machine.workers, folder))
     started, training = time.perf_counter(), block.jobs[0].config["training"]
     pixels = build.pixels(block.jobs[0], machine.device)
 

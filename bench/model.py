@@ -57,13 +57,14 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents (batch, latent_dim) -> raw decoder output (batch, pixels)."""
-        return self._network(self.architecture.decoder, z, self.log_likelihood.float32)
+        return self._network(self.architecture.decoder, z)
 
     def forward(self, x: Tensor, noise: Tensor) -> Draw:
         """One draw for images x (batch, pixels) from standard normal noise (batch, noise_dim)."""
         q = self.encode(x)
         z = q.rsample(noise)
-        return Draw(q, z, self.log_likelihood(self.decode(z), x), self.prior)
+        raw = self._network(self.architecture.decoder, z, self.log_likelihood.float32)
+        return Draw(q, z, self.log_likelihood(raw, x), self.prior)
 
     def _network(self, network: nn.Module, inputs: Tensor, float32: bool = True) -> Tensor:
         if self.autocast is None:

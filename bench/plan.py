@@ -113,14 +113,16 @@ def machine(
 ) -> Machine:
     """How ``jobs`` are spread.
 
-    On a CPU a process per core, each with blocks of one seed; on a GPU one process, with blocks
-    of as many seeds as fit into its memory.
+    On a CPU a process per core, each with blocks of one seed; on GPUs one process each, with
+    blocks of as many seeds as fit into its memory.
     """
     if device != "cpu":
+        gpus = max(torch.cuda.device_count(), 1) if device == "cuda" else 1
         settings = Counter(job.setting for job in jobs)
         first_of_methods = {job.method: job for job in reversed(jobs)}.values()
-        workers = workers or 1
-        fits = [max(1, (_unless_it_fails(_fitting, job, device) or 1) // workers)
+        workers = workers or min(gpus, max(len(settings), 1))
+        sharing = -(-workers // gpus)
+        fits = [max(1, (_unless_it_fails(_fitting, job, device) or 1) // sharing)
                 for job in first_of_methods]
         size = min([max(settings.values(), default=1), *fits])
         return Machine(device, workers, 1, size, tuple(plugins))

@@ -36,7 +36,7 @@ def main(
     profile: Annotated[str | None, Option(help="One of the grid's profiles.")] = None,
     seeds: Annotated[int | None, Option(min=1, help="Seeds of every setting.")] = None,
     only: Annotated[list[str] | None, Option(help="This method only; may be repeated.")] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")] = "auto",
     precision: Annotated[str, Option(help="fp32, tf32 or bf16.")] = "fp32",
     jobs: Annotated[int | None, Option(min=1, help="Processes; a core each by default.")] = None,
     out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),

@@ -1,0 +1,1 @@
+"""What ``python -m bench.speed`` measures, one file for each subject."""
