@@ -26,7 +26,7 @@ class SparseLinear(nn.Linear):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (batch, in_features) -> (batch, out_features)."""
+        """Images (batch, in_features) -> (batch, out_features)."""
         if x.device.type != "cpu" or x.ndim != 2 or self.bias is None:
             return super().forward(x)
         at = _Nonzero.apply(x.detach())

@@ -155,6 +155,24 @@ def test_machine_on_a_gpu(jobs, monkeypatch):
     assert plan.machine([], "cuda", None, []).block_size == 1
 
 
+@pytest.mark.parametrize(("asked", "device", "workers", "size"), [
+    (None, "cuda", 3, 3), (6, "cuda", 6, 2), (4, "cuda", 4, 2), (None, "cuda:2", 1, 3),
+    (2, "cuda:2", 2, 2),
+])
+def test_several_gpus_have_a_process_each(jobs, monkeypatch, asked, device, workers, size):
+    """Processes that share a GPU share its memory."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(plan, "_fitting", lambda j, device: 4)
+    assert plan.machine(jobs, device, asked, []) == Machine(device, workers, 1, size, ())
+
+
+def test_no_more_gpus_than_settings(jobs, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(plan, "_fitting", lambda j, device: 200)
+    settings = {j.setting for j in jobs}
+    assert plan.machine(jobs, "cuda", None, []).workers == len(settings)
+
+
 def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
     """β-TCVAE's pairs of images take several times the memory of β-VAE."""
     fitting = {"A": 3, "B": 1}

@@ -1,0 +1,107 @@
+"""``python -m bench.speed``: how fast training, scoring and storage are here, side by side.
+
+What is compared is timed in turn within one run. Each process has a core and trains seeds of its
+own, as the runner does, and so has the plain loop.
+"""
+
+import json
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import joblib
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import build, plan
+from bench.cli import application
+from bench.errors import UserError, place
+from benchmarks import machine, scoring, storage, table, training
+from benchmarks.training import Case
+
+Option = typer.Option
+
+SUBJECTS = ("training", "mig", "images", "records")
+ADDED = ("images_per_second", "flops")
+"""Figures that processes add up to; of the others the median is taken."""
+
+
+def main(
+    device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seeds: Annotated[int | None, Option(min=1, help="Seeds of a block; 1 on a CPU, 50 on a GPU."
+                                        )] = None,
+    objective: Annotated[list[str] | None, Option(help="beta_vae or beta_tcvae; may be repeated."
+                                                  )] = None,
+    precision: Annotated[list[str] | None, Option(help="fp32, tf32, bf16; may be repeated.")
+                         ] = None,
+    only: Annotated[list[str] | None, Option(help=f"Of {', '.join(SUBJECTS)}.")] = None,
+    rounds: Annotated[int, Option(min=1, help="Times that each thing is timed.")] = 9,
+    jobs: Annotated[int | None, Option(min=1, help="Processes; a core each by default.")] = None,
+    out: Annotated[Path | None, Option("--json", help="Write the figures there.")] = None,
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure the project's speed on this machine and print the ratios."""
+    with place("--device"):
+        where = plan.pick_device(device)
+    subjects = _known("--only", only, SUBJECTS)
+    cases = [Case(name, where, seeds or (1 if where == "cpu" else 50), kind, rounds)
+             for name in _known("--objective", objective, training.METHODS)
+             for kind in _known("--precision", precision or ["fp32"], build.PRECISIONS)]
+    workers = jobs or plan.machine([None] * 10**6, where, None, []).workers \
+        if where == "cpu" else 1
+    figures: dict[str, Any] = {"machine": machine.describe(where, 1, workers),
+                               "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    if "training" in subjects:
+        figures["training"] = [_training(case, workers) for case in cases]
+    torch.set_num_threads(workers)
+    if "mig" in subjects:
+        figures["mig"] = scoring.measure(torch.device(where))
+    if "images" in subjects:
+        figures["images"] = storage.images()
+    if "records" in subjects:
+        figures["records"] = storage.records()
+    if out is not None:
+        with place(f"cannot write {out}"):
+            out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    _show(figures)
+
+
+def _known(option: str, asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    for name in asked or []:
+        if name not in known:
+            raise UserError(f"'{option}' must be one of {', '.join(known)}; got {name!r}")
+    return list(asked or known)
+
+
+def _training(case: Case, workers: int) -> dict[str, Any]:
+    """Figures of a case, measured by all processes at once."""
+    found = joblib.Parallel(n_jobs=workers)(joblib.delayed(_alone)(case)
+                                            for _ in range(workers))
+    figures = {name: (sum if name in ADDED else statistics.median)(f[name] for f in found)
+               for name in found[0]}
+    return {"objective": case.objective, "precision": case.precision, "seeds": case.seeds,
+            **figures}
+
+
+def _alone(case: Case) -> dict[str, float]:
+    torch.set_num_threads(1)
+    return training.measure(case)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    console = Console()
+    console.print(", ".join(f"{k}: {v}" for k, v in figures["machine"].items()), highlight=False)
+    shown = Table("what", "measured", box=None, pad_edge=False)
+    for what, value in table.rows(figures):
+        shown.add_row(what, value)
+    console.print(shown)
+
+
+app = application(main)
+
+if __name__ == "__main__":
+    app(prog_name="python -m bench.speed")
