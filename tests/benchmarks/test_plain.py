@@ -8,7 +8,6 @@ from bench.ensemble import Ensemble, Loss
 from bench.likelihoods import Bernoulli
 from bench.model import VAE
 from bench.objectives import BetaTCVAE, BetaVAE
-from bench.pixels import Pixels
 from benchmarks.plain import PlainLoop
 from benchmarks.training import _as_published
 from tests.bench.test_ensemble import BATCH, COUNT, CPU, LATENTS, SHAPE, pixels  # noqa: F401
