@@ -48,7 +48,7 @@ def _brow(x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits") -> np.ndarra
 
 
 def _lips(x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits") -> np.ndarray:
-    across = np.clip(1 - (x / 2.5) ** 2, 0, None)
+    across = 1 - (x / 2.5) ** 2  # negative beyond the corners
     full = 1 + 0.2 * t.lips
     margin = np.where(y > -7.0, 0.75, 0.95) * full * across - np.abs(y + 7.0)
     return np.where(z > 6, _inside(margin, 0.2), 0)
@@ -56,7 +56,7 @@ def _lips(x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits") -> np.ndarra
 
 def _between(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The line where the lips meet."""
-    margin = 0.2 * np.clip(1 - (x / 2.5) ** 2, 0, None) - np.abs(y + 7.0)
+    margin = 0.2 * (1 - (x / 2.5) ** 2) - np.abs(y + 7.0)
     return np.where(z > 6, _inside(margin, 0.12), 0)
 
 

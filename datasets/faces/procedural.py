@@ -117,7 +117,7 @@ def _face(solid: np.ndarray, p: np.ndarray, t: Traits) -> np.ndarray:
     solid = join(solid, face, 1.6)
     solid = join(solid, lower, 2.0)
     solid = join(solid, angle, 2.2)
-    solid = join(solid, chin, 1.6)
+    solid = join(solid, chin, 2.4)
     solid = join(solid, soft, 2.0)
     return join(solid, cheek - 0.18 * t.cheeks, 2.4)
 
