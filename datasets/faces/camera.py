@@ -9,15 +9,14 @@ import numpy as np
 class Camera:
     r"""A pinhole on the z axis, looking at the origin.
 
-    .. math:: column = \tfrac{s}{2} + f \frac{x}{D - z}, \qquad row = \tfrac{s}{2} - f \frac{y}{D - z}
+    .. math:: u = \tfrac{s}{2} + f \frac{x}{D - z}, \quad v = \tfrac{s}{2} - f \frac{y}{D - z}
 
-    with the focal length :math:`f = \tfrac{s}{2} m \sqrt{D^2 - 1}`, at which the outline of the
-    unit sphere is a circle with a radius of ``margin`` half images.
+    with the focal length :math:`f = \tfrac{s}{2} \sqrt{D^2 - 1}`, at which the outline of the unit
+    sphere touches the image's edges.
 
     Args:
         side: s, height and width of the image, in samples; sample centres are at halves.
         distance: D, of the pinhole from the origin, in radii of the head, > 1.
-        margin: m, the share of the image that the unit sphere spans.
     Example:
         >>> points, inverse = Camera(64, distance=5.0).project(np.zeros((1, 3)))
         >>> points.tolist(), inverse.tolist()
@@ -26,12 +25,11 @@ class Camera:
 
     side: int
     distance: float = 5.0
-    margin: float = 1.0
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places (n, 2), column and row, of vertices (n, 3), and their inverse depths (n,)."""
+        """Places (n, 2), column u and row v, of vertices (n, 3), and their inverse depths (n,)."""
         inverse = 1 / (self.distance - vertices[:, 2])
-        focal = self.side / 2 * self.margin * np.sqrt(self.distance ** 2 - 1)
+        focal = self.side / 2 * np.sqrt(self.distance ** 2 - 1)
         places = self.side / 2 + focal * inverse[:, None] * vertices[:, :2] * np.array([1.0, -1.0])
         return places, inverse
 

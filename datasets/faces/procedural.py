@@ -10,7 +10,7 @@ from datasets.faces.solids import carve, cone, ellipsoid, join, outermost
 
 
 class Traits(NamedTuple):
-    """What tells one head from another, each a standard normal cut off at two.
+    """What tells one head from another: about normal, of mean 0 and deviation 1.4, within 2.5.
 
     Zero is the mean head. Lengths are of adults (Farkas 1994), in centimetres: a head of 23 from
     chin to crown, 15 across and 20 from front to back, the eyes half-way up.
@@ -38,7 +38,7 @@ class Traits(NamedTuple):
 def traits(number: int, seed: int) -> Traits:
     """The traits of identity ``number``: from its own random stream, whichever others are drawn."""
     draws = np.random.default_rng([seed, number]).standard_normal(len(Traits._fields))
-    return Traits(*np.clip(draws, -2, 2).tolist())
+    return Traits(*np.clip(1.4 * draws, -2.5, 2.5).tolist())
 
 
 class ProceduralHead:

@@ -82,7 +82,6 @@ def lambert(normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray) -> np.n
     """
     length = np.maximum(np.sqrt((normals ** 2).sum(axis=1)), 1e-12)
     x, y, z = (normals / length[:, None]).T
-    # Written out, because a matrix product's rounding may depend on the number of threads.
     cosine = lights[:, :1] * x + lights[:, 1:2] * y + lights[:, 2:] * z
     return albedo * (AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0))
 
@@ -131,15 +130,23 @@ def render(
 
 def _view(mesh: Mesh, surface: np.ndarray, turn: np.ndarray, lights: np.ndarray) -> np.ndarray:
     camera = Camera(SIDE * SUPERSAMPLING)
-    x, y, z = mesh.vertices.T
-    turned = np.stack([axis[0] * x + axis[1] * y + axis[2] * z for axis in turn], axis=1)
+    turned = _product(mesh.vertices, turn.T)
     places, inverse = camera.project(turned)
     samples = rasterize(places, inverse, mesh.triangles, camera.side)
     seen = interpolate(surface, inverse, mesh.triangles, samples)
     # The lights are turned into the head's frame in place of all normals into the camera's.
-    brightness = lambert(seen[:, :3], seen[:, 3], lights @ turn)
+    brightness = lambert(seen[:, :3], seen[:, 3], _product(lights, turn))
     pixels = average(brightness, samples.place, SIDE, SUPERSAMPLING)
     return np.rint(255 * pixels).astype(np.uint8)
+
+
+def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Rows (n, 3) times a matrix (3, 3), each alike whichever others there are.
+
+    The rounding of a library's product depends on the shapes and the number of threads.
+    """
+    x, y, z = rows.T[:, :, None]
+    return x * matrix[0] + y * matrix[1] + z * matrix[2]
 
 
 def _planes(places: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
