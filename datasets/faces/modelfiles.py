@@ -18,8 +18,9 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 """Brightness of red, green and blue (ITU-R BT.601)."""
 _BASEL = ("shapeMU", "shapePC", "shapeEV", "tl")
 _TEXTURE = ("texMU", "texPC", "texEV")
-_READING = (ValueError, TypeError, zipfile.BadZipFile, zlib.error, KeyError, RuntimeError,
-            EOFError, OSError, MatReadError)
+# What zipfile, NumPy and SciPy raise, in turn, for other, damaged and truncated files.
+_READING = (ValueError, TypeError, zipfile.BadZipFile, zlib.error, LookupError, ArithmeticError,
+            RuntimeError, EOFError, OSError, MatReadError)
 
 
 def arrays(path: Path) -> LinearHead:
@@ -33,7 +34,9 @@ def arrays(path: Path) -> LinearHead:
     Raises:
         ValueError: the file or one of its arrays is not so; it is named.
     """
-    with _explained(path), np.load(path, allow_pickle=False) as content:
+    # Opened here, because NumPy leaves the file of a broken archive open.
+    with _explained(path), open(path, "rb") as file:
+        content = np.load(file, allow_pickle=False)
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise ValueError("expected an .npz archive, got a single array")
         ict = "modes_int8" in content.files
@@ -78,6 +81,10 @@ def basel(path: Path) -> LinearHead:
 
 
 def _matlab(path: Path) -> Mapping[str, np.ndarray]:
+    with open(path, "rb") as file:
+        header = file.read(128)
+    if len(header) < 128 or not header.startswith(b"MATLAB"):
+        raise ValueError(f"expected a file that begins with 'MATLAB', got {header[:16]!r}")
     try:
         return loadmat(path, variable_names=[*_BASEL, *_TEXTURE])
     except NotImplementedError as error:

@@ -53,7 +53,7 @@ class ProceduralHead:
     Example:
         >>> mesh = ProceduralHead(rows=8, columns=12).mesh(0, seed=0)
         >>> mesh.vertices.shape, mesh.triangles.shape
-        ((86, 3), (168, 3))
+        ((98, 3), (192, 3))
     """
 
     name = "procedural"
@@ -107,10 +107,10 @@ def _neck(p: np.ndarray, t: Traits) -> np.ndarray:
 
 
 def _face(solid: np.ndarray, p: np.ndarray, t: Traits) -> np.ndarray:
-    down, jaw = -0.5 * t.chin, 0.45 * t.jaw
+    down, jaw = -0.5 * t.chin, 0.35 * t.jaw
     face = ellipsoid(p, (0, -3.0, 2.6), (6.0 + 0.3 * t.width, 7.4, 6.6))
     lower = ellipsoid(p, (0, -6.6 + 0.7 * down, 3.4), (4.5 + jaw, 4.0, 5.3))
-    angle = ellipsoid(p, (4.1 + jaw, -6.4 + 0.4 * down, 1.4), (1.6, 2.8, 2.4), yaw=0.3)
+    angle = ellipsoid(p, (3.9 + jaw, -6.4 + 0.4 * down, 1.4), (1.6, 2.8, 2.4), yaw=0.3)
     chin = ellipsoid(p, (0, -9.9 + down, 7.0), (2.0 + 0.5 * jaw, 1.4, 1.9))
     cheek = ellipsoid(p, (4.4 + 0.15 * t.cheeks, -2.3, 4.9), (1.7, 1.3, 2.2), yaw=0.55)
     soft = ellipsoid(p, (3.1, -4.9, 5.7), (2.2, 2.6, 2.1))
