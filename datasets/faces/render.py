@@ -25,7 +25,7 @@ class Samples(NamedTuple):
     triangle: np.ndarray
     """int64 (S,), a row of the triangles."""
     weights: np.ndarray
-    """float64 (S, 3), barycentric in the image, of the triangle's corners."""
+    """float64 (3, S), barycentric in the image, of the triangle's corners."""
 
 
 def rasterize(
@@ -42,14 +42,14 @@ def rasterize(
         side: height and width of the image, in samples.
     """
     front, planes = _planes(places, triangles)
-    low, high = _bounds(places[triangles[front]], side)
-    which, column, row = _candidates(low, high)
-    plane = planes[which]
-    weights = (plane[:, 0] * (column + 0.5)[:, None] + plane[:, 1] * (row + 0.5)[:, None]
-               + plane[:, 2])
-    inside = weights.min(axis=1) >= -_EDGE
-    place, which, weights = (row * side + column)[inside], front[which[inside]], weights[inside]
-    nearness = (weights * inverse[triangles[which]]).sum(axis=1)
+    bounds = [_bounds(places[:, axis][triangles[front].T], side) for axis in (0, 1)]
+    which, column, row = _candidates(*bounds)
+    weights = [a[which] * (column + 0.5) + b[which] * (row + 0.5) + c[which]
+               for a, b, c in planes]
+    inside = np.flatnonzero(np.minimum(np.minimum(*weights[:2]), weights[2]) >= -_EDGE)
+    place, which = (row * side + column)[inside], front[which[inside]]
+    weights = np.stack([weight[inside] for weight in weights])
+    nearness = (weights * inverse[triangles[which].T]).sum(axis=0)
     nearest = np.zeros(side * side)
     np.maximum.at(nearest, place, nearness)
     # Of equals, which meet on shared edges, the last stays, so that a sample occurs once.
@@ -57,17 +57,17 @@ def rasterize(
     at_front = np.flatnonzero(nearness == nearest[place])
     owner[place[at_front]] = at_front
     kept = owner[owner >= 0]
-    return Samples(place[kept], which[kept], weights[kept])
+    return Samples(place[kept], which[kept], weights[:, kept])
 
 
 def interpolate(
     values: np.ndarray, inverse: np.ndarray, triangles: np.ndarray, samples: Samples
 ) -> np.ndarray:
     """Values (n, k) of the vertices at the samples, (S, k), correct in perspective."""
-    corners = triangles[samples.triangle]
+    corners = triangles[samples.triangle].T
     shares = samples.weights * inverse[corners]
-    shares /= shares.sum(axis=1, keepdims=True)
-    return (shares[:, :, None] * values[corners]).sum(axis=1)
+    shares /= shares.sum(axis=0)
+    return (shares[:, :, None] * values[corners]).sum(axis=0)
 
 
 def lambert(normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray) -> np.ndarray:
@@ -152,30 +152,40 @@ def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def _planes(places: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Triangles that face the camera, (f,), and their barycentric weights.
 
-    The weights, (f, 3, 3), are of column, row and one; the last axis is the corner.
+    The weights, (3, 3, f), are first by corner, then those of column, row and one.
     """
     (x0, x1, x2), (y0, y1, y2) = (places[:, axis][triangles].T for axis in (0, 1))
     area = (x2 - x0) * (y1 - y0) - (x1 - x0) * (y2 - y0)  # rows go down, hence the order
     front = np.flatnonzero(area > 0)
     x0, x1, x2, y0, y1, y2 = (part[front] for part in (x0, x1, x2, y0, y1, y2))
-    planes = np.array([[y2 - y1, y0 - y2, y1 - y0],
-                       [x1 - x2, x2 - x0, x0 - x1],
-                       [x2 * y1 - x1 * y2, x0 * y2 - x2 * y0, x1 * y0 - x0 * y1]])
-    return front, np.moveaxis(planes / area[front], 2, 0)
+    planes = np.array([[y2 - y1, x1 - x2, x2 * y1 - x1 * y2],
+                       [y0 - y2, x2 - x0, x0 * y2 - x2 * y0],
+                       [y1 - y0, x0 - x1, x1 * y0 - x0 * y1]])
+    return front, planes / area[front]
 
 
 def _bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last column and row, int64 (f, 2), whose centre may be in a triangle."""
-    low = np.ceil(corners.min(axis=1) - 0.5 - 1e-6)
-    high = np.floor(corners.max(axis=1) - 0.5 + 1e-6)
-    return (np.clip(low, 0, side).astype(np.int64), np.clip(high, -1, side - 1).astype(np.int64))
+    """First column (or row) whose centre may be in a triangle, and how many: int64 (f,).
+
+    Args:
+        corners: columns (or rows) of the triangles' corners, (3, f).
+        side: of the image, in samples.
+    """
+    # By pairs, for NumPy is slow at reducing so short an axis.
+    a, b, c = corners
+    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5 - 1e-6)
+    high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5 + 1e-6)
+    first = np.clip(low, 0, side).astype(np.int64)
+    return first, np.maximum(np.clip(high, -1, side - 1).astype(np.int64) - first + 1, 0)
 
 
-def _candidates(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(
+    columns: tuple[np.ndarray, np.ndarray], rows: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every sample in every triangle's bounds: int64 (c,) triangle, column and row."""
-    extent = np.maximum(high - low + 1, 0)
-    count = extent[:, 0] * extent[:, 1]
+    (left, wide), (top, high) = columns, rows
+    count = wide * high
     which = np.repeat(np.arange(len(count)), count)
     within = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
-    row, column = np.divmod(within, extent[which, 0])
-    return which, low[which, 0] + column, low[which, 1] + row
+    row, column = np.divmod(within, wide[which])
+    return which, left[which] + column, top[which] + row

@@ -87,7 +87,7 @@ def test_backs_are_not_seen_and_nothing_gives_nothing():
     places, triangle = np.array([[1.0, 1], [1, 7], [7, 7]]), np.array([[0, 1, 2]])
     assert len(rasterize(places, np.ones(3), triangle, 8).place) > 0
     samples = rasterize(places, np.ones(3), triangle[:, ::-1], 8)
-    assert samples.weights.shape == (0, 3)
+    assert samples.weights.shape == (3, 0)
     assert not average(np.zeros((2, 0)), samples.place, 4, 2).any()
 
 
