@@ -43,7 +43,7 @@ class Faces3D(FactorDataset):
     docs/faces3d.md.
 
     References: Paysan et al. 2009 (the Basel Face Model); Chen et al. 2018 and Stühmer et al.
-    2019 (the grid). Their angles are not published.
+    2019 (the sizes of the grid; the angles are our choice).
     Args:
         model: the heads. ``procedural``: our own, which needs no data. ``bfm``, ``ict``: the
             Basel and ICT models, whose files ``01_MorphableModel.mat`` and

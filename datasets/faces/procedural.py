@@ -12,8 +12,9 @@ from datasets.faces.solids import carve, cone, ellipsoid, join, outermost
 class Traits(NamedTuple):
     """What tells one head from another: about normal, of mean 0 and deviation 1.4, within 2.5.
 
-    Zero is the mean head. Lengths are of adults (Farkas 1994), in centimetres: a head of 23 from
-    chin to crown, 15 across and 20 from front to back, the eyes half-way up.
+    Zero is the mean head. Lengths are about those of adults (compare Farkas 1994, Anthropometry of
+    the Head and Face), in centimetres: 23 from chin to crown, 15 across, 19 from front to back
+    without the nose, the eyes half-way up.
     """
 
     width: float = 0.0
