@@ -23,9 +23,9 @@ class FactorDataset:
 
     In a complete grid every combination of levels occurs once, the first factor varying
     slowest, so the factors of an image follow from its index. An author passes ``packed``
-    where the images are binary, and otherwise overrides :meth:`read_images`; a dataset that is
-    no complete grid also overrides ``__len__`` and :meth:`read_factors`. Those methods get
-    indices that have been checked.
+    where the images are binary or ``raw`` where they have a byte per value, and otherwise
+    overrides :meth:`read_images`; a dataset that is no complete grid also overrides ``__len__``
+    and :meth:`read_factors`. Those methods get indices that have been checked.
 
     Args:
         name: the dataset's name, used in errors.
@@ -34,6 +34,8 @@ class FactorDataset:
         image_shape: (channels, height, width).
         packed: images of one bit per pixel, uint8 (N, ceil(channels * height * width / 8)), in
             the bit order of ``numpy.packbits`` (most significant bit first); None if not binary.
+        raw: images of one byte per value, 255 for one, uint8 (N, channels * height * width);
+            None if there are none. Not with ``packed``.
         excluded_factors: factors that the dataset's published MIG leaves out.
 
     Raises:
@@ -49,7 +51,7 @@ class FactorDataset:
     def __init__(
         self, name: str, factor_names: Iterable[str], factor_sizes: Iterable[int],
         image_shape: Iterable[int], *, packed: np.ndarray | None = None,
-        excluded_factors: Iterable[str] = (),
+        raw: np.ndarray | None = None, excluded_factors: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.factor_names = tuple(factor_names)
@@ -57,6 +59,7 @@ class FactorDataset:
         self.image_shape = _positive("image_shape", image_shape)
         self.excluded_factors = tuple(excluded_factors)
         self.packed = packed
+        self.raw = raw
         self._check()
 
     def __len__(self) -> int:
@@ -89,6 +92,9 @@ class FactorDataset:
 
     def read_images(self, rows: np.ndarray) -> Tensor:
         """Images of valid ``rows``, int64 (n,); only these are unpacked."""
+        if self.raw is not None:
+            values = torch.from_numpy(np.array(self.raw[rows])).float().div_(255)
+            return values.view(len(rows), *self.image_shape)
         if self.packed is None:
             raise NotImplementedError(f"{type(self).__name__} must define read_images(rows)")
         bits = np.unpackbits(self.packed[rows], axis=1, count=prod(self.image_shape))
@@ -123,12 +129,15 @@ class FactorDataset:
             if name not in names:
                 raise ValueError(f"'excluded_factors' has no factor {name!r}; "
                                  f"{suggest(name, list(names))}")
-        expected = (len(self), -(-prod(self.image_shape) // 8))
-        if self.packed is not None and (
-            self.packed.shape != expected or self.packed.dtype != np.uint8
-        ):
-            raise ValueError(f"'packed' must be uint8 of shape {expected}; "
-                             f"got {self.packed.dtype} of shape {self.packed.shape}")
+        if self.packed is not None and self.raw is not None:
+            raise ValueError("'packed' and 'raw' must not both be given; got both")
+        size = prod(self.image_shape)
+        for argument, given, width in (("packed", self.packed, -(-size // 8)),
+                                       ("raw", self.raw, size)):
+            expected = (len(self), width)
+            if given is not None and (given.shape != expected or given.dtype != np.uint8):
+                raise ValueError(f"{argument!r} must be uint8 of shape {expected}; "
+                                 f"got {given.dtype} of shape {given.shape}")
 
 
 def load(name: str, **options: Any) -> FactorDataset:

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,12 @@ def full(full_folder, monkeypatch):
     """All of dSprites, from its cache."""
     monkeypatch.setenv("PRIORBENCH_DATA", str(full_folder))
     return datasets.load("dsprites")
+
+
+@pytest.fixture(scope="session")
+def shared_faces():
+    """A real morphable head, which those who clone the project do not have."""
+    path = Path(__file__).parents[3] / "shared/data/ict_face/ict_identity_50modes.npz"
+    if not path.is_file():
+        pytest.skip("the ICT head is not here")
+    return path

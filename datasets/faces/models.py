@@ -1,0 +1,74 @@
+"""Head models by name or file: which one is meant, and what is read from where."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from bench.registry import suggest
+from datasets import cache
+from datasets.faces import modelfiles
+from datasets.faces.mesh import Mesh
+from datasets.faces.procedural import ProceduralHead
+
+FILES = {"bfm": "01_MorphableModel.mat", "ict": "ict_identity_50modes.npz"}
+"""Files of named models, looked for in the data folder."""
+_READERS = {".mat": modelfiles.basel, ".npz": modelfiles.arrays}
+
+
+class HeadModel(Protocol):
+    """Heads by number: every identity has its own random stream."""
+
+    def mesh(self, number: int, seed: int) -> Mesh:
+        """The head of identity ``number`` under ``seed``."""
+
+
+class Source(NamedTuple):
+    """A head model that has been found, but not yet read.
+
+    Example:
+        >>> find("procedural").label
+        'procedural'
+    """
+
+    name: str
+    path: Path | None
+    label: str
+    """Names the model and its content: the file's checksum is in it."""
+
+    def read(self) -> HeadModel:
+        """The model itself.
+
+        Raises:
+            ValueError: the file does not hold one; file and key are named.
+        """
+        return ProceduralHead() if self.path is None else _READERS[self.path.suffix](self.path)
+
+
+def find(model: str) -> Source:
+    """The head model that is meant by a name or the path of a file.
+
+    Args:
+        model: ``procedural``; ``bfm`` or ``ict``, whose file is in the data folder; or the path
+            of a ``.mat`` file like Basel's or an ``.npz`` file.
+
+    Raises:
+        ValueError: unknown name, or no such file; where it is expected is said.
+    """
+    if model == "procedural":
+        return Source(model, None, model)
+    if not isinstance(model, str) or not (model in FILES or model.endswith(tuple(_READERS))):
+        known = ["procedural", "basel_renders", *FILES]
+        raise ValueError(f"'model' must be one of {', '.join(known)}, or the path of an .npz or "
+                         f".mat file; got {model!r}; {suggest(str(model), known)}")
+    path = cache.data_folder() / FILES[model] if model in FILES else Path(model).expanduser()
+    if not path.is_file():
+        place = f"{str(path)!r}, where there is no such file; put it there"
+        raise ValueError(f"'model' {model!r} needs {place}, or take model='procedural', "
+                         "which needs none")
+    name = model if model in FILES else "file"
+    return Source(name, path, f"{name}-{_checksum(path)}")
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
