@@ -1,4 +1,6 @@
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,14 @@ def full(full_folder, monkeypatch):
     """All of dSprites, from its cache."""
     monkeypatch.setenv("PRIORBENCH_DATA", str(full_folder))
     return datasets.load("dsprites")
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real data for development; the test is skipped where there is none."""
+    places = (os.environ.get("PRIORBENCH_SHARED"), Path(__file__).parents[3] / "shared/data")
+    for place in places:
+        if place and (Path(place) / "cars3d").is_dir():
+            return Path(place)
+    pytest.skip("the folder of real data is not here")
+
