@@ -134,5 +134,5 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
         datasets.load(str(path))
-    with pytest.raises(ValueError, match="no file '.*other.npz'"):
+    with pytest.raises(ValueError, match=r"no file '.*other.npz'"):
         datasets.load(str(tmp_path / "other.npz"))

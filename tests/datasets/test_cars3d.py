@@ -61,13 +61,13 @@ def test_files_and_archive_give_the_grid(few, data_folder):
 def test_a_wrong_or_missing_car_is_named(few, data_folder):
     folder, images = few
     scipy.io.savemat(folder / "car_002_mesh.mat", {"im": images["car_001_mesh.mat"]})
-    with pytest.raises(ValueError, match="'car_002_mesh.mat' in .* is not the official one"):
+    with pytest.raises(ValueError, match=r"'car_002_mesh.mat' in .* is not the official one"):
         load(folder)
     (folder / "car_002_mesh.mat").unlink()
-    with pytest.raises(ValueError, match="got no 'car_002_mesh.mat'"):
+    with pytest.raises(ValueError, match=r"got no 'car_002_mesh.mat'"):
         load(folder)
     archive(folder)
-    with pytest.raises(ValueError, match="got no 'car_002_mesh.mat'"):
+    with pytest.raises(ValueError, match=r"got no 'car_002_mesh.mat'"):
         load(folder)
     assert not data_folder.exists() or list(data_folder.iterdir()) == []
 

@@ -151,7 +151,7 @@ def test_what_went_wrong_is_said_and_nothing_is_left(server, tmp_path, kind, mes
 
 
 def test_a_file_without_addresses_is_asked_for(tmp_path):
-    with pytest.raises(OSError, match="no address.*get it elsewhere"):
+    with pytest.raises(OSError, match=r"no address.*get it elsewhere"):
         fetch(Original("file.bin"), tmp_path)
 
 

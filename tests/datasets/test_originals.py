@@ -26,7 +26,7 @@ def test_the_chosen_folder_is_the_only_one(data_folder, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"'some' needs the file 'b.bin'.*mine"):
             originals.obtain("some", Original("b.bin", ("http://127.0.0.1:1/b.bin",)))
     assert originals.chosen_folder() is None
-    with pytest.raises(ValueError, match="no folder '.*none'"), originals.look_in("/none"):
+    with pytest.raises(ValueError, match=r"no folder '.*none'"), originals.look_in("/none"):
         pass
 
 
@@ -79,7 +79,7 @@ def test_members_are_read_in_memory(tmp_path, write):
 @pytest.mark.parametrize("name", ["../1.mat", "/etc/1.mat", "a/../../1.mat", "..\\1.mat", "C:/1"])
 def test_a_path_that_points_outside_is_refused(tmp_path, write, name):
     write(tmp_path / "archive", ["good.mat", name])
-    with pytest.raises(ValueError, match="archive.*points outside"):
+    with pytest.raises(ValueError, match=r"archive.*points outside"):
         list(members(tmp_path / "archive", ".mat"))
 
 
@@ -99,5 +99,5 @@ def test_a_truncated_archive_is_refused(tmp_path, write, part):
     write(path, [f"{i}.mat" for i in range(50)])
     content = path.read_bytes()
     path.write_bytes(content[:int(len(content) * part)])
-    with pytest.raises(ValueError, match="archive.*is not what it should be, an archive"):
+    with pytest.raises(ValueError, match=r"archive.*is not what it should be, an archive"):
         list(members(path, ".mat"))

@@ -122,7 +122,7 @@ def test_truncated_silhouettes_are_refused(mine, monkeypatch, data_folder, part)
     silhouettes(mine, monkeypatch)
     path = mine / caltech101_silhouettes.ORIGINAL.name
     path.write_bytes(path.read_bytes()[:int(path.stat().st_size * part)])
-    with pytest.raises(ValueError, match="split1.mat"):
+    with pytest.raises(ValueError, match=r"split1.mat"):
         load(mine, "caltech101_silhouettes")
     assert nothing_kept(data_folder)
 
