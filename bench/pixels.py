@@ -1,4 +1,4 @@
-"""A dataset's images on a device: bit-packed where they are binary, unpacked batch by batch."""
+"""A dataset's images on a device: bits or bytes as they are stored, made float batch by batch."""
 
 import warnings
 
@@ -6,31 +6,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from datasets.base import FactorDataset
+from datasets.images import Images
 from priors.fused import fused
 
 
 class Pixels:
     """All images of a dataset, resident on ``device``.
 
-    Binary images stay packed, eight pixels to a byte; a batch becomes float32 only when drawn.
+    Binary images stay packed, eight pixels to a byte, and grey or coloured ones bytes; a batch
+    becomes float32 only when drawn. Only a dataset that has neither is kept as float32.
 
     Args:
         dataset: whose images they are.
         device: where they stay.
     """
 
-    def __init__(self, dataset: FactorDataset, device: torch.device) -> None:
+    def __init__(self, dataset: Images, device: torch.device) -> None:
         self.shape = dataset.image_shape
         self.size = len(dataset)
-        if dataset.packed is None:
+        self._bits = None
+        stored = dataset.pixels if dataset.packed is None else dataset.packed
+        if stored is None:
             self._images = dataset.images(torch.arange(self.size)).flatten(1).to(device)
-            self._bits = None
             return
         with warnings.catch_warnings():
             # the cache is mapped read-only; nothing here writes to it
             warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
-            self._images = torch.from_numpy(dataset.packed).to(device)
+            self._images = torch.from_numpy(stored).to(device)
+        if dataset.packed is None:
+            return
         self._shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
         self._bits = _unpacked(torch.arange(256, dtype=torch.uint8), self._shifts.cpu()).to(device)
 
@@ -42,7 +46,7 @@ class Pixels:
         indices = indices.to(self._images.device)
         rows = self._images[indices]
         if self._bits is None:
-            return rows
+            return rows.float() / 255 if rows.dtype == torch.uint8 else rows
         if rows.device.type == "cpu":
             pixels = functional.embedding(rows.int(), self._bits).flatten(-2)
         else:

@@ -56,7 +56,7 @@ def write(stem: str, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> np
     folder = data_folder()
     header = _header(shape)
     temporary = folder / f".{stem}-{uuid.uuid4().hex}.tmp"
-    with _explained(folder, len(header) + prod(shape)):
+    with explained(folder, len(header) + prod(shape)):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         try:
@@ -73,6 +73,11 @@ def forget(prefix: str, keep: str) -> None:
     for path in set(_files(f"{prefix}*")) - set(_files(keep)):
         with suppress(OSError):  # only space is at stake; another process may have it open
             path.unlink()
+
+
+def stored(prefix: str) -> list[Path]:
+    """The cache files whose stem begins with ``prefix``."""
+    return _files(f"{prefix}*")
 
 
 def _files(stem: str) -> list[Path]:
@@ -128,7 +133,12 @@ def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(folder: Path, size: int) -> Iterator[None]:
+def explained(folder: Path, size: int) -> Iterator[None]:
+    """Say of an error of writing which folder it is and how to choose another.
+
+    Raises:
+        OSError: the error, with the ``size`` in bytes of what was to be written.
+    """
     try:
         yield
     except OSError as error:

@@ -8,7 +8,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from datasets import cache, dsprites_official
+from datasets import cache, dsprites_official, originals
+from datasets.about import About, Original
 from datasets.base import FactorDataset, register
 from datasets.dsprites_render import FACTORS, SHAPES, SIDE, render
 from datasets.grid import chosen_levels, grid_rows
@@ -41,6 +42,12 @@ class DSprites(FactorDataset):
         >>> data.factor_sizes, len(data), data.images([0]).shape
         ((1, 1, 1, 32, 32), 1024, torch.Size([1, 1, 64, 64]))
     """
+
+    about = About(
+        "white shapes on black", "Apache-2.0", "https://github.com/deepmind/dsprites-dataset",
+        ", ".join(f"{name} {size}" for name, size in FACTORS.items()), prod(FACTORS.values()),
+        (1, SIDE, SIDE), binary=True, originals=(Original(dsprites_official.FILE),),
+    )
 
     def __init__(
         self,
@@ -77,8 +84,8 @@ def _packed(levels: Sequence[Sequence[int]], progress: bool) -> np.ndarray:
 
 def _official(shape: tuple[int, int], progress: bool) -> np.ndarray | None:
     """Bit-packed images of the official file, None where there is no such file."""
-    path = cache.data_folder() / dsprites_official.FILE
-    if not path.is_file():
+    path = originals.find("dsprites", dsprites_official.FILE)
+    if path is None:
         return None
     stem = dsprites_official.stem(path)
     packed = cache.read(stem, shape)

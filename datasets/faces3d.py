@@ -9,7 +9,8 @@ from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 from rich.progress import track
 
-from datasets import cache
+from datasets import cache, originals
+from datasets.about import About
 from datasets.base import FactorDataset, register
 from datasets.faces import models, recorded
 from datasets.faces.camera import light_direction
@@ -65,6 +66,10 @@ class Faces3D(FactorDataset):
         ((1, 2, 1, 11), 22, torch.Size([1, 1, 64, 64]))
     """
 
+    about = About("rendered heads", "MIT (procedural heads); otherwise the head model's",
+                  "docs/faces3d.md", "identity 50, azimuth 21, elevation 11, lighting 11", 127_050,
+                  (1, SIDE, SIDE))
+
     def __init__(
         self,
         model: str = "procedural",
@@ -81,7 +86,7 @@ class Faces3D(FactorDataset):
             FACTORS,
             map(len, self.levels),
             (1, SIDE, SIDE),
-            raw=_raw(model, int(seed), self.levels, progress),
+            pixels=_raw(model, int(seed), self.levels, progress),
             excluded_factors=("identity",),
         )
 
@@ -158,9 +163,10 @@ def _rendered(
 
 def _recorded(progress: bool) -> np.ndarray:
     """Images of the authors' file, converted once."""
-    path = cache.data_folder() / recorded.FILE
-    if not path.is_file():
-        raise ValueError(f"'model' 'basel_renders' needs {str(path)!r}, where there is no such "
+    path = originals.find("faces3d", recorded.FILE)
+    if path is None:
+        place = (originals.chosen_folder() or cache.data_folder()) / recorded.FILE
+        raise ValueError(f"'model' 'basel_renders' needs {str(place)!r}, where there is no such "
                          "file; put it there, or take model='procedural', which needs none")
     stem = recorded.stem(path)
     raw = cache.read(stem, _shape())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bench.registry import suggest
-from datasets import cache
+from datasets import cache, originals
 from datasets.faces import modelfiles
 from datasets.faces.mesh import Mesh
 from datasets.faces.procedural import ProceduralHead
@@ -60,13 +60,21 @@ def find(model: str) -> Source:
         known = ["procedural", "basel_renders", *FILES]
         raise ValueError(f"'model' must be one of {', '.join(known)}, or the path of an .npz or "
                          f".mat file; got {model!r}; {suggest(str(model), known)}")
-    path = cache.data_folder() / FILES[model] if model in FILES else Path(model).expanduser()
+    path = _place(model)
     if not path.is_file():
         place = f"{str(path)!r}, where there is no such file; put it there"
         raise ValueError(f"'model' {model!r} needs {place}, or take model='procedural', "
                          "which needs none")
     name = model if model in FILES else "file"
     return Source(name, path, f"{name}-{_checksum(path)}")
+
+
+def _place(model: str) -> Path:
+    """Where a model's file is, or is expected."""
+    if model not in FILES:
+        return Path(model).expanduser()
+    found = originals.find("faces3d", FILES[model])
+    return found or (originals.chosen_folder() or cache.data_folder()) / FILES[model]
 
 
 def _checksum(path: Path) -> str:

@@ -80,3 +80,14 @@ def test_dsprites(tmp_path, monkeypatch):
     values = Pixels(data, CPU)[rows]
     assert torch.equal(values, data.images(rows).flatten(1))
     assert values.sum() > 300
+
+
+def test_bytes_stay_bytes_until_they_are_drawn():
+    """Grey images take a byte a pixel, and come out as the dataset gives them."""
+    stored = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
+    data = FactorDataset("grey", ("a", "b"), (4, 5), (3, 2, 4), pixels=stored)
+    pixels = Pixels(data, CPU)
+    assert pixels._images.dtype == torch.uint8
+    rows = torch.tensor([[3, 0], [19, 3]])
+    assert pixels[rows].dtype == torch.float32
+    assert torch.equal(pixels[rows][1], data.images([19, 3]).flatten(1))

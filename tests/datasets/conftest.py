@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -40,10 +41,17 @@ def full(full_folder, monkeypatch):
     return datasets.load("dsprites")
 
 
-@pytest.fixture(scope="session")
-def shared_faces():
+@pytest.fixture
+def shared_data():
+    """The folder of real data for development; the test is skipped where there is none."""
+    places = (os.environ.get("PRIORBENCH_SHARED"), Path(__file__).parents[3] / "shared/data")
+    for place in places:
+        if place and (Path(place) / "cars3d").is_dir():
+            return Path(place)
+    pytest.skip("the folder of real data is not here")
+
+
+@pytest.fixture
+def shared_faces(shared_data):
     """A real morphable head, which those who clone the project do not have."""
-    path = Path(__file__).parents[3] / "shared/data/ict_face/ict_identity_50modes.npz"
-    if not path.is_file():
-        pytest.skip("the ICT head is not here")
-    return path
+    return shared_data / "ict_face" / "ict_identity_50modes.npz"

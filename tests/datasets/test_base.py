@@ -77,20 +77,10 @@ def test_indices_that_are_not_a_list_of_integers_are_refused(indices):
     ({"excluded_factors": ("c",)}, "no factor 'c'; known: a, b"),
     ({"packed": np.zeros((6, 3), np.uint8)}, r"'packed' must be uint8 of shape \(6, 2\)"),
     ({"packed": np.zeros((6, 2))}, "'packed' must be uint8"),
-    ({"packed": None, "raw": np.zeros((6, 3), np.uint8)}, r"'raw' must be uint8 of .*\(6, 15\)"),
-    ({"raw": np.zeros((6, 15), np.uint8)}, "'packed' and 'raw' must not both be given"),
 ])
 def test_arguments_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         binary(**changes)
-
-
-def test_raw_images_are_bytes_over_255():
-    raw = np.random.default_rng(0).integers(0, 256, (6, 15), dtype=np.uint8)
-    data, _ = binary(packed=None, raw=raw)
-    images = data.images([5, 0])
-    assert images.dtype == torch.float32
-    assert torch.equal(images, torch.from_numpy(raw[[5, 0]] / np.float32(255)).view(2, 1, 3, 5))
 
 
 class Gradient(FactorDataset):

@@ -38,7 +38,7 @@ def test_the_contract(data_folder):
     assert images.dtype == torch.float32
     assert images.min() == 0
     assert 0.3 < images.max() <= 1
-    assert torch.equal(images * 255, torch.from_numpy(data.raw[[0, 10]]).view(2, 1, 64, 64))
+    assert torch.equal(images * 255, torch.from_numpy(data.pixels[[0, 10]]).view(2, 1, 64, 64))
     assert not data_folder.exists()
 
 
@@ -112,8 +112,8 @@ def test_the_number_of_processes_changes_nothing():
 
 def test_a_subgrid_is_rows_of_the_full_set(coarse, data_folder, monkeypatch, tmp_path):
     full = datasets.load("faces3d")
-    assert isinstance(full.raw, np.memmap)
-    assert full.raw.shape == (108, 4096)
+    assert isinstance(full.pixels, np.memmap)
+    assert full.pixels.shape == (108, 4096)
     factors = {"azimuth": [8, 1], "lighting": [1], "elevation": [0]}
     rows = grid_rows(SIZES.values(), [[0, 1], [1, 8], [0], [1]])
     kept = datasets.load("faces3d", factors=factors)
@@ -122,28 +122,28 @@ def test_a_subgrid_is_rows_of_the_full_set(coarse, data_folder, monkeypatch, tmp
     assert not (tmp_path / "empty").exists()
     for data in (kept, rendered):
         assert data.levels == ((0, 1), (1, 8), (0,), (1,))
-        assert np.array_equal(data.raw, full.raw[rows])
+        assert np.array_equal(data.pixels, full.pixels[rows])
         assert torch.equal(data.images([3]), full.images(rows[[3]]))
 
 
 def test_the_cache_is_used_by_model_and_seed(coarse, data_folder, monkeypatch):
     first = datasets.load("faces3d")
     other = datasets.load("faces3d", seed=1)
-    assert not np.array_equal(first.raw, other.raw)
+    assert not np.array_equal(first.pixels, other.pixels)
     assert len(list(data_folder.iterdir())) == 2
     monkeypatch.setattr(faces3d, "render", None)
-    assert np.array_equal(datasets.load("faces3d").raw, first.raw)
-    assert np.array_equal(datasets.load("faces3d", seed=1).raw, other.raw)
+    assert np.array_equal(datasets.load("faces3d").pixels, first.pixels)
+    assert np.array_equal(datasets.load("faces3d", seed=1).pixels, other.pixels)
 
 
 def test_a_damaged_cache_is_rendered_again(coarse, data_folder, caplog):
-    expected = np.array(datasets.load("faces3d").raw)
+    expected = np.array(datasets.load("faces3d").pixels)
     path, = data_folder.iterdir()
     os.truncate(path, 1000)
     with caplog.at_level(logging.WARNING, "priorbench.datasets"):
         again = datasets.load("faces3d")
     assert path.name in caplog.text
-    assert np.array_equal(again.raw, expected)
+    assert np.array_equal(again.pixels, expected)
 
 
 def test_a_folder_that_cannot_be_written_is_named(coarse, tmp_path, monkeypatch):

@@ -30,10 +30,10 @@ def recording(data_folder, monkeypatch):
 def test_its_images_are_read_in_any_of_their_forms(recording, data_folder, monkeypatch, shape):
     good, _ = recording(lambda images: torch.from_numpy(images).reshape(shape))
     data = datasets.load("faces3d", model="basel_renders")
-    assert np.array_equal(data.raw, good.reshape(24, 4096))
+    assert np.array_equal(data.pixels, good.reshape(24, 4096))
     monkeypatch.setattr(recorded, "blocks", None)  # converted once
     part = datasets.load("faces3d", model="basel_renders", factors={"azimuth": [1]})
-    assert np.array_equal(part.raw, good[:, 1].reshape(8, 4096))
+    assert np.array_equal(part.pixels, good[:, 1].reshape(8, 4096))
     assert len(list(data_folder.iterdir())) == 2
 
 
@@ -43,7 +43,7 @@ def test_a_changed_file_is_read_again(recording, data_folder):
     good, path = recording(lambda images: torch.from_numpy(images[::-1].copy()))
     os.utime(path, ns=(1, 1))
     data = datasets.load("faces3d", model="basel_renders")
-    assert np.array_equal(data.raw, good[::-1].reshape(24, 4096))
+    assert np.array_equal(data.pixels, good[::-1].reshape(24, 4096))
     assert len(list(data_folder.iterdir())) == 2
 
 

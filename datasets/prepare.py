@@ -1,0 +1,159 @@
+"""Prepare datasets: ``python -m datasets.prepare NAME... | all``.
+
+Finds or downloads the original files, verifies and converts them; a dataset that is there is left
+as it is. Everything is kept in the data folder (environment variable PRIORBENCH_DATA).
+"""
+
+import json
+import re
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import datasets
+from bench.cli import application
+from bench.errors import UserError, place
+from datasets import cache, originals
+from datasets.about import About
+from datasets.base import registry
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(
+        help="Datasets, or all.", show_default=False)] = None,
+    list_: Annotated[bool, typer.Option(
+        "--list", help="Show every dataset and its state here.")] = False,
+    from_: Annotated[Path | None, typer.Option(
+        "--from", help="Folder with original files that you have; nothing is downloaded.",
+        show_default=False)] = None,
+    sheet: Annotated[Path | None, typer.Option(
+        help="Draw a contact sheet of the one dataset into this file.",
+        show_default=False)] = None,
+    option: Annotated[list[str] | None, typer.Option(
+        help="KEY=VALUE, an option of the one dataset; may be repeated.",
+        show_default=False)] = None,
+    debug: Annotated[bool, typer.Option(help="Raise errors with their traceback.")] = False,
+) -> None:
+    """Find or download, verify and convert datasets; list them; draw contact sheets."""
+    if list_:
+        Console().print(listing())
+    elif not names:
+        raise UserError("name the datasets to prepare, or all; --list shows them")
+    elif (sheet or option) and (len(names) > 1 or "all" in names):
+        raise UserError("--sheet and --option are for one dataset; got " + " ".join(names))
+    else:
+        prepare(names, from_, options_from(option or ()), sheet)
+
+
+def prepare(
+    names: list[str], folder: Path | None, options: dict[str, Any], sheet: Path | None = None
+) -> None:
+    """Prepare the datasets ``names``, or ``all`` of them.
+
+    Every dataset is tried, and those that fail are named together at the end. Of ``all`` with a
+    ``folder``, those whose files are not in it are left out.
+
+    Raises:
+        UserError: unknown names, or datasets that could not be prepared.
+    """
+    everything = "all" in names
+    if everything:
+        names = [name for name in registry.names() if about(name)]
+    with place("datasets"):
+        for name in names:
+            registry.get(name)
+    faults = []
+    for name in dict.fromkeys(names):
+        try:
+            with place(name), originals.look_in(folder) if folder else nullcontext():
+                _prepare_one(name, folder, options, sheet)
+        except UserError as error:
+            if everything and folder and isinstance(error.__cause__, FileNotFoundError):
+                typer.echo(f"left out {error}")
+            else:
+                faults.append(str(error))
+    if faults:
+        raise UserError("\n       ".join(faults))
+
+
+def _prepare_one(
+    name: str, folder: Path | None, options: dict[str, Any], sheet: Path | None
+) -> None:
+    suited = getattr(registry.get(name), "options_of", None)
+    chosen = {**(suited(folder) if suited and folder else {}), **options}
+    dataset = datasets.load(name, **chosen)
+    given = "".join(f" {key}={value}" for key, value in chosen.items())
+    typer.echo(f"{name}{given}: {repr(dataset).strip('<>').partition(': ')[2]}; {state(name)}")
+    if sheet:
+        from datasets.sheet import draw
+        draw(dataset, sheet)
+        typer.echo(f"contact sheet in {sheet}")
+
+
+def about(name: str) -> About | None:
+    """What is said about the dataset ``name``; None if its author says nothing."""
+    return getattr(registry.get(name), "about", None)
+
+
+def state(name: str) -> str:
+    """What is here of the dataset ``name``, in words."""
+    kept = cache.stored(f"{name}-")
+    if kept:
+        return f"prepared, {_size(sum(path.stat().st_size for path in kept))}"
+    described = about(name)
+    files = [original.name for original in described.originals] if described else []
+    here = [file for file in files if originals.find(name, file)]
+    if here:
+        return f"{len(here)} of {len(files)} original files here"
+    urls = [url for original in described.originals for url in original.urls] if described else []
+    return "to be downloaded" if urls else "made on first use"
+
+
+def listing() -> Table:
+    """A table of all registered datasets."""
+    table = Table(title=f"Datasets; data folder {cache.data_folder()}", show_lines=True)
+    for column in ("name", "images", "factors or splits", "on disk", "licence", "source", "here"):
+        table.add_column(column, overflow="fold")
+    for name in registry.names():
+        described = about(name)
+        if described is None:
+            table.add_row(name, *[""] * 5, state(name))
+            continue
+        table.add_row(name, f"{described.title}: {described.shape}", described.factors,
+                      _size(described.stored_bytes), described.licence, described.source,
+                      state(name))
+    return table
+
+
+def options_from(pairs: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    """Options of a dataset from texts KEY=VALUE; a value is JSON, or else text.
+
+    Raises:
+        UserError: a text without ``=``.
+
+    Example:
+        >>> options_from(["model=ict", "seed=3", 'factors={"car": [0, 1]}'])
+        {'model': 'ict', 'seed': 3, 'factors': {'car': [0, 1]}}
+    """
+    options = {}
+    for pair in pairs:
+        if not re.match(r"\w+=", pair):
+            raise UserError(f"--option must be KEY=VALUE; got {pair!r}")
+        key, _, value = pair.partition("=")
+        try:
+            options[key] = json.loads(value)
+        except json.JSONDecodeError:
+            options[key] = value
+    return options
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+if __name__ == "__main__":
+    application(main)()
