@@ -86,7 +86,11 @@ def precision(name: str) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _dataset(config: str) -> FactorDataset:
-    return datasets.load(**from_json(config))
+    found = datasets.load(**from_json(config))
+    if not isinstance(found, FactorDataset):
+        raise ValueError(f"dataset {found.name!r} has no factors, only the splits "
+                         f"{', '.join(found.lengths)}; grids need a dataset with factors so far")
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from bench.config import Grid, Plugin
 from bench.errors import place
 from bench.record import to_json
 from bench.registry import Registry
+from datasets.base import is_file
 from datasets.base import registry as datasets
 from metrics.base import registry as metrics
 from priors.base import registry as priors
@@ -130,7 +131,7 @@ def check(grid: Grid, where: Callable[..., str]) -> None:
     for kind, keys, part in named:
         with place(where(*keys)):
             for name in _names(kind, part):
-                REGISTRIES[kind].get(name)
+                _find(kind, name)
             if kind == "metrics":
                 REGISTRIES[kind].check(part.name, None, **part.arguments)
 
@@ -140,8 +141,26 @@ def _names(kind: str, part: Plugin) -> list[str]:
     return part_names(part.name, part.arguments) if kind == "prior" else [part.name]
 
 
+def _find(kind: str, name: str) -> None:
+    """See that there is a plug-in of that name, or a dataset's file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if kind != "dataset" or not is_file(name):
+        REGISTRIES[kind].get(name)
+    elif not Path(name).is_file():
+        raise ValueError(f"there is no file {name!r}; a path is taken from the folder that the "
+                         f"command is given in, here {str(Path.cwd())!r}")
+
+
 def source_hash(kind: str, name: str) -> str | None:
-    """Hash of the file that defines a plug-in that is not the project's own; None if it is."""
+    """Hash of the file that defines a plug-in that is not the project's own; None if it is.
+
+    A dataset that is a file is known by its content.
+    """
+    if kind == "dataset" and is_file(name):
+        return hashlib.sha256(Path(name).read_bytes()).hexdigest()[:16]
     entry = REGISTRIES[kind].get(name)
     if entry.__module__.split(".")[0] in OURS:
         return None

@@ -119,6 +119,11 @@ class FactorDataset(Images):
         self._check_stored(len(self))
 
 
+def is_file(name: str) -> bool:
+    """Whether a dataset's name is the path of a file of one's own."""
+    return str(name).endswith(".npz")
+
+
 def load(name: str, **options: Any) -> FactorDataset | ImageDataset:
     """The registered dataset ``name``, with the options its author gives it.
 
@@ -130,7 +135,7 @@ def load(name: str, **options: Any) -> FactorDataset | ImageDataset:
             is refused.
         OSError: its files cannot be read or written, or downloaded.
     """
-    if str(name).endswith(".npz"):
+    if is_file(name):
         from datasets.arrays import from_file
         return from_file(name, **options)
     dataset = registry.build(name, **options)

@@ -2,6 +2,7 @@
 
 import errno
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -345,3 +346,19 @@ def test_metrics_that_cannot_be_had_are_told_before_training(fails, grid, tmp_pa
     line = fails("--grid", path)
     assert words in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_of_images_that_is_not_there(fails, grid):
+    own = grid(MINIMAL[MINIMAL.index("[dataset]"):MINIMAL.index("[architecture]")],
+               'dataset = "mine.npz"\n')
+    line = fails("--grid", own)
+    assert "'dataset': there is no file 'mine.npz'" in line
+
+
+def test_images_without_factors(fails, grid, tmp_path):
+    """Said plainly, with what they have instead."""
+    np.savez(tmp_path / "mine.npz", images=np.zeros((20, 4, 4), np.uint8))
+    own = grid(MINIMAL[MINIMAL.index("[dataset]"):MINIMAL.index("[architecture]")],
+               'dataset = "mine.npz"\n')
+    line = fails("--grid", own)
+    assert "'dataset': dataset 'mine' has no factors, only the splits train, valid, test" in line

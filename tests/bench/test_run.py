@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bench import record
-from tests.bench.conftest import ROOT
+from tests.bench.conftest import ROOT, TINY
 
 FIGURES = ["mig_distribution.pdf", "mig_distribution.png", "mig_vs_reconstruction.pdf",
            "mig_vs_reconstruction.png"]
@@ -237,3 +238,20 @@ def test_records_are_readable_json(tmp_path, tiny, run):
     run("--grid", tiny(), "--profile", "short", "--jobs", 1, check=0)
     for path in (tmp_path / "runs" / "tiny").glob("*/record.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["profile"] == "short"
+
+
+def test_a_users_own_images(tmp_path, tiny, run):
+    """From an .npz file with factors, by its path; a changed file is another study."""
+    random = np.random.default_rng(0)
+    factors = np.stack(np.unravel_index(np.arange(32), (4, 8)), axis=1)
+    grid = tiny(replace={TINY[TINY.index("[dataset]"):TINY.index("[architecture]")]:
+                         'dataset = "mine.npz"\n'})
+    for number in (1, 2):
+        np.savez(tmp_path / "mine.npz", images=random.integers(0, 256, (32, 6, 6), np.uint8),
+                 factors=factors)
+        done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
+        assert "2 runs to do, 0 already done" in done.stdout
+        assert len(records(tmp_path)) == 2 * number
+    done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
+    assert "nothing left to do" in done.stdout
+    assert all(r.status == "finished" and "mig_factor1" in r.scores for r in records(tmp_path))
