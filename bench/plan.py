@@ -74,14 +74,15 @@ def job_flops(job: Job) -> float:
 def image_flops(job: Job) -> tuple[float, float]:
     """Operations of the networks on one image: forward, and forward with backward."""
     model = build.loss(job).model
-    pixels = torch.ones(1, math.prod(build.dataset(job).image_shape))
-    noise = torch.zeros(1, model.prior.posterior.noise_dim(model.prior.latent_dim))
+    # two images: batch normalisation refuses one; all pixels on: the products are counted densely
+    pixels = torch.ones(2, math.prod(build.dataset(job).image_shape))
+    noise = torch.zeros(2, model.prior.posterior.noise_dim(model.prior.latent_dim))
     with FlopCounterMode(display=False) as forward:
         raw = model.decode(model.encode(pixels).rsample(noise))
     with FlopCounterMode(display=False) as backward:
         raw.sum().backward()
-    once = forward.get_total_flops()
-    return once, once + backward.get_total_flops()
+    once = forward.get_total_flops() / len(pixels)
+    return once, once + backward.get_total_flops() / len(pixels)
 
 
 def calibrate(job: Job, machine: Machine, seconds: float) -> float:

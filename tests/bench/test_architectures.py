@@ -83,3 +83,47 @@ def test_a_wrong_width_is_refused(hidden):
 def test_an_unknown_argument_is_named():
     with pytest.raises(ValueError, match="no argument 'hiden'; did you mean 'hidden'"):
         architectures.registry.build("mlp", **PAPER, hiden=3)
+
+
+def test_the_small_networks_of_the_hyperspherical_papers():
+    small = architectures.registry.build("mlp_svae", (1, 28, 28), latent_dim=40, num_params=41)
+    relu = nn.ReLU
+    assert described(small.encoder) == [
+        (784, 256, True), relu, (256, 128, True), relu, (128, 41, True)]
+    assert described(small.decoder) == [
+        (40, 128, True), relu, (128, 256, True), relu, (256, 784, True)]
+
+
+@pytest.mark.parametrize("hidden", [[], [0], [256, "128"], 256, "256"])
+def test_wrong_widths_of_the_small_networks(hidden):
+    with pytest.raises(ValueError, match="'hidden' must be a list of positive integers; got"):
+        architectures.registry.build("mlp_svae", **PAPER, hidden=hidden)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_convolutions_are_those_of_the_published_code(channels):
+    """Channels, kernels, strides and paddings; sides from 64 to 1 and back."""
+    network = architectures.registry.build("conv", (channels, 64, 64), 10, 20)
+
+    def convolutions(part):
+        return [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0], m.padding[0])
+                for m in part if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+
+    assert convolutions(network.encoder) == [
+        (channels, 32, 4, 2, 1), (32, 32, 4, 2, 1), (32, 64, 4, 2, 1), (64, 64, 4, 2, 1),
+        (64, 512, 4, 1, 0), (512, 20, 1, 1, 0)]
+    assert convolutions(network.decoder) == [
+        (10, 512, 1, 1, 0), (512, 64, 4, 1, 0), (64, 64, 4, 2, 1), (64, 32, 4, 2, 1),
+        (32, 32, 4, 2, 1), (32, channels, 4, 2, 1)]
+    for part in (network.encoder, network.decoder):
+        assert sum(isinstance(m, nn.BatchNorm2d) for m in part) == 5
+        assert sum(isinstance(m, nn.ReLU) for m in part) == 5
+    x = torch.rand(3, channels * 4096)
+    assert network.encoder(x).shape == (3, 20)
+    assert network.decoder(torch.randn(3, 10)).shape == (3, channels * 4096)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 64, 32), (2, 64, 64)])
+def test_convolutions_refuse_other_images(shape):
+    with pytest.raises(ValueError, match=r"1 or 3 channels and 64 x 64 pixels; got .*'mlp' takes"):
+        architectures.registry.build("conv", shape, 10, 20)

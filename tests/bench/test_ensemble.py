@@ -8,7 +8,7 @@ from torch.nn import functional
 
 import priors
 from bench import streams
-from bench.architectures import MLP, Architecture
+from bench.architectures import MLP, Architecture, Convolutional
 from bench.ensemble import Ensemble, Loss
 from bench.likelihoods import Bernoulli
 from bench.model import VAE
@@ -340,3 +340,33 @@ def test_an_architecture_that_shares_a_layer_gives_its_model_back(pixels):
     block.step(pixels, BATCH, 0, 0, 1)
     model = block.member(1)
     assert torch.equal(model.architecture.encoder[1].weight, model.architecture.decoder[1].weight)
+
+
+def test_convolutions_keep_the_batch_statistics_of_each_seed():
+    """Alone or in a block the same losses; a member's running means are its own, and used."""
+    grey = np.random.default_rng(0).integers(0, 256, (16, 4096), dtype=np.uint8)
+    grey[:8] //= 3
+    data = FactorDataset("grey", ("a", "b"), (4, 4), (1, 64, 64), pixels=grey)
+    own = Pixels(data, CPU)
+
+    def convolutional():
+        network = Convolutional((1, 64, 64), LATENTS, 2 * LATENTS)
+        return Loss(VAE(network, priors.Normal(LATENTS), Bernoulli()), BetaVAE(1.0))
+
+    def trained(seeds):
+        # slowly: Adam's first steps are full ones even where a gradient is rounding noise
+        block = Ensemble(convolutional, seeds, 1e-5, CPU)
+        return block, torch.stack([block.step(own, 4, 0, i, 1)[0] for i in range(4)])
+
+    block, together = trained([3, 5])
+    for i, seed in enumerate((3, 5)):
+        alone, curve = trained([seed])
+        torch.testing.assert_close(together[:, i], curve[:, 0], rtol=1e-4, atol=1e-2)
+        buffers = dict(block.member(i).named_buffers())
+        for name, value in alone.member(0).named_buffers():
+            torch.testing.assert_close(buffers[name], value, rtol=1e-3, atol=1e-4)
+        assert buffers["architecture.encoder.2.num_batches_tracked"] == 4
+    first, second = (block.member(i).architecture.encoder[2].running_mean for i in (0, 1))
+    assert (first - second).abs().max() > 1e-3
+    x, model = own[torch.arange(2)], block.member(0)
+    torch.testing.assert_close(model.encode(x).params[:1], model.encode(x[:1]).params)

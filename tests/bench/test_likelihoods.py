@@ -4,7 +4,7 @@ from torch.distributions import Bernoulli as Reference
 from torch.func import vmap
 
 from bench import likelihoods
-from bench.likelihoods import Bernoulli
+from bench.likelihoods import Bernoulli, Gaussian
 
 
 def data(*shape, dtype=torch.float64, spread=8.0):
@@ -50,6 +50,15 @@ def test_many_seeds_at_once_and_shared_images():
     torch.testing.assert_close(shared[2], Bernoulli()(raw[2], x[0]))
 
 
+def test_logits_that_lie_otherwise_in_memory():
+    """As those of convolutions of many seeds do."""
+    raw, x = data(5, 3, 7)
+    turned = raw.detach().transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
+    assert not turned.is_contiguous()
+    found = [torch.autograd.grad(vmap(Bernoulli())(r, x).sum(), r) for r in (raw, turned)]
+    torch.testing.assert_close(*found)
+
+
 def test_bfloat16_logits_are_summed_in_float32():
     raw, x = data(6, 4096, dtype=torch.bfloat16)
     value = Bernoulli()(raw, x)
@@ -62,3 +71,21 @@ def test_bfloat16_logits_are_summed_in_float32():
 
 def test_the_registry_has_it():
     assert "bernoulli" in likelihoods.registry.names()
+    assert "gaussian" in likelihoods.registry.names()
+
+
+@pytest.mark.parametrize("sigma", [1, 0.1, 3.5])
+def test_gaussian_pixels_with_all_constants(sigma):
+    mean, x = torch.randn(4, 50, dtype=torch.float64), torch.rand(4, 50, dtype=torch.float64)
+    expected = torch.distributions.Normal(mean, float(sigma)).log_prob(x).sum(-1)
+    torch.testing.assert_close(Gaussian(sigma)(mean, x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gaussians_expected_image_can_be_shown():
+    assert Gaussian().mean(torch.tensor([[-0.5, 0.25, 1.5]])).tolist() == [[0.0, 0.25, 1.0]]
+
+
+@pytest.mark.parametrize("sigma", [0, -1.0, float("inf"), float("nan"), "1"])
+def test_wrong_sigma(sigma):
+    with pytest.raises(ValueError, match="'sigma' must be a positive number; got"):
+        likelihoods.registry.build("gaussian", sigma=sigma)
