@@ -115,17 +115,17 @@ def state(name: str) -> str:
 
 def listing() -> Table:
     """A table of all registered datasets."""
-    table = Table(title=f"Datasets; data folder {cache.data_folder()}", show_lines=True)
-    for column in ("name", "images", "factors or splits", "on disk", "licence", "source", "here"):
-        table.add_column(column, overflow="fold")
+    title = f"Datasets; data folder {cache.data_folder()}"
+    table = Table(title=title, box=None, padding=(0, 1, 1, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("what", overflow="fold", ratio=1)
+    table.add_column("here", overflow="fold")
     for name in registry.names():
         described = about(name)
-        if described is None:
-            table.add_row(name, *[""] * 5, state(name))
-            continue
-        table.add_row(name, f"{described.title}: {described.shape}", described.factors,
-                      _size(described.stored_bytes), described.licence, described.source,
-                      state(name))
+        what = "" if described is None else "\n".join([
+            f"{described.title}: {described.shape} ({_size(described.stored_bytes)} on disk)",
+            described.factors, f"licence: {described.licence}; {described.source}"])
+        table.add_row(name, what, state(name))
     return table
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench import config, gridfile
+from bench import config, gridfile, job
 from bench.config import Plugin
 from bench.errors import UserError
 from bench.gridfile import find_line
@@ -143,6 +143,27 @@ def test_the_projects_own_grid():
     assert "dsprites_beta" in gridfile.names()
     for profile in ("quick", "demo"):
         assert config.load("dsprites_beta", profile).profile == profile
+
+
+@pytest.mark.parametrize("grid", gridfile.names())
+def test_every_grid_of_the_project_has_its_profiles(grid):
+    """And names plug-ins that there are."""
+    for profile in (None, "quick", "demo"):
+        study = config.load(grid, profile)
+        assert study.profile == (profile or "paper")
+        job.check(study, lambda *keys: str(keys))
+
+
+def test_the_faces_and_cars_of_the_paper():
+    """Stühmer et al. 2019, Figs. 5c and 6."""
+    faces, cars = config.load("faces3d_isa"), config.load("cars3d_isa")
+    assert (faces.seeds, faces.latent_dim, faces.training.epochs) == (15, 10, 1500)
+    assert faces.beta == (0.5, 1, 2, 3, 4, 5)
+    assert (cars.seeds, cars.beta) == (35, (1, 2, 3, 4))
+    for grid in (faces, cars):
+        assert grid.architecture.name == "conv"
+        assert [m.prior.arguments.get("learn_exponents") for m in grid.methods] == [
+            None, None, True, True]
 
 
 # what is refused: file, key, line, and what was expected
