@@ -61,6 +61,7 @@ class Ensemble:
         self.parameters, self.buffers = stack_module_state(members)
         self.optimizer = self._adam(learning_rate)
         self._order = (-1, self.seeds)
+        self._pixels: Pixels | None = None
         self._recorder = Recorder(device) if device.type == "cuda" else None
         self._advance = self._replayed()
 
@@ -81,7 +82,8 @@ class Ensemble:
         order = self._epoch_order(epoch, len(pixels))
         rows = order[:, position * batch_size : (position + 1) * batch_size]
         number, progress = epoch * steps + position, (epoch + position / steps) / epochs
-        self._pixels = pixels
+        if pixels is not self._pixels:  # a recorded step holds on to its images
+            self._pixels, self._advance = pixels, self._replayed()
         return self._advance(rows, number, progress)
 
     def _update(

@@ -11,7 +11,8 @@ echo "== the step on the GPU is the step on the CPU; recorded, fused; no synchro
 $PYTHON -m benchmarks.agreement
 echo "== speed against the plain loop and the products alone"
 timeout 240 $PYTHON -m bench.speed --device cuda --rounds 5 --precision fp32 --precision tf32 \
-    --precision bf16 --only training --only mig --json "$OUT/gpu.json"
+    --precision bf16 --only training --only mig --json "$OUT/gpu.json" \
+    || echo "not done within 240 s"
 echo "== one setting of 50 seeds: two of the twenty epochs, and the scores"
 cat > "$OUT/fifty.toml" <<'GRID'
 seeds = 50
@@ -26,7 +27,7 @@ objective = "beta_vae"
 GRID
 time timeout 150 $PYTHON -m bench.run --grid "$OUT/fifty.toml" --device cuda --precision bf16 \
     --out "$OUT/runs" || echo "not done within 150 s"
-echo "== do precisions change results: 50 seeds, small networks"
+echo "== whether precisions change results: 50 seeds, small networks"
 timeout 150 $PYTHON -m benchmarks.precision --device cuda --out "$OUT/precision" \
     || echo "not done within 150 s"
 nvidia-smi --query-gpu=memory.used --format=csv

@@ -370,3 +370,21 @@ def test_convolutions_keep_the_batch_statistics_of_each_seed():
     assert (first - second).abs().max() > 1e-3
     x, model = own[torch.arange(2)], block.member(0)
     torch.testing.assert_close(model.encode(x).params[:1], model.encode(x[:1]).params)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_bfloat16_networks_train_as_float32_ones(pixels, objective, size):
+    """The same steps: losses within a hundredth; parameters and losses stay float32."""
+    def narrow():
+        loss = build(objective=objective)
+        loss.model.autocast = torch.bfloat16
+        return loss
+
+    blocks = [Ensemble(make, list(range(size)), 1e-3, CPU)
+              for make in (lambda: build(objective=objective), narrow)]
+    expected, got = (losses(block, pixels, epochs=3) for block in blocks)
+    assert got.dtype == torch.float32
+    assert {p.dtype for p in blocks[1].parameters.values()} == {torch.float32}
+    torch.testing.assert_close(got, expected, rtol=1e-2, atol=0)
+    assert not torch.equal(got, expected)

@@ -144,6 +144,23 @@ def test_a_block_that_loses_a_seed_is_recorded_anew(pixels):  # noqa: F811
     torch.testing.assert_close(got.to(expected), expected)
 
 
+def test_other_images_are_recorded_anew(pixels):  # noqa: F811
+    class Shifted:
+        """The same images in another order."""
+
+        def __len__(self):
+            return COUNT
+
+        def __getitem__(self, rows):
+            return pixels[(rows + 5) % COUNT]
+
+    plain, recorded = (kind(build, [0, 1], 1e-2, CPU) for kind in (Ensemble, Recorded))
+    for images in (pixels, Shifted()):
+        expected, got = losses(plain, images, 1), losses(recorded, images, 1)
+        torch.testing.assert_close(got.to(expected), expected)
+    assert recorded._recorder.log.count("record") == 2
+
+
 def test_an_objective_that_branches_on_the_progress_is_named(pixels, caplog):  # noqa: F811
     class Branching(BetaVAE):
         def forward(self, draw, dataset_size, progress):
