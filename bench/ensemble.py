@@ -63,7 +63,7 @@ class Ensemble:
         self._order = (-1, self.seeds)
         self._pixels: Pixels | None = None
         self._recorder = Recorder(device) if device.type == "cuda" else None
-        self._advance = self._replayed()
+        self._replayed = self._unrecorded()
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -83,8 +83,10 @@ class Ensemble:
         rows = order[:, position * batch_size : (position + 1) * batch_size]
         number, progress = epoch * steps + position, (epoch + position / steps) / epochs
         if pixels is not self._pixels:  # a recorded step holds on to its images
-            self._pixels, self._advance = pixels, self._replayed()
-        return self._advance(rows, number, progress)
+            self._pixels, self._replayed = pixels, self._unrecorded()
+        if self._replayed is None:
+            return self._update(rows, number, progress)
+        return self._replayed(self._update, rows, number, progress)
 
     def _update(
         self, rows: Tensor, number: int | Tensor, progress: float | Tensor
@@ -105,18 +107,17 @@ class Ensemble:
         self.optimizer.step()
         return losses.detach(), log_likelihoods
 
-    def _replayed(self) -> Callable[..., tuple[Tensor, ...]]:
-        """The step, recorded anew for the seeds that are in the block."""
+    def _unrecorded(self) -> Replayed | None:
+        """What records the step of the seeds that are in the block; None on a CPU."""
         if self._recorder is None:
-            return self._update
-        model = type(self.template.model.prior).__name__
-        return Replayed(self._update, self._recorder,
-                        f"{type(self.template.objective).__name__} with {model}")
+            return None
+        parts = self.template.objective, self.template.model.prior
+        return Replayed(self._recorder, " with ".join(type(part).__name__ for part in parts))
 
     def keep(self, alive: Tensor) -> None:
         """Take the seeds out of the block for which ``alive``, bool (seeds,), is false."""
         self.seeds = self.seeds[alive]
-        self._advance = self._replayed()
+        self._replayed = self._unrecorded()
         self._order = (self._order[0], self._order[1][alive])
         self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
         names = {parameter: name for name, parameter in self.parameters.items()}

@@ -54,7 +54,7 @@ class Recorder:
 
 
 class Replayed:
-    """A function that is recorded after a few calls and replayed from then on.
+    """Calls of one function, which is recorded after a few and replayed from then on.
 
     The same values as without. Numbers among the arguments become tensors of no dimension on the
     device, so that a replay sees those of its own call. The last call before the recording is
@@ -62,14 +62,14 @@ class Replayed:
     branch on a tensor's value, a transfer from the CPU): where that fails, or the recording
     itself does, a warning says why and where, and the function goes on as it is written.
 
+    The function comes with every call and is not held: whose method it is can be freed.
+
     Args:
-        function: of tensors and numbers, to tensors; every call has the same shapes.
         recorder: of the device.
         name: of what is recorded, for the warning.
     """
 
-    def __init__(self, function: Function, recorder: Recorder, name: str) -> None:
-        self.function = function
+    def __init__(self, recorder: Recorder, name: str) -> None:
         self.recorder = recorder
         self.name = name
         self.calls = 0
@@ -78,26 +78,31 @@ class Replayed:
         self._arguments: tuple[Tensor, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
 
-    def __call__(self, *arguments: Argument) -> tuple[Tensor, ...]:
-        """The function's outputs, tensors of the caller's own."""
+    def __call__(self, function: Function, *arguments: Argument) -> tuple[Tensor, ...]:
+        """The function's outputs, tensors of the caller's own.
+
+        Args:
+            function: of tensors and numbers, to tensors; the same at every call.
+            arguments: tensors of the same shapes at every call, and numbers.
+        """
         self.calls += 1
         if self.gave_up:
-            return self.function(*arguments)
+            return function(*arguments)
         if self.calls < WARM_UP:
             with self.recorder.warming_up(strict=False):
-                return self.function(*arguments)
+                return function(*arguments)
         self._take(arguments)
         try:
             if self.calls == WARM_UP:
                 with self.recorder.warming_up(strict=True):
-                    return self.function(*self._arguments)
+                    return function(*self._arguments)
             if self._replay is None:
-                self._replay, self._outputs = self.recorder.record(self.function, self._arguments)
+                self._replay, self._outputs = self.recorder.record(function, self._arguments)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
             self._give_up(error)
-            return self.function(*arguments)
+            return function(*arguments)
         self._replay()
         return tuple(output.clone() for output in self._outputs)
 

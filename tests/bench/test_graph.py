@@ -1,5 +1,6 @@
 import contextlib
 import logging
+import weakref
 
 import pytest
 import torch
@@ -55,10 +56,11 @@ def arithmetic(x, number, progress):
 
 def test_the_same_values_warming_up_recording_and_replaying():
     recorder = Recorder()
-    function, results = Replayed(arithmetic, recorder, "this"), []
+    replayed, results = Replayed(recorder, "this"), []
     for number in range(6):
         x = torch.full((2,), float(number + 1), dtype=torch.float64)
-        results.append((function(x, number, number / 10), arithmetic(x, number, number / 10)))
+        arguments = x, number, number / 10
+        results.append((replayed(arithmetic, *arguments), arithmetic(*arguments)))
     assert recorder.log == ["warm", "warm", "strict", "record", "replay", "replay", "replay"]
     for got, expected in results:  # results of earlier calls are not overwritten by later ones
         assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
@@ -71,9 +73,9 @@ def test_numbers_reach_the_recording_as_tensors_of_their_kind():
         seen.append((number, progress))
         return (x.clone(), x.clone())
 
-    replayed = Replayed(function, Recorder(), "this")
+    replayed = Replayed(Recorder(), "this")
     for number in range(5):
-        replayed(torch.zeros(1), number, 0.5)
+        replayed(function, torch.zeros(1), number, 0.5)
     number, progress = seen[-1]
     assert (number.dtype, number.item(), number.shape) == (torch.int64, 4, ())
     assert (progress.dtype, progress.item()) == (torch.float64, 0.5)
@@ -89,11 +91,11 @@ def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, caplog):
             raise RuntimeError("called a synchronizing CUDA operation")
         return x * number, x + progress
 
-    replayed = Replayed(function, recorder, "BetaVAE with Mine")
+    replayed = Replayed(recorder, "BetaVAE with Mine")
     with caplog.at_level(logging.WARNING):
         for number in range(7):
             x = torch.full((2,), float(number))
-            got = replayed(x, number, 0.25)
+            got = replayed(function, x, number, 0.25)
             assert got[0].tolist() == [number**2] * 2
             assert got[1].tolist() == [number + 0.25] * 2
     assert "replay" not in recorder.log
@@ -108,10 +110,10 @@ def test_no_memory_is_not_taken_for_a_step_that_cannot_be_recorded():
     def function(x):
         raise torch.OutOfMemoryError("full")
 
-    replayed = Replayed(function, Recorder(), "this")
+    replayed = Replayed(Recorder(), "this")
     for _ in range(4):
         with pytest.raises(torch.OutOfMemoryError):
-            replayed(torch.zeros(1))
+            replayed(function, torch.zeros(1))
 
 
 class Recorded(Ensemble):
@@ -120,7 +122,7 @@ class Recorded(Ensemble):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._recorder = Recorder()
-        self._advance = self._replayed()
+        self._replayed = self._unrecorded()
 
 
 @pytest.mark.parametrize("prior", ["normal", "isa"])
@@ -142,6 +144,17 @@ def test_a_block_that_loses_a_seed_is_recorded_anew(pixels):  # noqa: F811
     assert recorded._recorder.log.count("record") == 2
     assert got.shape == (COUNT // BATCH, 2, 2)
     torch.testing.assert_close(got.to(expected), expected)
+
+
+def test_a_block_is_freed_when_nobody_holds_it(pixels):  # noqa: F811
+    """At once, without a collection: on a GPU the next block needs its memory."""
+    for kind in (Ensemble, Recorded):
+        block = kind(build, [0, 1], 1e-2, CPU)
+        for position in range(graph.WARM_UP):  # the recorder of these tests holds what it records
+            block.step(pixels, BATCH, 0, position, 1)
+        gone = weakref.ref(block)
+        del block
+        assert gone() is None
 
 
 def test_other_images_are_recorded_anew(pixels):  # noqa: F811
