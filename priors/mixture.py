@@ -123,8 +123,8 @@ def _forward(z: Tensor, loc: Tensor, log_scale: Tensor, log_weights: Tensor | fl
     for group in groups:
         log_prob = _log_prob(_standardised(z, columns, group), columns, group)
         joint = joint + log_prob
-        parts.append(logsumexp(log_prob + log_weights, dim=-1))
-    return logsumexp(joint, dim=-1), torch.stack(parts, dim=-1), joint
+        parts.append(_log_sum(log_prob.add_(log_weights)))
+    return _log_sum(joint.clone()), torch.stack(parts, dim=-1), joint
 
 
 @fused
@@ -134,24 +134,30 @@ def _backward(z: Tensor, loc: Tensor, log_scale: Tensor, log_weights: Tensor | f
     """Gradients of z, loc and log_scale: every density's, times those of its coordinates."""
     columns = _columns(loc, log_scale)
     precision, of_z, of_loc, of_log_scale = columns[1], {}, {}, {}
-    shared = _share(summands, joint, of_joint)
+    shared = _share(summands.clone(), joint, of_joint)
     for g, group in enumerate(groups):
         standardised = _standardised(z, columns, group)
-        log_prob = _log_prob(standardised, columns, group) + log_weights
-        share = shared + _share(log_prob, parts[..., g], of_parts[..., g])
+        log_prob = _log_prob(standardised, columns, group).add_(log_weights)
+        share = _share(log_prob, parts[..., g], of_parts[..., g]).add_(shared)
         total = share.sum(-2)
         for i, t in zip(group, standardised, strict=True):
             pull = share * t
-            of_z[i] = -(pull * precision[..., i, None, :]).sum(-1)
             of_loc[i] = pull.sum(-2) * precision[..., i, :]
-            of_log_scale[i] = (pull * t).sum(-2) - total
+            of_log_scale[i] = t.mul_(pull).sum(-2) - total
+            of_z[i] = -pull.mul_(precision[..., i, None, :]).sum(-1)
     return tuple(torch.stack([own[i] for i in range(z.shape[-1])], dim=-1)
                  for own in (of_z, of_loc, of_log_scale))
 
 
 def _share(log_summands: Tensor, log_sum: Tensor, grad: Tensor) -> Tensor:
-    """Gradient of a sum's logarithm to those of its summands, (..., S, N)."""
-    return (log_summands - log_sum[..., None]).clamp_min(FLOOR).exp() * grad[..., None]
+    """Gradient of a sum's logarithm to those of its summands, (..., S, N), in their place."""
+    return log_summands.sub_(log_sum[..., None]).clamp_min_(FLOOR).exp_().mul_(grad[..., None])
+
+
+def _log_sum(log_summands: Tensor) -> Tensor:
+    """As ``logsumexp`` over the last dimension, but in the place of the summands."""
+    peak = log_summands.amax(-1, keepdim=True)
+    return log_summands.sub_(peak).clamp_min_(FLOOR).exp_().sum(-1).log_() + peak.squeeze(-1)
 
 
 def _columns(loc: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -163,13 +169,17 @@ def _standardised(z: Tensor, columns: tuple[Tensor, Tensor, Tensor],
                   group: tuple[int, ...]) -> list[Tensor]:
     """(z - loc) / scale of every pair, (..., S, N), for each coordinate of a group."""
     loc, precision, _ = columns
-    return [(z[..., i, None] - loc[..., i, None, :]) * precision[..., i, None, :] for i in group]
+    return [(z[..., i, None] - loc[..., i, None, :]).mul_(precision[..., i, None, :])
+            for i in group]
 
 
 def _log_prob(standardised: list[Tensor], columns: tuple[Tensor, Tensor, Tensor],
               group: tuple[int, ...]) -> Tensor:
     """Log density of a group in every pair, (..., S, N), in nats."""
-    total = -columns[2][..., list(group), :].sum(-2)[..., None, :] - 0.5 * len(group) * LOG_2PI
-    for t in standardised:
-        total = torch.addcmul(total, t, t, value=-0.5)
+    log_scales = sum(columns[2][..., i, None, :] for i in group)
+    constant = -log_scales - 0.5 * len(group) * LOG_2PI
+    first, *others = standardised
+    total = torch.addcmul(constant, first, first, value=-0.5)
+    for t in others:
+        total.addcmul_(t, t, value=-0.5)
     return total
