@@ -6,7 +6,7 @@ own, as the runner does, and so has the plain loop.
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,19 +55,26 @@ def main(
         if where == "cpu" else 1
     figures: dict[str, Any] = {"machine": machine.describe(where, 1, workers),
                                "created": datetime.now(UTC).isoformat(timespec="seconds")}
-    if "training" in subjects:
-        figures["training"] = [_training(case, workers) for case in cases]
-    torch.set_num_threads(workers)
-    if "mig" in subjects:
-        figures["mig"] = scoring.measure(torch.device(where))
-    if "images" in subjects:
-        figures["images"] = storage.images()
-    if "records" in subjects:
-        figures["records"] = storage.records()
-    if out is not None:
-        with place(f"cannot write {out}"):
-            out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    for subject, figure in _measured(subjects, cases, where, workers):
+        figures[subject] = [*figures.get(subject, []), figure] if subject == "training" else figure
+        if out is not None:  # at once: what has been measured is not lost
+            with place(f"cannot write {out}"):
+                out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _show(figures)
+
+
+def _measured(
+    subjects: Sequence[str], cases: Sequence[Case], device: str, workers: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each subject's figures, of training those of each case, as they are measured."""
+    if "training" in subjects:
+        yield from (("training", _training(case, workers)) for case in cases)
+    torch.set_num_threads(workers)
+    others = {"mig": lambda: scoring.measure(torch.device(device)), "images": storage.images,
+              "records": storage.records}
+    for name, measure in others.items():
+        if name in subjects:
+            yield name, measure()
 
 
 def _known(option: str, asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
