@@ -13,14 +13,14 @@ def rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         figures: as ``python -m bench.speed --json`` writes them.
     Example:
         >>> list(rows({"mig": {"exact_seconds": 6.0, "sampled_seconds": 1800.0, "times": 300.0}}))
-        [('exact MIG, 737,280 × 10 latents', '6 s, 300 times faster than by 10,000 samples')]
+        [('exact MIG, 737,280 × 10 latents', '6 s, 300 times faster than 10,000 samples, extrapolated')]
     """
     for case in figures.get("training", []):
         yield from _training(case)
     if "mig" in figures:
         mig = figures["mig"]
         yield ("exact MIG, 737,280 × 10 latents", f"{mig['exact_seconds']:.2g} s, "
-               f"{mig['times']:,.0f} times faster than by 10,000 samples")
+               f"{mig['times']:,.0f} times faster than 10,000 samples, extrapolated")
     if "images" in figures:
         images = figures["images"]
         yield "all of dSprites rendered, first time", f"{images['render_seconds']:.2g} s"
