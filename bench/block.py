@@ -85,7 +85,8 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
     try:
         with build.precision(block.jobs[0].precision):
             trained = train(ensemble(block, machine.device), pixels, training["epochs"],
-                            training["batch_size"], report)
+                            training["batch_size"], report,
+                            build.early_stopping(block.jobs[0], machine.device))
     except Exception as error:
         seconds = time.perf_counter() - started
         trained = [Trained(job.seed, None, {}, reason=_reason(error), seconds=seconds)
@@ -110,9 +111,10 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
         try:
             with build.precision(job.precision):
                 evaluation = evaluate(trained.model, build.dataset(job),
-                                      build.pixels(job, machine.device), job.seed, chosen,
+                                      build.pixels(job, machine.device, "test"), job.seed, chosen,
                                       job.config["importance_samples"],
                                       job.config["importance_images"])
+            evaluation.scores |= trained.scores
             reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)

@@ -10,24 +10,64 @@ import datasets
 import priors
 from bench import architectures, likelihoods, model, objectives
 from bench.architectures import Architecture
+from bench.early_stopping import EarlyStopping
 from bench.ensemble import Loss
 from bench.job import Job
 from bench.objectives import Objective
 from bench.pixels import Pixels
 from bench.record import from_json, to_json
-from datasets import FactorDataset
+from datasets import FactorDataset, ImageDataset, Images
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
 
-def dataset(job: Job) -> FactorDataset:
+def dataset(job: Job) -> Images:
     """The job's dataset; the last one loaded is kept."""
     return _dataset(to_json(job.config["dataset"]))
 
 
-def pixels(job: Job, device: str) -> Pixels:
-    """The images of the job's dataset on ``device``; the last ones are kept."""
-    return _pixels(to_json(job.config["dataset"]), device)
+def pixels(job: Job, device: str, split: str = "train") -> Pixels:
+    """Images of the job's dataset on ``device``; the last ones are kept.
+
+    A dataset with factors is trained and scored on all its images, as are those of the papers
+    on disentanglement; one without factors is in splits.
+
+    Args:
+        job: whose.
+        device: where they stay.
+        split: "train", "valid" to stop early by, or "test" to be scored on; where a dataset has
+            no images to test on, those that it was trained on.
+    Raises:
+        ValueError: the dataset has no images to validate with.
+    """
+    found = _pixels(to_json(job.config["dataset"]), device)
+    if split not in found:
+        data = dataset(job)
+        of = " (a dataset with factors is not split)" if isinstance(data, FactorDataset) else ""
+        raise ValueError(f"'look_ahead' needs images to validate with, and dataset {data.name!r} "
+                         f"has no split {split!r}{of}; leave it out")
+    return found[split]
+
+
+def lengths(job: Job) -> dict[str, int]:
+    """Number of images of each split of :func:`pixels`."""
+    found = dataset(job)
+    if not isinstance(found, ImageDataset):
+        return {"train": len(found), "test": len(found)}
+    return {"test": found.lengths["train"], **found.lengths}
+
+
+def early_stopping(job: Job, device: str) -> EarlyStopping | None:
+    """What stops the job's seeds; None where they train to the last epoch.
+
+    Raises:
+        ValueError: the dataset has no images to validate with.
+    """
+    training = job.config["training"]
+    if "look_ahead" not in training:
+        return None
+    return EarlyStopping(pixels(job, device, "valid"), training["look_ahead"],
+                         training.get("warm_up", 0))
 
 
 def loss(job: Job) -> Loss:
@@ -37,28 +77,30 @@ def loss(job: Job) -> Loss:
         ValueError: a name or an argument that the plug-ins do not take, or a β that does not fit
             the prior.
     """
-    config = job.config
-    prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
-    networks = architecture(job, prior.posterior.num_params(prior.latent_dim))
+    config, training = job.config, job.config["training"]
+    prior = priors.build(**{"latent_dim": config["latent_dim"], **config["prior"]})
+    networks = architecture(job, prior.latent_dim, prior.posterior.num_params(prior.latent_dim))
     likelihood = likelihoods.registry.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
     chosen = objective(job)
     chosen.check(prior)
-    return Loss(model.VAE(networks, prior, likelihood, autocast), chosen)
+    return Loss(model.VAE(networks, prior, likelihood, autocast), chosen,
+                training.get("warm_up", 0) / training["epochs"])
 
 
-def architecture(job: Job, num_params: int) -> Architecture:
+def architecture(job: Job, latent_dim: int, num_params: int) -> Architecture:
     """The job's encoder and decoder.
 
     Args:
         job: whose.
+        latent_dim: number of latents.
         num_params: length of the posterior's raw parameters.
     Raises:
         ValueError: an argument that the architecture does not take.
     """
     return architectures.registry.build(
-        image_shape=dataset(job).image_shape, latent_dim=job.config["latent_dim"],
-        num_params=num_params, **job.config["architecture"])
+        image_shape=dataset(job).image_shape, latent_dim=latent_dim, num_params=num_params,
+        **job.config["architecture"])
 
 
 def objective(job: Job) -> Objective:
@@ -85,14 +127,16 @@ def precision(name: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _dataset(config: str) -> FactorDataset:
-    found = datasets.load(**from_json(config))
-    if not isinstance(found, FactorDataset):
-        raise ValueError(f"dataset {found.name!r} has no factors, only the splits "
-                         f"{', '.join(found.lengths)}; grids need a dataset with factors so far")
-    return found
+def _dataset(config: str) -> Images:
+    return datasets.load(**from_json(config))
 
 
 @lru_cache(maxsize=1)
-def _pixels(config: str, device: str) -> Pixels:
-    return Pixels(_dataset(config), torch.device(device))
+def _pixels(config: str, device: str) -> dict[str, Pixels]:
+    """The images of every split."""
+    found = _dataset(config)
+    if not isinstance(found, ImageDataset):
+        everything = Pixels(found, torch.device(device))
+        return {"train": everything, "test": everything}
+    splits = {name: Pixels(found.split(name), torch.device(device)) for name in found.lengths}
+    return {"test": splits["train"], **splits}

@@ -1,7 +1,7 @@
 """The grid's schema, validated once, with the place of the error."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -32,6 +33,7 @@ class Plugin(BaseModel):
     """A registered name with its arguments, ``{ name = "isa", p0 = 2.1 }``, or the bare name."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    of_the_grid: ClassVar[tuple[str, ...]] = ("beta", "latent_dim")
     name: str
 
     @model_validator(mode="before")
@@ -46,7 +48,7 @@ class Plugin(BaseModel):
                 to_json(value)
             except (TypeError, ValueError):
                 raise ValueError(f"{key!r} must be plain and finite; got {value!r}") from None
-        for key in ("beta", "latent_dim"):
+        for key in self.of_the_grid:
             if key in self.arguments:
                 raise ValueError(f"{key!r} is not an argument here; it belongs to the grid")
         return self
@@ -55,6 +57,12 @@ class Plugin(BaseModel):
     def arguments(self) -> dict[str, Any]:
         """All keys but the name."""
         return dict(self.model_extra or {})
+
+
+class PriorPlugin(Plugin):
+    """A prior, which may have a ``latent_dim`` of its own."""
+
+    of_the_grid: ClassVar[tuple[str, ...]] = ("beta",)
 
 
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -84,18 +92,36 @@ Betas = Annotated[
 
 
 class Training(Table):
-    """How every seed is trained; the defaults are the ISA-VAE paper's for dSprites (Table 1)."""
+    """How every seed is trained; the defaults are the ISA-VAE paper's for dSprites (Table 1).
+
+    Attributes:
+        epochs: at most.
+        batch_size: images.
+        learning_rate: of Adam.
+        warm_up: epochs in which the weight of the regularisation rises linearly from 0.
+        look_ahead: epochs to go on in search of a better validation ELBO.
+    """
 
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(2048, ge=2)
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    warm_up: int | None = Field(None, ge=1)
+    look_ahead: int | None = Field(None, ge=1)
+
+    @field_validator("warm_up")
+    @classmethod
+    def _within_epochs(cls, warm_up: int | None, info: ValidationInfo) -> int | None:
+        epochs = info.data.get("epochs")
+        if warm_up is not None and epochs is not None and warm_up > epochs:
+            raise ValueError(f"must be at most the {epochs} epochs; got {warm_up}")
+        return warm_up
 
 
 class Method(Table):
     """A line of the figures: a prior and an objective over several β."""
 
     name: str = Field(min_length=1)
-    prior: Plugin
+    prior: PriorPlugin
     objective: Plugin
     beta: Betas | None = None
 
@@ -116,7 +142,7 @@ class Grid(Table):
     training: Training = Training()
     importance_samples: int = Field(500, ge=0)
     importance_images: int = Field(1000, ge=1)
-    metrics: tuple[Plugin, ...] = Field(min_length=1, strict=False)
+    metrics: tuple[Plugin, ...] = Field(strict=False)
     methods: tuple[Method, ...] = Field(min_length=1, strict=False)
 
     @field_validator("metrics")

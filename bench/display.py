@@ -15,6 +15,7 @@ from bench.plan import DAY, Plan, duration
 from bench.record import Record
 
 SHOWN = ("mig", "reconstruction")
+SHOWN_WITHOUT_FACTORS = ("log_likelihood", "elbo")
 QUIET_SECONDS = 30.0
 """Plain lines about epochs come no more often than this."""
 
@@ -95,7 +96,8 @@ def describe(record: Record) -> str:
     name = f"{record.method} β={text(record.beta)} seed {record.seed}"
     if record.status == "failed":
         return f"{name}: failed: {record.reason}"
-    scores = ", ".join(f"{key} {record.scores[key]:.4g}" for key in SHOWN if key in record.scores)
+    shown = SHOWN if "mig" in record.scores else SHOWN_WITHOUT_FACTORS
+    scores = ", ".join(f"{key} {record.scores[key]:.4g}" for key in shown if key in record.scores)
     seconds = record.timings["train_seconds"] + record.timings["evaluate_seconds"]
     return f"{name}: {scores} ({duration(seconds)})"
 

@@ -18,20 +18,35 @@ PRIOR = "model.prior."
 
 
 class Loss(nn.Module):
-    """What is differentiated: a model and its objective, of one seed."""
+    r"""What is differentiated: a model and its objective, of one seed.
 
-    def __init__(self, model: VAE, objective: Objective) -> None:
+    While the model warms up, a weight w that rises linearly from 0 to 1 is on all of the
+    objective L but the reconstruction: :math:`w L - (1 - w) E[\log p(x|z)]`. References: Bowman
+    et al. 2016; Sønderby et al. 2016.
+
+    Args:
+        model: the autoencoder.
+        objective: of its training.
+        warm_up: share of the training in which w rises; 0 for none of it.
+    """
+
+    def __init__(self, model: VAE, objective: Objective, warm_up: float = 0.0) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
+        self.warm_up = warm_up
 
     def forward(
         self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
     ) -> tuple[Tensor, Tensor]:
         """Loss of a batch and its mean log-likelihood, two scalars in nats per image."""
         draw = self.model(x, noise)
-        loss = self.objective(draw, dataset_size, progress)
-        return loss, draw.log_likelihood.detach().mean()
+        loss, log_likelihood = self.objective(draw, dataset_size, progress), draw.log_likelihood
+        if self.warm_up:
+            weight = progress / self.warm_up
+            weight = weight.clamp(max=1) if isinstance(weight, Tensor) else min(weight, 1.0)
+            loss = weight * loss - (1 - weight) * log_likelihood.mean()
+        return loss, log_likelihood.detach().mean()
 
 
 class Ensemble:

@@ -13,8 +13,8 @@ import metrics
 from bench import importance, streams
 from bench.model import VAE
 from bench.pixels import Pixels
-from datasets import FactorDataset
-from priors import Posterior
+from datasets import FactorDataset, Images
+from priors import Posterior, Prior
 
 CHUNK = 4096
 FIRST = 10_000
@@ -32,7 +32,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A dataset under a model, with one draw of the latents for every image.
+    """Images under a model, with one draw of the latents for every image.
 
     Attributes:
         posterior: q(z|x_n), parameters (N, num_params).
@@ -51,14 +51,14 @@ class Encoded:
 
 @torch.no_grad()
 def evaluate(
-    model: VAE, dataset: FactorDataset, pixels: Pixels, seed: int, chosen: Mapping[str, dict],
+    model: VAE, dataset: Images, pixels: Pixels, seed: int, chosen: Mapping[str, dict],
     importance_samples: int = 0, importance_images: int | None = None,
 ) -> Evaluation:
-    """Scores of a trained model over the whole dataset; the log-likelihood's over some images.
+    """Scores of a trained model over ``pixels``; the log-likelihood's over some of them.
 
     Args:
         model: one seed's, in evaluation mode.
-        dataset: the images' factors.
+        dataset: what they are from; it has their factors, if there are any.
         pixels: the images.
         seed: of the draws.
         chosen: metrics by name, each with its arguments.
@@ -69,14 +69,18 @@ def evaluate(
     reconstruction, kl = encoded.log_likelihood.mean().item(), encoded.kl.mean().item()
     result = Evaluation({
         "reconstruction": reconstruction,
-        "reconstruction_first_10k": encoded.log_likelihood[:FIRST].mean().item(),
         "kl": kl,
         "elbo": reconstruction - kl,
     })
+    if isinstance(dataset, FactorDataset):
+        first = encoded.log_likelihood[:FIRST]
+        result.scores["reconstruction_first_10k"] = first.mean().item()
     if importance_samples:
         result.scores |= _log_likelihood(importance.log_likelihood(
             model, pixels, seed, importance_samples, importance_images))
-    codes = _codes(model, dataset, encoded, seed)
+    rows = torch.arange(len(pixels), device=encoded.z.device)
+    codes = codes_of(dataset, rows, encoded.posterior, encoded.z, model.prior, encoded.log_prior,
+                     seed)
     for name, arguments in chosen.items():
         for column, value in metrics.get(name)(codes, **arguments).items():
             if column in result.scores or column in result.artefacts:
@@ -103,7 +107,7 @@ def _log_likelihood(values: Tensor) -> dict[str, float]:
 
 
 def encode(model: VAE, pixels: Pixels, seed: int) -> Encoded:
-    """Pass the whole dataset through the model, chunk by chunk."""
+    """Pass all the images through the model, chunk by chunk."""
     device = next(model.parameters()).device
     seeds = torch.tensor([seed], device=device)
     columns: list[tuple[Tensor, ...]] = []
@@ -118,18 +122,31 @@ def encode(model: VAE, pixels: Pixels, seed: int) -> Encoded:
     return Encoded(prior.posterior(params), *rest)
 
 
-def _codes(model: VAE, dataset: FactorDataset, encoded: Encoded, seed: int) -> metrics.Codes:
-    return metrics.Codes(
-        posterior=encoded.posterior,
-        z=encoded.z,
-        log_prior=encoded.log_prior,
-        factors=dataset.factors().to(encoded.z.device),
-        factor_names=tuple(dataset.factor_names),
-        factor_sizes=tuple(dataset.factor_sizes),
-        groups=model.prior.groups,
-        excluded=tuple(dataset.excluded_factors),
-        seed=seed,
-    )
+def codes_of(
+    dataset: Images, rows: Tensor, q: Posterior, z: Tensor, prior: Prior, log_prior: Tensor,
+    seed: int = 0,
+) -> metrics.Codes:
+    """What the metrics read of images; without factors where the dataset has none.
+
+    Args:
+        dataset: what they are from.
+        rows: which they are, int64 (N,).
+        q: their posteriors.
+        z: a draw of each, (N, latent_dim).
+        prior: p(z).
+        log_prior: log p(z), (N,), in nats.
+        seed: of the metrics' draws.
+    """
+    if isinstance(dataset, FactorDataset):
+        factors = dataset.factors().to(z.device)[rows]
+        known = {"factor_names": tuple(dataset.factor_names),
+                 "factor_sizes": tuple(dataset.factor_sizes),
+                 "excluded": tuple(dataset.excluded_factors)}
+    else:
+        factors = torch.zeros(len(z), 0, dtype=torch.int64, device=z.device)
+        known = {"factor_names": (), "factor_sizes": ()}
+    return metrics.Codes(posterior=q, z=z, log_prior=log_prior, factors=factors, **known,
+                         groups=prior.groups, seed=seed)
 
 
 def _pictures(model: VAE, pixels: Pixels, encoded: Encoded, count: int = 8) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _config(grid: Grid, method: Any) -> dict[str, Any]:
     config["latent_dim"] = grid.latent_dim
     config["importance_samples"] = grid.importance_samples
     config["importance_images"] = grid.importance_images
-    config["training"] = grid.training.model_dump(mode="json")
+    config["training"] = grid.training.model_dump(mode="json", exclude_none=True)
     sources = {f"{kind} {name}": source_hash(kind, name)
                for kind, part in [*parts.items(), *(("metrics", m) for m in grid.metrics)]
                for name in _names(kind, part)}

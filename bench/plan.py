@@ -61,14 +61,18 @@ def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
 def job_flops(job: Job) -> float:
     """Floating-point operations of a job's matrix products.
 
-    Those of training, one pass to score it, and the passes of the importance-weighted likelihood.
+    Those of training to the last epoch, one pass to score it, and the passes of the
+    importance-weighted likelihood.
     """
-    images, training = len(build.dataset(job)), job.config["training"]
+    training, lengths = job.config["training"], build.lengths(job)
+    images, scored = lengths["train"], lengths["test"]
+    weighted = job.config["importance_samples"] * min(job.config["importance_images"], scored)
     batch = min(training["batch_size"], images)
     trained = training["epochs"] * (images // batch) * batch
     once, both = image_flops(job)
-    weighted = job.config["importance_samples"] * min(job.config["importance_images"], images)
-    return trained * both + (images + weighted) * once
+    if "look_ahead" in training:
+        scored += training["epochs"] * lengths["valid"]
+    return trained * both + (scored + weighted) * once
 
 
 def image_flops(job: Job) -> tuple[float, float]:

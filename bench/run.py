@@ -95,7 +95,9 @@ def _wanted(
     with place(where("dataset")):
         build.dataset(wanted[0])
     with place(where("architecture")), trial.said():
-        build.architecture(wanted[0], num_params=2 * study.latent_dim)
+        build.architecture(wanted[0], study.latent_dim, num_params=2 * study.latent_dim)
+    with place(where("training", "look_ahead")):
+        build.early_stopping(wanted[0], "cpu")
     for number, name in enumerate(known):
         settings = {j.beta: j for j in wanted if j.method == name}
         with place(f"{where('methods', number)}, method {name!r}"):

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from bench.early_stopping import Course, EarlyStopping
 from bench.ensemble import Ensemble
 from bench.model import VAE
 from bench.pixels import Pixels
@@ -22,12 +23,14 @@ class Trained:
     Attributes:
         seed: whose run it is.
         model: the trained model, None if the run failed.
-        losses: columns of the loss curve by name, one entry per step, in nats per image.
+        losses: columns of the loss curve by name, one entry per step, in nats per image;
+            ``valid_elbo`` has one at the end of each epoch, and NaN elsewhere.
         failed_step: step (from 0) of the first loss that was not finite.
         reason: why the run failed, in words.
         seconds: that the block trained for.
         images_per_second: of the whole block.
         seeds_in_block: seeds that trained at once.
+        scores: ``valid_elbo``, ``best_epoch`` and ``epochs`` of a seed that stopped early.
     """
 
     seed: int
@@ -38,6 +41,7 @@ class Trained:
     seconds: float = 0.0
     images_per_second: float = 0.0
     seeds_in_block: int = 1
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -46,6 +50,7 @@ def train(
     epochs: int,
     batch_size: int,
     report: Report = lambda epoch, rate: None,
+    stopping: EarlyStopping | None = None,
 ) -> list[Trained]:
     """Train a block of seeds; a seed whose loss stops being finite leaves it, the others go on.
 
@@ -54,26 +59,32 @@ def train(
     Args:
         ensemble: the block, at its initialisation.
         pixels: the images.
-        epochs: passes over the data.
+        epochs: passes over the data, at most.
         batch_size: images of a batch; at most all.
         report: called after every epoch.
+        stopping: takes seeds out of the block early; what it kept of them is returned.
     """
     batch_size = min(batch_size, len(pixels))
     steps = len(pixels) // batch_size
     seeds = ensemble.seeds.tolist()
     curve = np.full((2, epochs * steps, len(seeds)), np.nan)
+    taken = np.zeros(len(seeds), dtype=int)
     start, images, rate = time.perf_counter(), 0, 0.0
     for epoch in range(epochs):
         for first, last, alive, values in _chunks(ensemble, pixels, batch_size, epoch, epochs):
             columns = [seeds.index(s) for s in alive]
             curve[:, epoch * steps + first : epoch * steps + last, columns] = values
+            taken[columns] = epoch * steps + last
             images += values[0].size * batch_size
+        if stopping is not None:
+            stopping.after_epoch(ensemble)
         rate = images / (time.perf_counter() - start)
         report(epoch + 1, rate)
         if not len(ensemble):
             break
-    seconds = time.perf_counter() - start
-    return [_outcome(ensemble, seed, curve[..., i], steps, seconds, rate, len(seeds))
+    timings = time.perf_counter() - start, rate, len(seeds)
+    courses = {} if stopping is None else stopping.courses
+    return [_outcome(ensemble, seed, curve[:, :taken[i], i], steps, courses.get(seed), *timings)
             for i, seed in enumerate(seeds)]
 
 
@@ -102,14 +113,38 @@ def _chunks(
 
 
 def _outcome(
-    ensemble: Ensemble, seed: int, curve: np.ndarray, steps: int, *timings: float
+    ensemble: Ensemble, seed: int, curve: np.ndarray, steps: int, course: Course | None,
+    *timings: float,
 ) -> Trained:
+    """What became of one seed.
+
+    Args:
+        ensemble: the block, at its end.
+        seed: whose.
+        curve: loss and log-likelihood of its steps, (2, steps taken).
+        steps: of an epoch.
+        course: of its validation, if there was any.
+        timings: the block's.
+    """
     finite = np.isfinite(curve[0])
     end = len(finite) if finite.all() else int(finite.argmin()) + 1
     losses = {"step": np.arange(end), "loss": curve[0, :end], "log_likelihood": curve[1, :end]}
-    if finite.all():
+    if course is not None:
+        losses["valid_elbo"] = _at_ends_of_epochs(course.elbos, steps, end)
+    if not finite.all():
+        step = end - 1
+        reason = f"the loss became {curve[0, step]:g} at step {step} (epoch {step // steps + 1})"
+        return Trained(seed, None, losses, step, reason, *timings)
+    if course is None:
         model = ensemble.member(ensemble.seeds.tolist().index(seed))
         return Trained(seed, model, losses, None, None, *timings)
-    step = end - 1
-    reason = f"the loss became {curve[0, step]:g} at step {step} (epoch {step // steps + 1})"
-    return Trained(seed, None, losses, step, reason, *timings)
+    scores = {"valid_elbo": course.elbos[course.best_epoch - 1],
+              "best_epoch": float(course.best_epoch), "epochs": float(len(course.elbos))}
+    return Trained(seed, course.model, losses, None, None, *timings, scores)
+
+
+def _at_ends_of_epochs(values: Sequence[float], steps: int, length: int) -> np.ndarray:
+    """One value for each of ``length`` steps: NaN but at the last of an epoch."""
+    column = np.full(length, np.nan)
+    column[steps - 1 :: steps] = values[: length // steps]
+    return column

@@ -10,6 +10,7 @@ import metrics
 from bench import build, plugins, streams
 from bench.ensemble import Ensemble, Loss
 from bench.errors import UserError
+from bench.evaluate import codes_of
 from bench.job import Job
 from priors import Posterior, Prior
 
@@ -126,9 +127,7 @@ def _check_metrics(job: Job, loss: Loss) -> None:
     rows = torch.randperm(len(dataset), generator=generator)[:SCORED]
     q = family(torch.randn(len(rows), family.num_params(d), generator=generator))
     z = q.rsample(torch.randn(len(rows), family.noise_dim(d), generator=generator))
-    codes = metrics.Codes(q, z, prior.log_prob(z), dataset.factors()[rows],
-                          tuple(dataset.factor_names), tuple(dataset.factor_sizes), prior.groups,
-                          tuple(dataset.excluded_factors))
+    codes = codes_of(dataset, rows, q, z, prior, prior.log_prob(z))
     for part in job.config["metrics"]:
         arguments = {key: value for key, value in part.items() if key != "name"}
         metrics.get(part["name"])(codes, **arguments)

@@ -22,7 +22,8 @@ class Codes:
         posterior: q(z|x_n) of all N images, parameters (N, num_params).
         z: one draw of each posterior, (N, latent_dim).
         log_prior: log p(z) at these draws, (N,), in nats.
-        factors: ground-truth factor values, int64 (N, F), each from 0 to its size - 1.
+        factors: ground-truth factor values, int64 (N, F), each from 0 to its size - 1; F is 0
+            for a dataset without factors.
         factor_names: F names.
         factor_sizes: number of values of each factor.
         groups: coordinates that belong together under the prior; they partition the latents.

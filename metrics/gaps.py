@@ -13,8 +13,11 @@ def counted(codes: Codes, excluded: Sequence[str] = ()) -> list[int]:
     """Indices of the factors that a gap averages: of more than one value and not excluded.
 
     Raises:
-        ValueError: no factor is left.
+        ValueError: the dataset has no factors, or none is left.
     """
+    if not codes.factor_names:
+        raise ValueError("there is no mutual information gap (mig) without factors, and the "
+                         "dataset has none: leave the metric out")
     sizes = dict(zip(codes.factor_names, codes.factor_sizes, strict=True))
     kept = [i for i, (name, size) in enumerate(sizes.items()) if size > 1 and name not in excluded]
     if not kept:

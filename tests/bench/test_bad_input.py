@@ -356,9 +356,10 @@ def test_a_file_of_images_that_is_not_there(fails, grid):
 
 
 def test_images_without_factors(fails, grid, tmp_path):
-    """Said plainly, with what they have instead."""
+    """Said plainly, before anything is run."""
     np.savez(tmp_path / "mine.npz", images=np.zeros((20, 4, 4), np.uint8))
     own = grid(MINIMAL[MINIMAL.index("[dataset]"):MINIMAL.index("[architecture]")],
                'dataset = "mine.npz"\n')
     line = fails("--grid", own)
-    assert "'dataset': dataset 'mine' has no factors, only the splits train, valid, test" in line
+    assert ("there is no mutual information gap (mig) without factors, and the dataset has none: "
+            "leave the metric out") in line
