@@ -43,8 +43,7 @@ class Loss(nn.Module):
         draw = self.model(x, noise)
         loss, log_likelihood = self.objective(draw, dataset_size, progress), draw.log_likelihood
         if self.warm_up:
-            weight = progress / self.warm_up
-            weight = weight.clamp(max=1) if isinstance(weight, Tensor) else min(weight, 1.0)
+            weight = torch.as_tensor(progress / self.warm_up).clamp(max=1).to(loss)
             loss = weight * loss - (1 - weight) * log_likelihood.mean()
         return loss, log_likelihood.detach().mean()
 

@@ -1,7 +1,9 @@
+from itertools import groupby
+
 import pytest
 
 from bench import config, gridfile, job
-from bench.config import Plugin
+from bench.config import Plugin, PriorPlugin
 from bench.errors import UserError
 from bench.gridfile import find_line
 
@@ -75,7 +77,7 @@ def test_a_grid_file(write):
     assert grid.metrics[1].arguments == {"num_samples": 50}
     first, second = grid.methods
     assert (first.name, first.prior, first.objective) == (
-        "A", Plugin(name="normal"), Plugin(name="beta_vae"))
+        "A", PriorPlugin(name="normal"), Plugin(name="beta_vae"))
     assert second.prior.arguments == {"subspaces": [4, 2]}
     assert grid.betas(first) == (1.0, 4.0)
     assert grid.betas(second) == (2.0,)
@@ -166,6 +168,38 @@ def test_the_faces_and_cars_of_the_paper():
             None, None, True, True]
 
 
+@pytest.mark.parametrize(("grid", "methods", "images"), [
+    ("mnist_products", 17, 10_000), ("caltech_products", 15, 2_307),
+    ("omniglot_products", 16, 8_070)])
+def test_the_products_of_spheres_of_the_paper(grid, methods, images):
+    """Davidson et al. 2019, section 3: the eleven of 41 coordinates, and their Table 5."""
+    study = config.load(grid)
+    assert study.training == config.Training(epochs=300, batch_size=64, learning_rate=1e-3,
+                                             warm_up=100, look_ahead=50)
+    assert (study.seeds, study.importance_samples, study.importance_images) == (3, 500, images)
+    assert (study.beta, study.architecture.name) == ((1.0,), "mlp_svae")
+    normal, *spheres = study.methods
+    assert (normal.name, normal.prior.name, study.latent_dim) == ("N40", "normal", 40)
+    assert len(spheres) == methods - 1
+    coordinates = []
+    for method in spheres:
+        dims = method.prior.arguments["dims"]
+        assert method.name == composition(dims)
+        coordinates.append(method.prior.arguments["latent_dim"])
+        assert coordinates[-1] == sum(dims) + len(dims)
+        assert 41 in (coordinates[-1], sum(dims) + 1)
+    assert coordinates[:12] == [41] * 12
+    assert min(coordinates[12:]) > 41
+
+
+def composition(dims):
+    """As in the paper's tables: equal neighbours once, in brackets, with their number."""
+    runs = [(k, len(list(equal))) for k, equal in groupby(dims)]
+    return "×".join(part for k, n in runs
+                    for part in ([f"[S{k}]", str(n)] if n > 2 or n == len(dims) > 1
+                                 else [f"S{k}"] * n))
+
+
 # what is refused: file, key, line, and what was expected
 
 
@@ -207,6 +241,10 @@ SCHEMA = {
     "no epochs": ("epochs = 7", "epochs = 0", 11, "'training.epochs': Input should be greater"),
     "batch of one": ("epochs = 7", "batch_size = 1", 11, "'training.batch_size': Input should be"),
     "no step": ("epochs = 7", "learning_rate = 0.0", 11, "'training.learning_rate': Input should"),
+    "no warm-up": ("epochs = 7", "warm_up = 0", 11, "'training.warm_up': Input should be greater"),
+    "longer warm-up": ("epochs = 7", "warm_up = 21", 11,
+                       "'training.warm_up': must be at most the 20 epochs; got 21"),
+    "no look-ahead": ("epochs = 7", "look_ahead = 0", 11, "'training.look_ahead': Input should"),
     "no number": ("epochs = 7", "learning_rate = nan", 11, "'training.learning_rate': Input sho"),
     "beta no list": ("beta = [1.0, 4]", "beta = 1.0", 2, "'beta': "),
     "beta a word": ("beta = [1.0, 4]", 'beta = ["a"]', 2, "'beta[0]': Input should be a valid num"),

@@ -388,3 +388,33 @@ def test_bfloat16_networks_train_as_float32_ones(pixels, objective, size):
     assert {p.dtype for p in blocks[1].parameters.values()} == {torch.float32}
     torch.testing.assert_close(got, expected, rtol=1e-2, atol=0)
     assert not torch.equal(got, expected)
+
+
+@pytest.mark.parametrize(("progress", "weight"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_warm_up_weighs_all_but_the_reconstruction(pixels, progress, weight, recorded):
+    """Linear, and then over; a step that is recorded has its progress in a tensor."""
+    warm = build(beta=3.0)
+    warm.warm_up = 0.4
+    x, noise = pixels[torch.arange(BATCH)], torch.randn(BATCH, LATENTS)
+    draw = warm.model(x, noise)
+    expected = 3.0 * weight * warm.model.prior.kl(draw.q, draw.z) - draw.log_likelihood
+    at = torch.tensor(progress, dtype=torch.float64) if recorded else progress
+    loss, log_likelihood = warm(x, noise, COUNT, at)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected.mean())
+    torch.testing.assert_close(log_likelihood, draw.log_likelihood.mean())
+
+
+def test_warm_up_in_a_block(pixels):
+    """The first step is the reconstruction alone; the bound is trained from the middle on."""
+    def warm():
+        loss = build()
+        loss.warm_up = 0.5
+        return loss
+
+    curve = losses(Ensemble(warm, [0, 1], 1e-12, CPU), pixels, epochs=4)
+    torch.testing.assert_close(curve[0, 0], -curve[0, 1])
+    plain = losses(Ensemble(build, [0, 1], 1e-12, CPU), pixels, epochs=4)
+    torch.testing.assert_close(curve[16:], plain[16:])
+    assert (curve[1:16, 0] < plain[1:16, 0]).all()
