@@ -163,6 +163,7 @@ def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
         raise ValueError(f"{type(prior).__name__}.__init__ must call super().__init__(latent_dim) "
                          "before anything else")
     if prior.latent_dim != latent_dim:
-        raise ValueError(f"prior {name!r} has {prior.latent_dim} latents, "
-                         f"but the grid's latent_dim is {latent_dim}")
+        raise ValueError(f"prior {name!r} has {prior.latent_dim} latents, but 'latent_dim' is "
+                         f"{latent_dim}; in a grid the prior may have its own: {{ name = "
+                         f'"{name}", latent_dim = {prior.latent_dim}, ... }}')
     return prior

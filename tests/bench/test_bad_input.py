@@ -83,7 +83,7 @@ def test_unknown_grid(fails):
     ("hidden = 4", "hidden = -4", "'architecture'", "'hidden' must be a positive integer; got -4"),
     ("subspaces = [2, 2]", "p0 = -1", "method 'A'", "'p0' must be a positive number; got -1"),
     ("subspaces", "subspace", "method 'A'", "'subspace'; did you mean 'subspaces'?"),
-    ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but the grid's latent_dim is 4"),
+    ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but 'latent_dim' is 4"),
     ("epochs = 1", 'epochs = "one"', "line 16: 'training.epochs'", "valid integer"),
     ("epochs = 1", "epochs = 0", "line 16: 'training.epochs'", "greater than or equal to 1"),
     ("epochs", "epoch", "line 16: 'training.epoch'", "unknown key; did you mean 'epochs'"),
@@ -363,3 +363,16 @@ def test_images_without_factors(fails, grid, tmp_path):
     line = fails("--grid", own)
     assert ("there is no mutual information gap (mig) without factors, and the dataset has none: "
             "leave the metric out") in line
+
+
+def test_early_stopping_needs_images_to_validate_with(fails, grid):
+    line = fails("--grid", grid("epochs = 1\n", "epochs = 1\nlook_ahead = 2\n"))
+    assert line.endswith("'training.look_ahead': 'look_ahead' needs images to validate with, and "
+                         "dataset 'dsprites' has no split 'valid' (a dataset with factors is not "
+                         "split); leave it out")
+
+
+def test_latents_that_a_prior_does_not_have(fails, grid):
+    line = fails("--grid", grid("subspaces = [2, 2]", "subspaces = [2, 2], latent_dim = 5"))
+    assert ("prior 'isa' has 4 latents, but 'latent_dim' is 5; in a grid the prior may have its own"
+            in line)

@@ -16,7 +16,7 @@ from bench.importance import log_likelihood
 from bench.likelihoods import Bernoulli
 from bench.model import VAE
 from bench.pixels import Pixels
-from datasets import FactorDataset
+from datasets import FactorDataset, ImageDataset
 
 SHAPE, LATENTS, COUNT = (1, 6, 5), 4, 60
 EXCLUDED = ("shape",)
@@ -86,6 +86,25 @@ def test_kl_of_another_prior(data, pixels):
     kl = (distributions.kl_divergence(q, normal) + normal.log_prob(z)).sum(1) - prior.log_prob(z)
     assert scores["kl"] == pytest.approx(kl.mean().item(), rel=1e-5)
     assert scores["elbo"] == pytest.approx((log_likelihood - kl).mean().item(), rel=1e-5)
+
+
+def test_images_without_factors(data, pixels, spy):
+    """The same scores but that of the ISA-VAE authors; metrics are given no factors."""
+    split = ImageDataset("bits", SHAPE, {"train": COUNT}, packed=data.packed)
+    model = vae()
+    scores = evaluate(model, split, pixels, 5, {"spy": {}}).scores
+    expected = evaluate(model, data, pixels, 5, {"spy": {}}).scores
+    assert expected.keys() - scores.keys() == {"reconstruction_first_10k"}
+    assert all(scores[name] == expected[name] for name in scores)
+    evaluate(model, split, pixels, 5, {"spy": {}})
+    assert seen_factors(spy) == ((COUNT, 0), (), ())
+    with pytest.raises(ValueError, match="there is no mutual information gap"):
+        evaluate(model, split, pixels, 5, {"mig": {}})
+
+
+def seen_factors(spy):
+    codes = spy["codes"]
+    return tuple(codes.factors.shape), codes.factor_names, codes.factor_sizes
 
 
 def test_encoded_is_the_whole_dataset(data, pixels, monkeypatch):

@@ -69,6 +69,26 @@ def test_golden_config(tmp_path):
     assert fourth.id == ONE.id
 
 
+def test_options_of_the_training_that_are_not_given_leave_the_id(tmp_path):
+    """They came later than runs that are on people's disks."""
+    path = tmp_path / "mine.toml"
+    text = """
+        metrics = []
+        dataset = "binarized_mnist"
+        methods = [{ name = "N", prior = "normal", objective = "beta_vae" }]
+        [training]
+        epochs = 7
+    """
+    path.write_text(text, encoding="utf-8")
+    plain, = job.jobs(config.load(str(path)).model_copy(update={"seeds": 1}))
+    assert plain.config["training"] == {"epochs": 7, "batch_size": 2048, "learning_rate": 0.001}
+    ids = {plain.id}
+    for option in ("warm_up = 2", "look_ahead = 2"):
+        path.write_text(text + option, encoding="utf-8")
+        ids.add(job.jobs(config.load(str(path)))[0].id)
+    assert len(ids) == 3
+
+
 def test_id_is_a_name_for_a_folder():
     assert re.fullmatch("[0-9a-f]{16}", ONE.id)
 

@@ -255,3 +255,32 @@ def test_a_users_own_images(tmp_path, tiny, run):
     done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
     assert "nothing left to do" in done.stdout
     assert all(r.status == "finished" and "mig_factor1" in r.scores for r in records(tmp_path))
+
+
+def test_images_in_splits(tmp_path, tiny, run):
+    """Without factors: trained on one split, stopped by another, scored on the third."""
+    bits = np.random.default_rng(0).integers(0, 2, (60, 6, 6), np.uint8)
+    np.savez(tmp_path / "mine.npz", train=bits[:40], valid=bits[40:52], test=bits[52:])
+    grid = tiny(epochs=30, replace={
+        TINY[TINY.index("[dataset]"):TINY.index("[architecture]")]: 'dataset = "mine.npz"\n',
+        TINY[TINY.index('metrics = ["mig"'):TINY.index("\n\n")]: 'metrics = ["active_latents"]\n',
+        "batch_size = 16": "batch_size = 8\nwarm_up = 2\nlook_ahead = 3\nlearning_rate = 0.02",
+        "[2, 2], learn": "[2, 2], latent_dim = 4, learn", 'prior = "normal"':
+        'prior = { name = "hypersphere", dims = [2, 1], latent_dim = 5 }'})
+    done = run("--grid", grid, "--jobs", 1, check=0)
+    assert done.stdout.count("log_likelihood -") == 4
+    for r in records(tmp_path):
+        assert r.status == "finished"
+        assert {"elbo", "reconstruction", "kl", "log_likelihood", "valid_elbo", "best_epoch",
+                "epochs", "active_latents"} <= set(r.scores)
+        assert not [name for name in r.scores if "mig" in name or "first" in name]
+        assert r.scores["best_epoch"] <= r.scores["epochs"] < 30
+        assert r.config["training"] == {"epochs": 30, "batch_size": 8, "learning_rate": 0.02,
+                                        "warm_up": 2, "look_ahead": 3}
+        assert r.config["prior"]["latent_dim"] == (5 if r.prior == "hypersphere" else 4)
+        folder = tmp_path / "runs" / "tiny" / r.id
+        curve = pd.read_csv(folder / "losses.csv")
+        assert curve["valid_elbo"].max() == pytest.approx(r.scores["valid_elbo"], rel=1e-5)
+        assert len(curve) == 5 * r.scores["epochs"]
+        shown = record.artefacts(folder.parent, r.id)["images"][:, 0]
+        np.testing.assert_array_equal(shown, 255 * bits[52:])  # there are eight to test on

@@ -80,7 +80,7 @@ def test_wrong_names():
 
 
 def test_latent_dim_must_fit_the_grid():
-    with pytest.raises(ValueError, match="has 5 latents, but the grid's latent_dim is 20"):
+    with pytest.raises(ValueError, match="has 5 latents, but 'latent_dim' is 20"):
         priors.build("hypersphere", latent_dim=20, dims=[1, 2])
 
 
