@@ -11,6 +11,9 @@ from torch.nn import functional
 DENSEST = 0.2
 """Share of inputs that are not zero above which the dense product is faster."""
 
+FEWEST = 1_000_000_000
+"""Products of the dense layer below which finding the pixels costs more than it saves."""
+
 PROBED = 64
 """Rows of a batch that its share is estimated from."""
 
@@ -22,12 +25,14 @@ class SparseLinear(nn.Linear):
     """``nn.Linear`` which on a CPU skips the inputs that are zero.
 
     The same function with the same parameters, up to the order of the sums. On a GPU, for many
-    seeds at once, and for inputs of which more than a fifth are not zero, it is the dense product.
+    seeds at once, for inputs of which more than a fifth are not zero, and for small batches or
+    layers, it is the dense product.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, in_features) -> (batch, out_features)."""
-        if x.device.type != "cpu" or x.ndim != 2 or self.bias is None:
+        small = x.numel() * self.out_features < FEWEST
+        if small or x.device.type != "cpu" or x.ndim != 2 or self.bias is None:
             return super().forward(x)
         at = _Nonzero.apply(x.detach())
         return _Product.apply(x, self.weight, self.bias, at) if len(at) else super().forward(x)

@@ -20,6 +20,11 @@ def images(rows, pixels, share, binary=True):
     return (on if binary else on * torch.randn(rows, pixels)).double()
 
 
+@pytest.fixture(autouse=True)
+def every_size(monkeypatch):
+    monkeypatch.setattr(sparse, "FEWEST", 0)
+
+
 @pytest.fixture
 def products(monkeypatch):
     """Counts the sparse products: without it, a dense one would pass every test here."""
@@ -41,6 +46,17 @@ def test_values_and_gradients_are_those_of_the_dense_layer(rows, share, binary, 
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-12, atol=1e-12)
     for got, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(got.grad, expected.grad, rtol=1e-12, atol=1e-12)
+
+
+def test_small_products_are_dense(products, monkeypatch):
+    ours, theirs = pair()
+    x = images(20, 50, 0.1)
+    monkeypatch.setattr(sparse, "FEWEST", 20 * 50 * 170 + 1)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-12, atol=1e-12)
+    assert not products
+    monkeypatch.setattr(sparse, "FEWEST", 20 * 50 * 170)
+    ours(x)
+    assert products == [1]
 
 
 def test_rows_and_columns_without_any_pixel(products):
