@@ -27,6 +27,9 @@ from bench.job import Job
 from bench.plan import Plan
 from bench.record import Record
 from bench.registry import suggest
+from datasets import FactorDataset, Images
+
+log = logging.getLogger("priorbench")
 
 Option = typer.Option
 
@@ -93,7 +96,7 @@ def _wanted(
         raise UserError(f"{error}{own}") from error
     wanted = job.jobs(study, precision, only or None)
     with place(where("dataset")):
-        build.dataset(wanted[0])
+        _warn_if_incomplete(build.dataset(wanted[0]))
     with place(where("architecture")), trial.said():
         build.architecture(wanted[0], study.latent_dim, num_params=2 * study.latent_dim)
     with place(where("training", "look_ahead")):
@@ -108,6 +111,15 @@ def _wanted(
                 with trial.said():
                     build.loss(other)
     return wanted
+
+
+def _warn_if_incomplete(dataset: Images) -> None:
+    """Say so where the factors' combinations are not all there once."""
+    fault = dataset.incomplete() if isinstance(dataset, FactorDataset) else None
+    if fault:
+        log.warning("the factors of dataset %r are no complete grid: %s; the mutual information "
+                    "gaps are divided by log n_f, the entropy of a factor with equal shares",
+                    dataset.name, fault)
 
 
 def _done(

@@ -254,7 +254,19 @@ def test_a_users_own_images(tmp_path, tiny, run):
         assert len(records(tmp_path)) == 2 * number
     done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
     assert "nothing left to do" in done.stdout
+    assert "no complete grid" not in done.stderr
     assert all(r.status == "finished" and "mig_factor1" in r.scores for r in records(tmp_path))
+
+
+def test_factors_that_are_no_complete_grid_are_said_and_used(tmp_path, tiny, run):
+    factors = np.stack(np.unravel_index(np.arange(32), (4, 8)), axis=1)[:-1]
+    np.savez(tmp_path / "mine.npz", images=np.zeros((31, 6, 6), np.uint8), factors=factors)
+    grid = tiny(replace={TINY[TINY.index("[dataset]"):TINY.index("[architecture]")]:
+                         'dataset = "mine.npz"\n'})
+    done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
+    assert ("WARNING: the factors of dataset 'mine' are no complete grid: the combination "
+            "factor0=3, factor1=7 is missing") in done.stderr
+    assert all(r.status == "finished" and "mig" in r.scores for r in records(tmp_path))
 
 
 def test_images_in_splits(tmp_path, tiny, run):
