@@ -1,11 +1,15 @@
-"""The published figures: every number of the papers' tables, and a file's errors."""
+"""The published figures: every number of the papers' tables, a file's errors, ours beside them."""
 
+import math
+import tomllib
 from collections import Counter
 
 import pytest
 
 from bench.errors import UserError
-from bench.report import published
+from bench.gridfile import GRIDS as GRID_FILES
+from bench.record import Record
+from bench.report import figures, likelihoods, published, style, tables
 from bench.report.published import FOLDER, HEADER, load
 
 GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
@@ -152,3 +156,91 @@ def test_a_good_file(tmp_path):
                     encoding="utf-8")
     assert [(r.value, r.table, r.source, r.note) for r in load(path)] == [
         (-98.88, "Table 1", "source", ""), (-98.0, "Table 5", "a, b", "a note")]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_grid_has_every_published_method(grid):
+    if not (GRID_FILES / f"{grid}.toml").exists():
+        pytest.skip("the grid is not there")
+    methods = tomllib.loads((GRID_FILES / f"{grid}.toml").read_text(encoding="utf-8"))["methods"]
+    assert {row.method for row in published.of(grid)} <= {m["name"] for m in methods}
+
+
+def record(method="S40", seed=0, ll=-93.0, beta=1.0, **changes):
+    scores = {"log_likelihood": ll, "elbo": ll - 6, "reconstruction": ll + 20, "kl": 26.0}
+    failed = changes.get("status") == "failed"
+    fields = {
+        "id": f"{method}-{beta}-{seed}", "grid": "mnist_products", "profile": "paper",
+        "prior": "hypersphere", "objective": "beta_vae", "status": "finished",
+        "scores": {} if failed else scores, "config": {}, "device": "cpu",
+        "precision": "float32", "created": "2025-01-01T00:00:00+00:00"}
+    return Record(method=method, beta=beta, seed=seed, **(fields | changes))
+
+
+def study(records):
+    return figures.Study.of(records, tables.settings(records), style.styles(records))
+
+
+def compared(records):
+    return published.comparison(study(records), published.of("mnist_products"))
+
+
+def page(records):
+    return likelihoods.files(study(records))["published.md"].decode()
+
+
+def test_comparison_by_hand():
+    runs = [record("S38×S1", seed=s, ll=ll) for s, ll in enumerate([-95.0, -96.0, -97.0])]
+    table = compared(runs)
+    assert list(table.columns) == ["method", "score", "table", "ours", "se", "n", "published",
+                                   "difference", "difference_in_se", "note"]
+    assert table["score"].tolist() == ["log_likelihood", "elbo", "reconstruction", "kl"]
+    se = 1 / math.sqrt(3)
+    assert table.loc[0, "ours":"difference_in_se"].tolist() == pytest.approx(
+        [-96, se, 3, -95.69, -0.31, -0.31 / se])
+    # equal runs have no spread to measure the difference by
+    kl = table.loc[3, "ours":"difference_in_se"].tolist()
+    assert kl[:-1] == pytest.approx([26, 0, 3, 32.01, -6.01])
+    assert math.isnan(kl[-1])
+
+
+def test_one_seed_has_a_difference_and_no_error():
+    [row] = compared([record("[S10]×4", scores={"elbo": -98.0})]).to_dict("records")
+    assert (row["n"], row["published"]) == (1, -98.26)
+    assert row["difference"] == pytest.approx(0.26)
+    assert math.isnan(row["se"])
+    assert math.isnan(row["difference_in_se"])
+    written = page([record("[S10]×4")])
+    assert "| [S10]×4 | elbo | Table 5 | -99.00 | 1 | -98.26 | -0.74 | | |" in " ".join(
+        written.split())
+
+
+def test_rows_are_as_published_and_methods_without_runs_are_named():
+    runs = [record("[S10]×4"), record("S40"), record("N40"), record("S20×S19", status="failed")]
+    table = compared(runs)
+    assert table["method"].tolist() == ["S40"] * 4 + ["[S10]×4"] * 2
+    assert table["published"].tolist() == [-93.37, -93.38, -96.32, -98.88, -92.62, -98.26]
+    written = page(runs)
+    assert "No finished run at β = 1 of: S20×S19, S38×S1, S10×[S9]×3," in written
+    assert "1. best single S_m, m ≤ 40; the paper does not say which m\n2. best" in written
+    assert "- another version of Davidson" in written
+
+
+def test_only_beta_one_is_compared():
+    runs = [record(beta=4.0, ll=-120.0), record("S20×S19", beta=(1.0, 2.0))]
+    assert compared(runs).empty
+    assert list(compared(runs).columns) == published.COLUMNS
+    assert "No finished run at β = 1 of: S40" in page(runs)
+    assert compared([*runs, record()])["ours"].tolist() == [-93] * 3 + [-99]
+
+
+def test_n_counts_the_runs_that_have_the_score():
+    runs = [record(), record(seed=1, scores={"log_likelihood": -94.0})]
+    table = compared(runs)
+    assert table["n"].tolist() == [2, 2, 2, 1]
+
+
+def test_a_profile_that_is_not_the_papers_is_warned_of():
+    written = page([record(profile="demo")])
+    assert "**These are runs of profile demo, not of paper: the differences say nothing" in written
+    assert "say nothing" not in page([record()])
