@@ -16,6 +16,9 @@ SCORE = "log_likelihood"
 _LABEL = 20          # characters of a method's name on one line
 _LINE = 0.115        # height of a line of a name, inches
 _ROW = 0.165         # height of a row, inches
+_FEW = 5             # with fewer rows none is left off the axis
+_FENCE = 4.0         # interquartile ranges below the lower quartile from where on values are
+_MARGIN = 0.06       # of the axis, beyond the values
 _SEED = {"linestyle": "none", "marker": "o", "markersize": 3.2, "markeredgewidth": 0.4}
 _PUBLISHED = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "none",
               "markeredgecolor": "0.25", "markeredgewidth": 0.8}
@@ -24,23 +27,24 @@ _PUBLISHED = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerface
 def likelihood(study: Study) -> Figure:
     """Log-likelihood, a row per method (and β where there are several), the better to the right.
 
-    Rows are in the order of ``likelihoods.md``. Published values are drawn at β = 1.
+    Rows are in the order of ``likelihoods.md``. Published values are drawn at β = 1. Where some
+    values lie far below the others, the axis leaves them out, so that the others are told apart,
+    and an arrow with the lowest value of the row says so.
     """
     rows = published.of(study.grid)
     values = _values(study, likelihoods.methods(study, rows))
-    theirs = {(row.method, published.BETA): [] for row in rows}
-    for row in rows:
-        if row.score == SCORE:
-            theirs[row.method, published.BETA].append(row.value)
+    theirs = {setting: [row.value for row in rows if row.score == SCORE
+                        and (row.method, published.BETA) == setting] for setting in values}
     figure = layout.new()
     axes = figure.add_subplot()
     for i, (setting, ours) in enumerate(values.items()):
-        _row(axes, i, ours, theirs.get(setting, []), study.styles[setting[0]])
+        _row(axes, i, ours, theirs[setting], study.styles[setting[0]])
     names = _names(values)
     _axes(axes, names)
-    hollow = any(theirs.get(setting) for setting in values)
+    off = _cut(axes, [np.append(ours, theirs[setting]) for setting, ours in values.items()])
+    hollow = any(theirs.values())
     height = 0.55 + sum(_ROW + _LINE * name.count("\n") for name in names)
-    layout.compose(figure, max(1.1, height), study.title, _caption(study, hollow),
+    layout.compose(figure, max(1.1, height), study.title, _caption(study, hollow, off),
                    _entries(hollow))
     return figure
 
@@ -76,6 +80,24 @@ def _axes(axes: Axes, names: list[str]) -> None:
     axes.set_xlabel("log-likelihood (nats per image)")
 
 
+def _cut(axes: Axes, drawn: list[np.ndarray]) -> bool:
+    """Leave values far below the others off the axis, with an arrow in their rows; whether any."""
+    every = np.concatenate([np.empty(0), *drawn])
+    if len(drawn) < _FEW:
+        return False
+    low, high = np.quantile(every, [0.25, 0.75])
+    kept = every[every >= low - _FENCE * (high - low)]
+    if len(kept) == len(every):
+        return False
+    margin = _MARGIN * (np.ptp(kept) or 1.0)
+    axes.set_xlim(kept.min() - margin, kept.max() + margin)
+    for at, values in enumerate(drawn):
+        if values.min() < kept.min():
+            axes.text(0.01, at, f"← {values.min():.2f}".replace("-", "−"), fontsize=6.5,
+                      va="center", transform=axes.get_yaxis_transform(), gid="off")
+    return True
+
+
 def _names(settings: dict[tuple[str, Beta], np.ndarray]) -> list[str]:
     several = len({beta for _, beta in settings}) > 1
     return [_wrapped(plain(f"{method}, β = {text(beta)}" if several else method))
@@ -93,8 +115,10 @@ def _wrapped(name: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _caption(study: Study, hollow: bool) -> str:
+def _caption(study: Study, hollow: bool, off: bool) -> str:
     lines = ["Points: seeds. Bars: mean. Right is better."]
+    if off:
+        lines.append("Arrows: off the axis; the row's lowest value.")
     if hollow:
         lines.append("Hollow: published, see published.md.")
         if study.profile != likelihoods.PAPER:

@@ -72,6 +72,42 @@ def test_seeds_means_and_published_are_drawn():
     assert theirs.get_markerfacecolor() == "none"
 
 
+def test_values_far_below_the_others_are_said_at_the_edge():
+    runs = [record(f"m{i}", grid="mine", ll=-93.0 - 0.1 * i) for i in range(8)]
+    far = [record("m2", 1, -135.678, grid="mine"), record("far", ll=-140.0, grid="mine")]
+    figure = draw([*runs, *far])
+    low, high = figure.axes[0].get_xlim()
+    assert -95 < low < -93.7 < -93 < high < -92.9
+    said = {t.get_position()[1]: t.get_text() for t in figure.axes[0].texts}
+    order = labels(figure)
+    assert said == {order.index("m2"): "← −135.68", order.index("far"): "← −140.00"}
+    assert "Arrows: off the axis" in figure.texts[-1].get_text()
+
+
+def test_published_values_far_below_are_said_too():
+    figure = draw([record(m, ll=-92 - 0.2 * i) for i, m in enumerate(METHODS)])
+    [arrow] = figure.axes[0].texts
+    assert arrow.get_text() == "← −108.42"
+    assert labels(figure)[arrow.get_position()[1]] == "S34×[S1]×3"
+
+
+@pytest.mark.parametrize("ll", [[-93, -94, -95, -96, -140], [-90, -100, -110, -120, -130, -140]])
+def test_nothing_is_off_the_axis_without_need(ll):
+    """With few rows, or values that are spread evenly."""
+    runs = [record(f"m{i}", grid="mine", ll=value) for i, value in enumerate(ll)]
+    figure = draw(runs[-4:] if ll[0] == -93 else runs)
+    assert not figure.axes[0].texts
+    assert figure.axes[0].get_xlim()[0] < -140
+    assert "Arrows" not in figure.texts[-1].get_text()
+
+
+def test_equal_values_and_one_far_below():
+    runs = [record(f"m{i}", grid="mine") for i in range(6)] + [record("far", ll=-99, grid="mine")]
+    figure = draw(runs)
+    assert [t.get_text() for t in figure.axes[0].texts] == ["← −99.00"]
+    assert figure.axes[0].get_xlim() == pytest.approx((-93.06, -92.94))
+
+
 def test_legend_and_caption_say_what_is_there():
     def said(records):
         figure = draw(records)
