@@ -4,7 +4,6 @@ The same records give the same files. ``write`` is called after every round of r
 ``python -m bench.report FOLDER``.
 """
 
-import io
 import logging
 import os
 import uuid
@@ -12,29 +11,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.errors import UserError
 from bench.record import Record, load
 from bench.registry import suggest
-from bench.report import figures, style, tables
+from bench.report import figures, likelihood_figure, likelihoods, style, tables, text
 
 log = logging.getLogger("priorbench")
 
 __all__ = ["write"]
 
-FIGURES: dict[str, Callable[[figures.Study], Figure]] = {
+Draw = Callable[[figures.Study], Figure]
+
+FIGURES: dict[str, Draw] = {
     "mig_vs_reconstruction": figures.mig_vs_reconstruction,
     "mig_distribution": figures.mig_distribution,
 }
+LIKELIHOODS: dict[str, Draw] = {"likelihood": likelihood_figure.likelihood}
 
 
 def write(folder: Path) -> list[Path]:
     """Write ``runs.csv``, ``settings.csv`` and the figures into ``folder``, each whole or not.
 
-    The tables hold every profile; the figures hold one, that of the newest finished run. A
-    figure whose scores no run has is left out, with a warning. Where all runs have failed the
+    These tables hold every profile; all else holds one, that of the newest finished run. A
+    figure whose scores no run has is left out, with a warning. A study that has log-likelihoods
+    and no MIG gets the tables ``likelihoods`` and, where figures are published for its grid,
+    ``published``, and the figure ``likelihood`` instead. Where all runs have failed the first
     tables are written, so that the reasons can be read, and then the error is raised.
 
     Args:
@@ -50,13 +53,14 @@ def write(folder: Path) -> list[Path]:
     records = _records(folder)
     counted = tables.of_newest_settings(records)
     settings = tables.settings(counted)
-    written = [_write(folder / "runs.csv", _csv(tables.runs(records))),
-               _write(folder / "settings.csv", _csv(settings, "%.10g"))]
+    written = [_write(folder / "runs.csv", text.csv(tables.runs(records))),
+               _write(folder / "settings.csv", text.csv(settings, "%.10g"))]
     if all(r.status == "failed" for r in counted):
         raise UserError(f"no finished run under {folder} yet; all {len(counted)} failed, the "
                         f"reasons are in {folder / 'runs.csv'}; one is: {_reason(counted)}")
     study = figures.Study.of(counted, settings, style.styles(records))
-    for name, draw in FIGURES.items():
+    written += [_write(folder / n, content) for n, content in likelihoods.files(study).items()]
+    for name, draw in _figures(study).items():
         written += _figure(folder, name, draw, study)
     return written
 
@@ -82,24 +86,27 @@ def _reason(records: list[Record]) -> str:
     return " ".join(str(records[0].reason).split())
 
 
-def _figure(
-    folder: Path, name: str, draw: Callable[[figures.Study], Figure], study: figures.Study
-) -> list[Path]:
-    missing = [s for s in figures.NEEDS[name] if not study.has(s)]
-    if missing:
-        log.warning("%s is not drawn: no run of profile %s has the score %s",
-                    name, study.profile, " and ".join(missing))
-        return []
+def _figures(study: figures.Study) -> dict[str, Draw]:
+    """The figures whose scores the study has, and a warning for each that is left out."""
+    if likelihoods.applies(study):
+        return LIKELIHOODS
+    if not likelihoods.has_mig(study):
+        log.warning("no figure is drawn: no run of profile %s has the score mig or log_likelihood",
+                    study.profile)
+        return {}
+    missing = {name: [s for s in figures.NEEDS[name] if not study.has(s)] for name in FIGURES}
+    for name, scores in missing.items():
+        if scores:
+            log.warning("%s is not drawn: no run of profile %s has the score %s",
+                        name, study.profile, " and ".join(scores))
+    return {name: draw for name, draw in FIGURES.items() if not missing[name]}
+
+
+def _figure(folder: Path, name: str, draw: Draw, study: figures.Study) -> list[Path]:
     with style.drawing():
         figure = draw(study)
         images = {kind: style.image(figure, kind) for kind in ("png", "pdf")}
     return [_write(folder / f"{name}.{kind}", image) for kind, image in images.items()]
-
-
-def _csv(table: pd.DataFrame, digits: str | None = None) -> bytes:
-    text = io.StringIO()
-    table.to_csv(text, index=False, float_format=digits, lineterminator="\n")
-    return text.getvalue().encode()
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -61,13 +61,25 @@ class Study:
         """Whether any run of the study has ``score``."""
         return any(score in r.scores for r in self.records)
 
+    def values(self, method: str, beta: Beta, score: str) -> np.ndarray:
+        """The finite values of ``score`` in the runs of a setting, in the order of their seeds."""
+        runs = [r for r in self.records if r.method == method and r.beta == beta]
+        values = np.array([r.scores[score] for r in sorted(runs, key=lambda r: r.seed)
+                           if score in r.scores], dtype=float)
+        return values[np.isfinite(values)]
+
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """Grid, profile and number of seeds."""
         n = self.settings.loc[self.settings["n"] > 0, "n"]
         seeds = f"{n.min()}" if n.min() == n.max() else f"{n.min()}–{n.max()}"
         plural = "" if n.max() == 1 else "s"
-        return plain(f"{self.grid}, profile {self.profile}, {seeds} seed{plural}")
+        return f"{self.grid}, profile {self.profile}, {seeds} seed{plural}"
+
+    @property
+    def title(self) -> str:
+        """The heading as Matplotlib shall draw it."""
+        return plain(self.heading)
 
     def caption(self, text: str) -> str:
         """``text``, and on a line of its own how many runs failed if any did."""
@@ -188,11 +200,9 @@ def _columns(titles: list[str], methods: int) -> int:
 
 def _panel(axes: Axes, study: Study, beta: Beta, methods: list[str]) -> None:
     for i, method in enumerate(methods):
-        runs = [r for r in study.records if r.method == method and r.beta == beta]
-        values = [r.scores["mig"] for r in sorted(runs, key=lambda r: r.seed)
-                  if "mig" in r.scores]
-        if values:
-            _seeds(axes, i, np.array(values), study.styles[method])
+        values = study.values(method, beta, "mig")
+        if len(values):
+            _seeds(axes, i, values, study.styles[method])
     axes.set_xlim(-0.7, len(methods) - 0.3)
     axes.set_xticks([])
 
