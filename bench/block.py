@@ -71,7 +71,7 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
     torch.set_num_threads(machine.threads)
     plugins.load_all(machine.plugins)
     if machine.workers > 1:
-        _end_with_parent()
+        end_with_parent()
         # a terminal's Ctrl-C goes to all processes; the parent alone answers it, and ends these
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     machine = replace(machine, device=claim(machine.device, machine.workers, folder))
@@ -141,8 +141,8 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
 
 
 @cache
-def _end_with_parent() -> None:
-    """End this worker within a second of its parent's end: nobody waits for its block."""
+def end_with_parent() -> None:
+    """End this process within a second of its parent's end: nobody waits for what it does."""
     parent = os.getppid()
 
     def watch() -> None:

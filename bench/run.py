@@ -7,7 +7,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import Manager
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from bench import build, config, gridfile, job, plan, plugins, record, schedule, trial
-from bench.block import Machine
+from bench.block import Machine, end_with_parent
 from bench.cli import application
 from bench.display import Display, announce
 from bench.errors import UserError, place
@@ -197,7 +197,9 @@ def _messages(
     if machine.workers == 1:
         yield show
         return
-    with Manager() as manager:
+    manager = SyncManager()
+    manager.start(end_with_parent)
+    with manager:
         messages = manager.Queue()
 
         def pump() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,7 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment
     assert 2 <= len(before) < 12
     time.sleep(2.5)  # the workers notice that nobody waits for them
     assert {r.id for r in records(tmp_path)} == set(before)
+    assert not processes(grid)
     done = run("--grid", grid, "--jobs", 2, check=0)
     assert f"{12 - len(before)} runs to do, {len(before)} already done" in done.stdout
     after = records(tmp_path)
@@ -94,6 +96,19 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment
     assert not list(folder.glob(f"{record.UNFINISHED}*"))
     rows = pd.read_csv(folder / "runs.csv")
     assert sorted(rows["id"]) == sorted(r.id for r in after)
+
+
+def processes(text):
+    """Those with ``text`` in their command line, where /proc tells."""
+    lines = {path.parent.name: read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+    return [pid for pid, line in lines.items() if str(text).encode() in line]
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
