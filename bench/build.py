@@ -34,8 +34,8 @@ def loss(job: Job) -> Loss:
     """One seed's model and objective.
 
     Raises:
-        ValueError: a name or an argument that the plug-ins do not take, or a β that does not fit
-            the prior.
+        ValueError: a name or an argument that the plug-ins do not take, or an objective that does
+            not go with the prior.
     """
     config = job.config
     prior = priors.build(latent_dim=config["latent_dim"], **config["prior"])
@@ -43,7 +43,7 @@ def loss(job: Job) -> Loss:
     likelihood = likelihoods.registry.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
     chosen = objective(job)
-    chosen.check(prior)
+    chosen.adapt(prior)  # last: the model starts alike under every objective
     return Loss(model.VAE(networks, prior, likelihood, autocast), chosen)
 
 
