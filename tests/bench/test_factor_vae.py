@@ -64,6 +64,25 @@ def test_discriminator_of_the_paper():
     assert objective.discriminator.net[0].out_features == 1000
 
 
+def test_registered_with_the_other_objectives():
+    """Whoever imports them has it."""
+    assert objectives.FactorVAE is FactorVAE is objectives.registry.get("factor_vae")
+
+
+def test_the_grid_of_the_paper():
+    """Stühmer et al. 2019, Table 1; the quick profile's runs are some of the paper's."""
+    grid = config.load("dsprites_factorvae")
+    assert (grid.seeds, grid.latent_dim) == (50, 20)
+    assert (grid.training.epochs, grid.training.batch_size) == (20, 2048)
+    assert {m.name: grid.betas(m) for m in grid.methods} == {
+        "FactorVAE": tuple(range(1, 11)), "ISA-FactorVAE": tuple(range(1, 11)),
+        "β-TCVAE": (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6)}
+    paper, quick = ({j.id for j in job.jobs(config.load("dsprites_factorvae", p))}
+                    for p in ("paper", "quick"))
+    assert quick < paper
+    assert len(quick) == 3 * 4 * 5
+
+
 def test_ratio_is_the_first_logit_over_the_second():
     network, z = Discriminator(3, 8), torch.randn(5, 3)
     logits = network.net(z).softmax(-1)
