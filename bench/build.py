@@ -74,8 +74,8 @@ def loss(job: Job) -> Loss:
     """One seed's model and objective.
 
     Raises:
-        ValueError: a name or an argument that the plug-ins do not take, or a β that does not fit
-            the prior.
+        ValueError: a name or an argument that the plug-ins do not take, or an objective that does
+            not go with the prior.
     """
     config, training = job.config, job.config["training"]
     prior = priors.build(**{"latent_dim": config["latent_dim"], **config["prior"]})
@@ -83,7 +83,7 @@ def loss(job: Job) -> Loss:
     likelihood = likelihoods.registry.build(**config["likelihood"])
     autocast = torch.bfloat16 if job.precision == "bf16" else None
     chosen = objective(job)
-    chosen.check(prior)
+    chosen.adapt(prior)  # last: the model starts alike under every objective
     return Loss(model.VAE(networks, prior, likelihood, autocast), chosen,
                 training.get("warm_up", 0) / training["epochs"])
 

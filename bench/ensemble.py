@@ -16,6 +16,9 @@ from bench.pixels import Pixels
 PRIOR = "model.prior."
 """What the names of the prior's parameters begin with."""
 
+OBJECTIVE = "objective."
+"""What the names of the objective's parameters begin with."""
+
 
 class Loss(nn.Module):
     r"""What is differentiated: a model and its objective, of one seed.
@@ -57,7 +60,7 @@ class Ensemble:
     Args:
         build: makes one seed's :class:`Loss`; called under each seed's generator.
         seeds: whole numbers >= 0.
-        learning_rate: of Adam; a prior may have its own.
+        learning_rate: of Adam; a prior or an objective may have its own.
         device: where the block is trained.
     """
 
@@ -188,12 +191,16 @@ class Ensemble:
 
     def _adam(self, learning_rate: float) -> torch.optim.Adam:
         """Adam over the stacked parameters: elementwise, so each seed's own Adam."""
-        rates = self.template.model.prior.learning_rates()
-        of_rate: dict[float, list[Tensor]] = {}
+        prior, objective = self.template.model.prior, self.template.objective
+        own = {PRIOR + name: {} if rate is None else {"lr": rate}
+               for name, rate in prior.learning_rates().items()}
+        own |= {OBJECTIVE + name: options
+                for name, options in objective.optimizer_options().items()}
+        alike: dict[tuple, list[Tensor]] = {}
         for name, parameter in self.parameters.items():
-            own = rates.get(name.removeprefix(PRIOR)) if name.startswith(PRIOR) else None
-            of_rate.setdefault(learning_rate if own is None else own, []).append(parameter)
-        groups = [{"params": own, "lr": rate} for rate, own in of_rate.items()]
+            options = {"lr": learning_rate, **own.get(name, {})}
+            alike.setdefault(tuple(sorted(options.items())), []).append(parameter)
+        groups = [{"params": parameters, **dict(options)} for options, parameters in alike.items()]
         # to be recorded, its count of steps must stay on the device
         return torch.optim.Adam(groups, lr=learning_rate, fused=True,
                                 capturable=self.seeds.device.type == "cuda")

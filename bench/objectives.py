@@ -1,71 +1,19 @@
-"""Training objectives, each a function of one batch of one seed."""
+"""The training objectives."""
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from bench.factor_vae import FactorVAE
 from bench.model import Draw
-from bench.registry import Registry
-from priors import Prior
+from bench.objective import Objective, one_of, register, registry
 from priors.mixture import log_mixture
 
-registry = Registry("objective", "priorbench.objectives")
-register = registry.register
-
-
-class Objective(nn.Module):
-    """A loss to be minimised, in nats per image.
-
-    Args:
-        beta: strength β of the regularisation, >= 0; where ``per_group`` is true, one number or
-            one for each of the prior's groups.
-    Raises:
-        ValueError: ``beta`` is negative or not finite, or a list where one number is needed.
-    """
-
-    per_group: bool = False
-    """Whether ``beta`` may have a number for each of the prior's groups."""
-
-    def __init__(self, beta: float | Sequence[float]) -> None:
-        super().__init__()
-        several = isinstance(beta, Sequence)
-        if several and not self.per_group:
-            raise ValueError(f"'beta' of {type(self).__name__} must be one number, its "
-                             f"regularisation is no sum over groups; got {list(beta)!r}; use "
-                             "one number, or the objective 'beta_vae'")
-        numbers = tuple(beta) if several else (beta,)
-        if not numbers or not all(0 <= number < math.inf for number in numbers):
-            raise ValueError(f"'beta' must be a finite number >= 0"
-                             f"{', or several' if self.per_group else ''}; got {beta!r}")
-        self.beta = tuple(map(float, numbers)) if several else float(beta)
-
-    def check(self, prior: Prior) -> None:
-        """See that ``beta``, where it is a list, has a number for each of the prior's groups.
-
-        Raises:
-            ValueError: it has not.
-        """
-        if isinstance(self.beta, tuple) and len(self.beta) != len(prior.groups):
-            raise ValueError(f"'beta' must have one number for each of the prior's "
-                             f"{len(prior.groups)} groups; got {len(self.beta)}: "
-                             f"{list(self.beta)!r}")
-
-    @abstractmethod
-    def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            draw: posteriors, latents and log-likelihoods of the batch.
-            dataset_size: number of images that the batch was drawn from.
-            progress: share of the training that is done, from 0 to 1: a number, or on a GPU, where
-                the step is recorded, a float64 tensor of no dimension; do not branch on it.
-        Returns:
-            A scalar, in nats per image.
-        """
+__all__ = ["BetaTCVAE", "BetaVAE", "Capacity", "FactorVAE", "Objective", "register", "registry",
+           "stratified_weights"]
 
 
 @register("beta_vae")
@@ -146,7 +94,7 @@ class Capacity(Objective):
         if not 0 <= c_min <= c_max < math.inf:
             raise ValueError("'c_min' and 'c_max' must be finite with 0 <= c_min <= c_max; got "
                              f"{c_min!r} and {c_max!r}")
-        _one_of("over", over, ("image", "batch"))
+        one_of("over", over, ("image", "batch"))
         self.c_min, self.c_max, self.over = float(c_min), float(c_max), over
 
     def forward(self, draw: Draw, dataset_size: int, progress: float | Tensor) -> Tensor:
@@ -185,8 +133,8 @@ class BetaTCVAE(Objective):
         self, beta: float, estimator: str = "stratified", over: str = "groups"
     ) -> None:
         super().__init__(beta)
-        _one_of("estimator", estimator, ("stratified", "weighted"))
-        _one_of("over", over, ("groups", "latents"))
+        one_of("estimator", estimator, ("stratified", "weighted"))
+        one_of("over", over, ("groups", "latents"))
         self.estimator = estimator
         self.over = over
 
@@ -209,11 +157,6 @@ class BetaTCVAE(Objective):
         if self.estimator == "weighted":
             return -math.log(len(z) * dataset_size)
         return _log_stratified(len(z), dataset_size, z.device, z.dtype)
-
-
-def _one_of(name: str, value: str, known: tuple[str, str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name!r} must be {known[0]!r} or {known[1]!r}; got {value!r}")
 
 
 @lru_cache(maxsize=4)

@@ -76,17 +76,21 @@ def job_flops(job: Job) -> float:
 
 
 def image_flops(job: Job) -> tuple[float, float]:
-    """Operations of the networks on one image: forward, and forward with backward."""
-    model = build.loss(job).model
+    """Operations of the networks on one image: forward, and forward with backward.
+
+    Forward is the model's, which is what scoring takes; with backward it is the whole loss, with
+    the networks that an objective may have.
+    """
+    loss, dataset = build.loss(job), build.dataset(job)
+    prior = loss.model.prior
     # two images: batch normalisation refuses one; all pixels on: the products are counted densely
-    pixels = torch.ones(2, math.prod(build.dataset(job).image_shape))
-    noise = torch.zeros(2, model.prior.posterior.noise_dim(model.prior.latent_dim))
-    with FlopCounterMode(display=False) as forward:
-        raw = model.decode(model.encode(pixels).rsample(noise))
-    with FlopCounterMode(display=False) as backward:
-        raw.sum().backward()
-    once = forward.get_total_flops() / len(pixels)
-    return once, once + backward.get_total_flops() / len(pixels)
+    pixels = torch.ones(2, math.prod(dataset.image_shape))
+    noise = torch.zeros(2, prior.posterior.noise_dim(prior.latent_dim))
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        loss.model.decode(loss.model.encode(pixels).rsample(noise))
+    with FlopCounterMode(display=False) as both:
+        loss(pixels, noise, len(dataset), 0.0)[0].backward()
+    return forward.get_total_flops() / len(pixels), both.get_total_flops() / len(pixels)
 
 
 def calibrate(job: Job, machine: Machine, seconds: float) -> float:
