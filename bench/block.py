@@ -114,7 +114,7 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
                                       build.pixels(job, machine.device, "test"), job.seed, chosen,
                                       job.config["importance_samples"],
                                       job.config["importance_images"])
-            evaluation.scores |= trained.scores
+            _add(evaluation.scores, trained.scores)
             reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)
@@ -132,12 +132,21 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
         config=job.config, versions=versions(), commit=commit(),
         device=device_name(machine.device), precision=job.precision,
     )
-    # parameters whose scoring failed are kept: the training behind them is not lost
-    keep = trained.model is not None and (job.keep_model or reason is not None)
-    parameters = trained.model.state_dict() if keep else {}
+    # parameters of a failed run are kept: the training behind them is not lost
+    kept = trained.model if job.keep_model or reason is not None else None
+    kept = kept or trained.best
+    parameters = {} if kept is None else kept.state_dict()
     record.save(folder, result, trained.losses, evaluation.artefacts,
                 {name: value.cpu().numpy() for name, value in parameters.items()})
     return result
+
+
+def _add(scores: dict[str, float], more: dict[str, float]) -> None:
+    """Put the scores of the training to those of the metrics."""
+    for name, value in more.items():
+        if name in scores:
+            raise ValueError(f"a metric gives {name!r}, which is a score of early stopping")
+        scores[name] = value
 
 
 @cache

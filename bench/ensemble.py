@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from bench.graph import Recorder, Replayed
 from bench.model import VAE
 from bench.objectives import Objective
 from bench.pixels import Pixels
+from bench.registry import suggest
 
 PRIOR = "model.prior."
 """What the names of the prior's parameters begin with."""
@@ -20,12 +22,17 @@ OBJECTIVE = "objective."
 """What the names of the objective's parameters begin with."""
 
 
+ADAM = ("lr", "betas", "eps", "weight_decay")
+"""Settings of Adam that an objective may have of its own."""
+
+
 class Loss(nn.Module):
     r"""What is differentiated: a model and its objective, of one seed.
 
     While the model warms up, a weight w that rises linearly from 0 to 1 is on all of the
     objective L but the reconstruction: :math:`w L - (1 - w) E[\log p(x|z)]`. References: Bowman
-    et al. 2016; Sønderby et al. 2016.
+    et al. 2016; Sønderby et al. 2016. The gradient of an objective's own networks has it too, which
+    Adam does not see but for its first steps.
 
     Args:
         model: the autoencoder.
@@ -194,8 +201,7 @@ class Ensemble:
         prior, objective = self.template.model.prior, self.template.objective
         own = {PRIOR + name: {} if rate is None else {"lr": rate}
                for name, rate in prior.learning_rates().items()}
-        own |= {OBJECTIVE + name: options
-                for name, options in objective.optimizer_options().items()}
+        own |= {OBJECTIVE + name: options for name, options in _options_of(objective).items()}
         alike: dict[tuple, list[Tensor]] = {}
         for name, parameter in self.parameters.items():
             options = {"lr": learning_rate, **own.get(name, {})}
@@ -204,6 +210,26 @@ class Ensemble:
         # to be recorded, its count of steps must stay on the device
         return torch.optim.Adam(groups, lr=learning_rate, fused=True,
                                 capturable=self.seeds.device.type == "cuda")
+
+
+def _options_of(objective: Objective) -> dict[str, dict[str, Any]]:
+    """The objective's own settings of Adam, by its parameters' names.
+
+    Raises:
+        ValueError: a name that is none of its parameters, or a setting that Adam has not.
+    """
+    found, names = {}, [name for name, _ in objective.named_parameters()]
+    for name, options in objective.optimizer_options().items():
+        if name not in names:
+            raise ValueError(f"{type(objective).__name__}.optimizer_options() has no parameter "
+                             f"{name!r}; {suggest(name, names)}")
+        for key in options:
+            if key not in ADAM:
+                raise ValueError(f"{type(objective).__name__}.optimizer_options() of {name!r}: "
+                                 f"Adam takes {', '.join(ADAM)}; got {key!r}")
+        found[name] = {key: tuple(value) if isinstance(value, list) else value
+                       for key, value in options.items()}
+    return found
 
 
 def _initialise(build: Callable[[], Loss], seed: int) -> Loss:

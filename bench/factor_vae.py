@@ -55,7 +55,7 @@ class FactorVAE(Objective):
     β of the grid is γ. The KL to the prior holds the total correlation once, so a γ is
     β-TCVAE's β - 1. A :class:`Discriminator` estimates the total correlation, and learns, by an
     Adam of its own, to tell the batch's codes from those with every group of latents taken from
-    another image of the batch (:func:`exchange`). It is float32 at every precision, and not part
+    another image of the batch (:func:`exchange`). It is never bfloat16, and not part
     of the trained model.
 
     Two things differ from Algorithm 2. Kim and Mnih take the exchanged codes from a second batch;
@@ -89,14 +89,14 @@ class FactorVAE(Objective):
     ) -> None:
         super().__init__(beta)
         one_of("over", over, ("groups", "latents"))
-        if not isinstance(hidden, int) or hidden < 1:
+        if type(hidden) is not int or hidden < 1:
             raise ValueError(f"'hidden' must be a positive integer; got {hidden!r}")
-        if not 0 < discriminator_lr < math.inf:
+        if not isinstance(discriminator_lr, int | float) or not 0 < discriminator_lr < math.inf:
             raise ValueError("'discriminator_lr' must be a positive number; got "
                              f"{discriminator_lr!r}")
         betas = discriminator_betas
         if not isinstance(betas, Sequence) or len(betas) != 2 or not all(
-            0 <= decay < 1 for decay in betas
+            isinstance(decay, int | float) and 0 <= decay < 1 for decay in betas
         ):
             raise ValueError("'discriminator_betas' must be two numbers from 0 to below 1; got "
                              f"{betas!r}")

@@ -61,8 +61,8 @@ def make(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
 def job_flops(job: Job) -> float:
     """Floating-point operations of a job's matrix products.
 
-    Those of training to the last epoch, one pass to score it, and the passes of the
-    importance-weighted likelihood.
+    Those of training to the last epoch and of its validation, one pass to score it, and the
+    passes of the importance-weighted likelihood.
     """
     training, lengths = job.config["training"], build.lengths(job)
     images, scored = lengths["train"], lengths["test"]

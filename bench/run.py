@@ -27,7 +27,7 @@ from bench.job import Job
 from bench.plan import Plan
 from bench.record import Record
 from bench.registry import suggest
-from datasets import FactorDataset, Images
+from datasets import FactorDataset, ImageDataset, Images
 
 log = logging.getLogger("priorbench")
 
@@ -96,7 +96,7 @@ def _wanted(
         raise UserError(f"{error}{own}") from error
     wanted = job.jobs(study, precision, only or None)
     with place(where("dataset")):
-        _warn_if_incomplete(build.dataset(wanted[0]))
+        _warn_of(build.dataset(wanted[0]))
     with place(where("architecture")), trial.said():
         build.architecture(wanted[0], study.latent_dim, num_params=2 * study.latent_dim)
     with place(where("training", "look_ahead")):
@@ -113,8 +113,11 @@ def _wanted(
     return wanted
 
 
-def _warn_if_incomplete(dataset: Images) -> None:
-    """Say so where the factors' combinations are not all there once."""
+def _warn_of(dataset: Images) -> None:
+    """Say so where factors' combinations are not all there once, or images to test on lacking."""
+    if isinstance(dataset, ImageDataset) and "test" not in dataset.lengths:
+        log.warning("dataset %r has no split 'test': its models are scored on the images that they "
+                    "are trained on", dataset.name)
     fault = dataset.incomplete() if isinstance(dataset, FactorDataset) else None
     if fault:
         log.warning("the factors of dataset %r are no complete grid: %s; the mutual information "

@@ -30,7 +30,8 @@ class Trained:
         seconds: that the block trained for.
         images_per_second: of the whole block.
         seeds_in_block: seeds that trained at once.
-        scores: ``valid_elbo``, ``best_epoch`` and ``epochs`` of a seed that stopped early.
+        scores: ``valid_elbo``, ``best_epoch`` and ``epochs`` of a seed that could stop early.
+        best: of a failed run, the model of the best epoch that was validated, if there was one.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Trained:
     images_per_second: float = 0.0
     seeds_in_block: int = 1
     scores: dict[str, float] = field(default_factory=dict)
+    best: VAE | None = None
 
 
 def train(
@@ -134,7 +136,11 @@ def _outcome(
     if not finite.all():
         step = end - 1
         reason = f"the loss became {curve[0, step]:g} at step {step} (epoch {step // steps + 1})"
-        return Trained(seed, None, losses, step, reason, *timings)
+        if course is None:
+            return Trained(seed, None, losses, step, reason, *timings)
+        reason += (f"; the parameters of epoch {course.best_epoch}, whose validation ELBO was the "
+                   f"best, {course.elbos[course.best_epoch - 1]:.5g}, are kept")
+        return Trained(seed, None, losses, step, reason, *timings, best=course.model)
     if course is None:
         model = ensemble.member(ensemble.seeds.tolist().index(seed))
         return Trained(seed, model, losses, None, None, *timings)
@@ -146,5 +152,6 @@ def _outcome(
 def _at_ends_of_epochs(values: Sequence[float], steps: int, length: int) -> np.ndarray:
     """One value for each of ``length`` steps: NaN but at the last of an epoch."""
     column = np.full(length, np.nan)
-    column[steps - 1 :: steps] = values[: length // steps]
+    ends = column[steps - 1 :: steps][: len(values)]  # the last epoch's may not have been reached,
+    ends[:] = values[: len(ends)]                     # nor validated
     return column

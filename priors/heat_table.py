@@ -69,7 +69,8 @@ class Grid:
         place = ((x - self.first) / self.step).clamp(0, self.count - 1)
         start = (place.detach().floor() - (ORDER // 2 - 1)).clamp(0, self.count - ORDER)
         offsets = [place - start - k for k in range(ORDER)]
-        return start.long(), [_basis(offsets, k) for k in range(ORDER)]
+        # of a time that is not a number the index is any, and the weights are not numbers
+        return start.nan_to_num().long(), [_basis(offsets, k) for k in range(ORDER)]
 
 
 def _basis(offsets: list[Tensor], k: int) -> Tensor:

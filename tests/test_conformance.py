@@ -81,3 +81,15 @@ def test_float32_agrees_with_float64(prior, size):
     z = size * torch.linspace(-1, 1, DIM)
     single = prior.log_prob(z).double()
     assert torch.allclose(single, prior.double().log_prob(z.double()), rtol=4e-6, atol=4e-6)
+
+
+def test_parameters_that_are_not_numbers_give_none_and_raise_nothing(prior):
+    """A seed that diverges must not end its block."""
+    family = prior.posterior
+    params = torch.full((2, family.num_params(DIM)), torch.nan, requires_grad=True)
+    q = family(params)
+    z = q.rsample(torch.randn(2, family.noise_dim(DIM)))
+    total = (prior.kl(q, z) + prior.log_prob(z) + q.log_prob(z)).sum()
+    total.backward()
+    assert torch.isnan(total)
+    assert torch.isnan(prior.kl(q, z)).all()

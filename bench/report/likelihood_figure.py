@@ -75,7 +75,7 @@ def _axes(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=6.5, linespacing=1.0)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.margins(x=0.06)
+    axes.margins(x=_MARGIN)
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("log-likelihood (nats per image)")
 

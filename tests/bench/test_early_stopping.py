@@ -130,8 +130,13 @@ def test_training_that_learns_by_heart_is_stopped(splits):
     assert len({t.scores["valid_elbo"] for t in trained}) == 3
 
 
-def test_a_seed_that_diverges_fails_and_another_stops(splits):
-    """Whatever it had reached before."""
+@pytest.mark.parametrize("batch", [BATCH, 48])
+@pytest.mark.parametrize(("epoch", "position"), [(1, 0), (2, 1), (3, 2), (4, 0), (4, 2)])
+def test_a_seed_that_diverges_fails_and_another_stops(splits, batch, epoch, position):
+    """At any step of an epoch; the model of its best epoch is kept."""
+    steps = 48 // batch
+    position = min(position, steps - 1)
+
     class Sick(BetaVAE):
         def __init__(self, beta):
             super().__init__(beta)
@@ -139,13 +144,32 @@ def test_a_seed_that_diverges_fails_and_another_stops(splits):
 
         def forward(self, draw, dataset_size, progress):
             loss = super().forward(draw, dataset_size, progress)
-            return loss * torch.exp(200 * self.sick * float(progress >= 0.5))
+            start = (epoch + position / steps) / 8
+            return loss * torch.exp(200 * self.sick * float(progress >= start))
 
     stopping = Script({7: UP, 1: [-9, *[-10] * 8]}, 6)
-    sick, other = train(block([7, 1], objective=Sick), splits[0], 8, BATCH, stopping=stopping)
-    assert (sick.model, sick.failed_step, sick.scores) == (None, 4 * STEPS, {})
-    assert np.isfinite(sick.losses["valid_elbo"]).sum() == 4
+    sick, other = train(block([7, 1], objective=Sick), splits[0], 8, batch, stopping=stopping)
+    assert (sick.model, sick.failed_step, sick.scores) == (None, epoch * steps + position, {})
+    assert sick.best is stopping.courses[7].model
+    assert sick.reason.startswith(f"the loss became inf at step {sick.failed_step} (epoch "
+                                  f"{epoch + 1}); the parameters of epoch {epoch}, whose")
+    column = sick.losses["valid_elbo"]
+    assert len(column) == sick.failed_step + 1
+    np.testing.assert_array_equal(column[np.isfinite(column)], UP[:epoch])
     assert other.scores == {"valid_elbo": -9, "best_epoch": 1, "epochs": 7}
+    assert other.best is None
+
+
+def test_a_seed_that_diverges_at_once_has_nothing_to_keep(splits):
+    class Sick(BetaVAE):
+        def forward(self, draw, dataset_size, progress):
+            return super().forward(draw, dataset_size, progress) * math.inf
+
+    trained, = train(block([7], objective=Sick), splits[0], 8, BATCH,
+                     stopping=Script({7: UP}, 6))
+    assert (trained.model, trained.best) == (None, None)
+    assert trained.reason == "the loss became inf at step 0 (epoch 1)"
+    assert "valid_elbo" not in trained.losses
 
 
 def test_look_ahead_is_an_epoch_at_least(splits):

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -388,6 +389,40 @@ def test_bfloat16_networks_train_as_float32_ones(pixels, objective, size):
     assert {p.dtype for p in blocks[1].parameters.values()} == {torch.float32}
     torch.testing.assert_close(got, expected, rtol=1e-2, atol=0)
     assert not torch.equal(got, expected)
+
+
+class OwnAdam(BetaVAE):
+    """An objective with a parameter and given settings for it."""
+
+    options = {}
+
+    def __init__(self, beta):
+        super().__init__(beta)
+        self.net = nn.Linear(1, 1)
+
+    def optimizer_options(self):
+        return self.options
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"net.weigth": {"lr": 1.0}}, "OwnAdam.optimizer_options() has no parameter 'net.weigth'; did "
+                                  "you mean 'net.weight'?"),
+    ({"net.bias": {"bettas": (0.5, 0.9)}}, "of 'net.bias': Adam takes lr, betas, eps, weight_decay;"
+                                           " got 'bettas'"),
+])
+def test_settings_of_adam_that_are_not_there_are_said(options, message, monkeypatch):
+    monkeypatch.setattr(OwnAdam, "options", options)
+    monkeypatch.setitem(OBJECTIVES, "own", OwnAdam)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ensemble([0], objective="own")
+
+
+def test_settings_of_adam_may_be_lists(monkeypatch):
+    """As a grid's file has them."""
+    monkeypatch.setattr(OwnAdam, "options", {"net.bias": {"betas": [0.1, 0.2]}})
+    monkeypatch.setitem(OBJECTIVES, "own", OwnAdam)
+    groups = ensemble([0], objective="own").optimizer.param_groups
+    assert {group["betas"] for group in groups} == {(0.9, 0.999), (0.1, 0.2)}
 
 
 @pytest.mark.parametrize(("progress", "weight"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)])
