@@ -394,14 +394,14 @@ def test_bfloat16_networks_train_as_float32_ones(pixels, objective, size):
 class OwnAdam(BetaVAE):
     """An objective with a parameter and given settings for it."""
 
-    options = {}
+    options = None
 
     def __init__(self, beta):
         super().__init__(beta)
         self.net = nn.Linear(1, 1)
 
     def optimizer_options(self):
-        return self.options
+        return self.options or {}
 
 
 @pytest.mark.parametrize(("options", "message"), [
