@@ -114,7 +114,7 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
                                       build.pixels(job, machine.device, "test"), job.seed, chosen,
                                       job.config["importance_samples"],
                                       job.config["importance_images"])
-            _add(evaluation.scores, trained.scores)
+            evaluation.add("early stopping", trained.scores)
             reason = _not_finite(evaluation)
         except Exception as error:
             reason = _reason(error)
@@ -139,14 +139,6 @@ def _finish(job: Job, trained: Trained, folder: Path, machine: Machine) -> Recor
     record.save(folder, result, trained.losses, evaluation.artefacts,
                 {name: value.cpu().numpy() for name, value in parameters.items()})
     return result
-
-
-def _add(scores: dict[str, float], more: dict[str, float]) -> None:
-    """Put the scores of the training to those of the metrics."""
-    for name, value in more.items():
-        if name in scores:
-            raise ValueError(f"a metric gives {name!r}, which is a score of early stopping")
-        scores[name] = value
 
 
 @cache

@@ -29,6 +29,20 @@ class Evaluation:
     learned: dict[str, list[float]] = field(default_factory=dict)
     artefacts: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def add(self, source: str, columns: Mapping[str, float | Tensor]) -> None:
+        """Take in what a metric gives: numbers are scores, arrays are kept for plots.
+
+        Raises:
+            ValueError: a column that is there already; ``source`` is named.
+        """
+        for column, value in columns.items():
+            if column in self.scores or column in self.artefacts:
+                raise ValueError(f"{source} gives {column!r}, which is there already")
+            if isinstance(value, Tensor) and value.ndim:
+                self.artefacts[column] = value.cpu().numpy()
+            else:
+                self.scores[column] = float(value)
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -82,13 +96,7 @@ def evaluate(
     codes = codes_of(dataset, rows, encoded.posterior, encoded.z, model.prior, encoded.log_prior,
                      seed)
     for name, arguments in chosen.items():
-        for column, value in metrics.get(name)(codes, **arguments).items():
-            if column in result.scores or column in result.artefacts:
-                raise ValueError(f"metric {name!r} gives {column!r}, which is there already")
-            if isinstance(value, Tensor) and value.ndim:
-                result.artefacts[column] = value.cpu().numpy()
-            else:
-                result.scores[column] = float(value)
+        result.add(f"metric {name!r}", metrics.get(name)(codes, **arguments))
     learned = model.prior.learned().items()
     result.learned = {name: value.flatten().tolist() for name, value in learned}
     result.artefacts |= _pictures(model, pixels, encoded)

@@ -273,3 +273,10 @@ def test_evaluations_do_not_share_their_fields():
     first, second = module.Evaluation(), module.Evaluation()
     for field in dataclasses.fields(module.Evaluation):
         assert getattr(first, field.name) is not getattr(second, field.name)
+
+
+def test_a_score_of_the_training_does_not_replace_a_metrics():
+    result = module.Evaluation({"epochs": 3.0})
+    with pytest.raises(ValueError, match="early stopping gives 'epochs', which is there already"):
+        result.add("early stopping", {"best_epoch": 1.0, "epochs": 2.0})
+    assert result.scores["epochs"] == 3.0
