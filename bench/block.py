@@ -76,6 +76,7 @@ def run_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> list[
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     machine = replace(machine, device=claim(machine.device, machine.workers, folder))
     started, training = time.perf_counter(), block.jobs[0].config["training"]
+    commit()  # that of the code that runs: another may be checked out before the end
     pixels = build.pixels(block.jobs[0], machine.device)
 
     def report(epoch: int, rate: float) -> None:
