@@ -8,9 +8,9 @@ import pytest
 
 from bench.errors import UserError
 from bench.gridfile import GRIDS as GRID_FILES
-from bench.record import Record
-from bench.report import figures, likelihoods, published, style, tables
+from bench.report import likelihoods, published
 from bench.report.published import FOLDER, HEADER, load
+from tests.bench.likelihood_records import record, study
 
 GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
 
@@ -162,21 +162,6 @@ def test_a_good_file(tmp_path):
 def test_the_grid_has_every_published_method(grid):
     methods = tomllib.loads((GRID_FILES / f"{grid}.toml").read_text(encoding="utf-8"))["methods"]
     assert {row.method for row in published.of(grid)} <= {m["name"] for m in methods}
-
-
-def record(method="S40", seed=0, ll=-93.0, beta=1.0, **changes):
-    scores = {"log_likelihood": ll, "elbo": ll - 6, "reconstruction": ll + 20, "kl": 26.0}
-    failed = changes.get("status") == "failed"
-    fields = {
-        "id": f"{method}-{beta}-{seed}", "grid": "mnist_products", "profile": "paper",
-        "prior": "hypersphere", "objective": "beta_vae", "status": "finished",
-        "scores": {} if failed else scores, "config": {}, "device": "cpu",
-        "precision": "float32", "created": "2025-01-01T00:00:00+00:00"}
-    return Record(method=method, beta=beta, seed=seed, **(fields | changes))
-
-
-def study(records):
-    return figures.Study.of(records, tables.settings(records), style.styles(records))
 
 
 def compared(records):

@@ -6,25 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bench.record import Record
-from bench.report import figures, layout, likelihood_figure, published, style, tables
+from bench.report import layout, likelihood_figure, published, style
+from tests.bench.likelihood_records import record, study
 
 METHODS = [*dict.fromkeys(r.method for r in published.of("mnist_products"))]
-
-
-def record(method="S40", seed=0, ll=-93.0, beta=1.0, **changes):
-    scores = {"log_likelihood": ll, "elbo": ll - 6, "reconstruction": ll + 20, "kl": 26.0}
-    failed = changes.get("status") == "failed"
-    fields = {
-        "id": f"{method}-{beta}-{seed}", "grid": "mnist_products", "profile": "paper",
-        "prior": "hypersphere", "objective": "beta_vae", "status": "finished",
-        "scores": {} if failed else scores, "config": {}, "device": "cpu",
-        "precision": "float32", "created": "2025-01-01T00:00:00+00:00"}
-    return Record(method=method, beta=beta, seed=seed, **(fields | changes))
-
-
-def study(records):
-    return figures.Study.of(records, tables.settings(records), style.styles(records))
 
 
 def draw(records):

@@ -2,48 +2,20 @@
 
 import logging
 import math
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bench.beta import text
 from bench.errors import UserError
-from bench.record import RECORD, Record
-from bench.report import figures, likelihoods, published, style, tables, write
+from bench.report import likelihoods, published, write
+from tests.bench.likelihood_records import CONFIG, record, store, study
 
 BASE = ["runs.csv", "settings.csv"]
 OWN = ["likelihoods.csv", "likelihoods.md"]
 THEIRS = ["published.csv", "published.md"]
 FIGURE = ["likelihood.png", "likelihood.pdf"]
 METHODS = [*dict.fromkeys(r.method for r in published.of("mnist_products"))]
-CONFIG = {"dataset": {"name": "binarized_mnist"}, "importance_samples": 500,
-          "importance_images": 10_000}
 
-
-def record(method="S40", seed=0, ll=-93.0, beta=1.0, **changes):
-    """A finished run; ``status="failed"`` makes it one without scores."""
-    scores = {"log_likelihood": ll, "log_likelihood_se": 0.3, "elbo": ll - 6,
-              "reconstruction": ll + 20, "kl": 26.0, "best_epoch": 200.0}
-    failed = changes.get("status") == "failed"
-    fields = {
-        "id": f"{method}-{text(beta).replace('/', '_')}-{seed}", "grid": "mnist_products",
-        "profile": "paper", "prior": "hypersphere", "objective": "beta_vae",
-        "status": "finished", "scores": {} if failed else scores, "config": CONFIG,
-        "device": "cpu", "precision": "float32", "created": "2025-01-01T00:00:00+00:00",
-        "reason": "the loss is not finite" if failed else None}
-    return Record(method=method, beta=beta, seed=seed, **(fields | changes))
-
-
-def store(folder: Path, records: list[Record]) -> Path:
-    for r in records:
-        (folder / r.id).mkdir(parents=True)
-        (folder / r.id / RECORD).write_text(r.model_dump_json(), encoding="utf-8")
-    return folder
-
-
-def study(records):
-    return figures.Study.of(records, tables.settings(records), style.styles(records))
 
 
 def files(records):
