@@ -51,10 +51,7 @@ def pixels(job: Job, device: str, split: str = "train") -> Pixels:
 
 def lengths(job: Job) -> dict[str, int]:
     """Number of images of each split of :func:`pixels`."""
-    found = dataset(job)
-    if not isinstance(found, ImageDataset):
-        return {"train": len(found), "test": len(found)}
-    return {"test": found.lengths["train"], **found.lengths}
+    return {name: len(images) for name, images in _splits(dataset(job)).items()}
 
 
 def early_stopping(job: Job, device: str) -> EarlyStopping | None:
@@ -133,10 +130,15 @@ def _dataset(config: str) -> Images:
 
 @lru_cache(maxsize=1)
 def _pixels(config: str, device: str) -> dict[str, Pixels]:
-    """The images of every split."""
-    found = _dataset(config)
-    if not isinstance(found, ImageDataset):
-        everything = Pixels(found, torch.device(device))
-        return {"train": everything, "test": everything}
-    splits = {name: Pixels(found.split(name), torch.device(device)) for name in found.lengths}
+    """The images of every split; what stands for two of them is there once."""
+    splits = _splits(_dataset(config))
+    once = {images: Pixels(images, torch.device(device)) for images in set(splits.values())}
+    return {name: once[images] for name, images in splits.items()}
+
+
+def _splits(dataset: Images) -> dict[str, Images]:
+    """What is trained on, validated with where there is such, and scored on."""
+    if not isinstance(dataset, ImageDataset):
+        return {"train": dataset, "test": dataset}
+    splits = {name: dataset.split(name) for name in dataset.lengths}
     return {"test": splits["train"], **splits}
