@@ -18,16 +18,21 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
-from bench import build, config, gridfile, job, plan, plugins, record, schedule, trial
-from bench.block import Machine, end_with_parent
-from bench.cli import application
-from bench.display import Display, announce
-from bench.errors import UserError, place
-from bench.job import Job
-from bench.plan import Plan
-from bench.record import Record
-from bench.registry import suggest
-from datasets import FactorDataset, ImageDataset, Images
+from priorbench.bench.execution import experiment, plan, dry_run
+from priorbench.bench.study import grid_file, plugins
+from priorbench.bench.study.grid import Grid, load_grid
+from priorbench.bench.study.job import check_plugins, list_jobs
+from priorbench.bench.results import store
+from priorbench.bench.execution.backends import local
+from priorbench.bench.execution.worker import Machine, exit_with_parent
+from priorbench.command_line import make_app
+from priorbench.bench.execution.progress import Display, announce_plan
+from priorbench.errors import UserError, prefix_errors
+from priorbench.bench.study.job import Job
+from priorbench.bench.execution.plan import Plan
+from priorbench.bench.results.store import Record
+from priorbench.registry import suggest_names
+from priorbench.datasets import FactorDataset, ImageDataset, Images
 
 log = logging.getLogger("priorbench")
 
@@ -35,155 +40,198 @@ Option = typer.Option
 
 
 def main(
-    grid: Annotated[str, Option(help="A grid of the project, or the path of a .toml file.")],
+    grid: Annotated[
+        str, Option(help="A grid of the project, or the path of a .toml file.")
+    ],
     profile: Annotated[str | None, Option(help="One of the grid's profiles.")] = None,
     seeds: Annotated[int | None, Option(min=1, help="Seeds of every setting.")] = None,
-    only: Annotated[list[str] | None, Option(help="This method only; may be repeated.")] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")] = "auto",
+    only: Annotated[
+        list[str] | None, Option(help="This method only; may be repeated.")
+    ] = None,
+    device: Annotated[
+        str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")
+    ] = "auto",
     precision: Annotated[str, Option(help="fp32, tf32 or bf16.")] = "fp32",
-    jobs: Annotated[int | None, Option(min=1, help="Processes; a core each by default.")] = None,
+    jobs: Annotated[
+        int | None, Option(min=1, help="Processes; a core each by default.")
+    ] = None,
     out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),
-    plugin: Annotated[list[str] | None, Option(help="Python file with plug-ins.")] = None,
-    retry_failed: Annotated[bool, Option("--retry-failed", help="Do failed runs again.")] = False,
-    dry_run: Annotated[bool, Option("--dry-run", help="Show the plan and stop.")] = False,
-    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
+    plugin: Annotated[
+        list[str] | None, Option(help="Python file with plug-ins.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Do failed runs again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Show the plan and stop.")
+    ] = False,
+    debug: Annotated[
+        bool, Option("--debug", help="Show the traceback of an error.")
+    ] = False,
 ) -> None:
     """Run a grid of methods, β and seeds; what is done already is not done again."""
     plugin_files = plugin or []
-    plugins.load_all(plugin_files)
-    study = config.load(grid, profile)
+    plugins.load_plugins(plugin_files)
+    study = load_grid(grid, profile)
     if seeds is not None:
         study = study.model_copy(update={"seeds": seeds})
-    wanted = _wanted(study, grid, only, precision, plugin_files)
-    with place("--device"):
+    wanted = _list_wanted(study, grid, only, precision, plugin_files)
+    with prefix_errors("--device"):
         where = plan.pick_device(device)
     folder = out / study.name
     console = Console()
-    with _only_run_in(folder, dry_run):
-        done = _done(folder, wanted, retry_failed, dry_run)
+    with _lock_folder(folder, dry_run):
+        done = _find_done(folder, wanted, retry_failed, dry_run)
         todo = [j for j in wanted if j.id not in done]
         failed = sum(r.status == "failed" for r in done.values())
-        with _enough_memory():
-            machine = plan.machine(todo, where, jobs, plugin_files)
-            planned = plan.make(todo, len(done), failed, machine)
-        others = [name for name in gridfile.profiles(grid) if name != study.profile]
-        announce(console, study, planned, precision, others)
+        with _explain_memory_errors():
+            machine = plan.plan_machine(todo, where, jobs, plugin_files)
+            planned = plan.make_plan(todo, len(done), failed, machine)
+        others = [
+            name for name in grid_file.list_profiles(grid) if name != study.profile
+        ]
+        announce_plan(console, study, planned, precision, others)
         if dry_run:
             return
-        _run(planned, folder, console)
+        _run_plan(planned, folder, console)
 
 
-def _wanted(
-    study: config.Grid, grid: str, only: Sequence[str] | None, precision: str,
+def _list_wanted(
+    study: Grid,
+    grid: str,
+    only: Sequence[str] | None,
+    precision: str,
     plugin_files: Sequence[str],
 ) -> list[Job]:
     """The jobs of the study, every setting tried out before any is run."""
-    if precision not in build.PRECISIONS:
-        raise UserError(f"'--precision' must be one of {', '.join(build.PRECISIONS)}; "
-                        f"got {precision!r}")
+    if precision not in experiment.PRECISIONS:
+        raise UserError(
+            f"'--precision' must be one of {', '.join(experiment.PRECISIONS)}; "
+            f"got {precision!r}"
+        )
     known = [method.name for method in study.methods]
     for name in only or []:
         if name not in known:
-            raise UserError(f"unknown method {name!r}; {suggest(name, known)}")
+            raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
 
     def where(*keys: str | int) -> str:
-        return gridfile.where(grid, study.profile, keys)
+        return grid_file.locate_key(grid, study.profile, keys)
 
     try:
-        job.check(study, where)
+        check_plugins(study, where)
     except UserError as error:
         own = "" if plugin_files else " (one of your own is named by --plugin FILE)"
         raise UserError(f"{error}{own}") from error
-    wanted = job.jobs(study, precision, only or None)
-    with place(where("dataset")):
-        _warn_of(build.dataset(wanted[0]))
-    with place(where("architecture")), trial.said():
-        build.architecture(wanted[0], study.latent_dim, num_params=2 * study.latent_dim)
-    with place(where("training", "look_ahead")):
-        build.early_stopping(wanted[0], "cpu")
+    wanted = list_jobs(study, precision, only or None)
+    with prefix_errors(where("dataset")):
+        _warn_about(experiment.load_dataset(wanted[0]))
+    with prefix_errors(where("architecture")), dry_run.explain_plugin_errors():
+        experiment.make_architecture(
+            wanted[0], study.latent_dim, num_params=2 * study.latent_dim
+        )
+    with prefix_errors(where("training", "look_ahead")):
+        experiment.make_early_stopping(wanted[0], "cpu")
     for number, name in enumerate(known):
         settings = {j.beta: j for j in wanted if j.method == name}
-        with place(f"{where('methods', number)}, method {name!r}"):
-            tried = {isinstance(beta, tuple): j for beta, j in reversed(settings.items())}
+        with prefix_errors(f"{where('methods', number)}, method {name!r}"):
+            tried = {
+                isinstance(beta, tuple): j for beta, j in reversed(settings.items())
+            }
             for first in reversed(tried.values()):
-                trial.trial(first)
+                dry_run.try_method(first)
             for other in settings.values():
-                with trial.said():
-                    build.loss(other)
+                with dry_run.explain_plugin_errors():
+                    experiment.make_loss(other)
     return wanted
 
 
-def _warn_of(dataset: Images) -> None:
+def _warn_about(dataset: Images) -> None:
     """Say so where factors' combinations are not all there once, or images to test on lacking."""
     if isinstance(dataset, ImageDataset) and "test" not in dataset.lengths:
-        log.warning("dataset %r has no split 'test': its models are scored on the images that they "
-                    "are trained on", dataset.name)
+        log.warning(
+            "dataset %r has no split 'test': its models are scored on the images that they "
+            "are trained on",
+            dataset.name,
+        )
     fault = dataset.incomplete() if isinstance(dataset, FactorDataset) else None
     if fault:
-        log.warning("the factors of dataset %r are no complete grid: %s; the mutual information "
-                    "gaps are divided by log n_f, the entropy of a factor with equal shares",
-                    dataset.name, fault)
+        log.warning(
+            "the factors of dataset %r are no complete grid: %s; the mutual information "
+            "gaps are divided by log n_f, the entropy of a factor with equal shares",
+            dataset.name,
+            fault,
+        )
 
 
-def _done(
+def _find_done(
     folder: Path, wanted: Sequence[Job], retry_failed: bool, dry_run: bool
 ) -> dict[str, Record]:
     """The wanted jobs that have a record, a renamed method's under its new name."""
     if not dry_run:
-        record.clean(folder)
-    found = {r.id: r for r in record.load(folder)}
+        store.remove_unfinished(folder)
+    found = {r.id: r for r in store.load_records(folder)}
     done = {}
     for j in wanted:
         old = found.get(j.id)
         if old is None or (retry_failed and old.status == "failed"):
             continue
         if old.method != j.method and not dry_run:
-            with place(f"cannot write to {folder}"):
-                old = record.relabel(folder, old, method=j.method)
+            with prefix_errors(f"cannot write to {folder}"):
+                old = store.relabel_run(folder, old, method=j.method)
         done[j.id] = old
     return done
 
 
-def _run(planned: Plan, folder: Path, console: Console) -> None:
+def _run_plan(planned: Plan, folder: Path, console: Console) -> None:
     """Run the plan and write the report after every round."""
-    from bench import report  # matplotlib, needed only now
+    from priorbench.bench import report  # matplotlib, needed only now
 
     try:
-        with _enough_memory():
-            _train(planned, folder, console, report.write)
+        with _explain_memory_errors():
+            _train_blocks(planned, folder, console, report.write_report)
     except KeyboardInterrupt:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         command = shlex.join(["python", "-m", "bench.run", *sys.argv[1:]])
-        console.print(f"\nstopped; finished runs are kept. Go on with\n    {command}",
-                      highlight=False, soft_wrap=True)
+        console.print(
+            f"\nstopped; finished runs are kept. Go on with\n    {command}",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(130) from None
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; finished runs are "
-                        "kept: make room or permission and give the same command again") from error
-    for path in report.write(folder):
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror or error}; finished runs are "
+            "kept: make room or permission and give the same command again"
+        ) from error
+    for path in report.write_report(folder):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def _enough_memory() -> Iterator[None]:
+def _explain_memory_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError, TerminatedWorkerError) as error:
-        raise UserError(f"a process ran out of memory ({type(error).__name__}); finished runs are "
-                        "kept: go on with fewer processes (--jobs) or a smaller batch") from error
+        raise UserError(
+            f"a process ran out of memory ({type(error).__name__}); finished runs are "
+            "kept: go on with fewer processes (--jobs) or a smaller batch"
+        ) from error
 
 
-def _train(
+def _train_blocks(
     planned: Plan, folder: Path, console: Console, report: Callable[[Path], object]
 ) -> None:
-    rounds = schedule.rounds(planned.todo, planned.machine.block_size)
+    rounds = local.plan_rounds(planned.todo, planned.machine.block_size)
     blocks = [block for column in rounds for block in column]
     labels = {block.jobs[0].id: block.label for block in blocks}
-    ends = list(itertools.accumulate(sum(len(b.jobs) for b in column) for column in rounds))
-    with Display(len(planned.todo), console) as display, _messages(
-        planned.machine, display.tell
-    ) as tell:
-        for records in schedule.run(blocks, folder, planned.machine, tell):
+    ends = list(
+        itertools.accumulate(sum(len(b.jobs) for b in column) for column in rounds)
+    )
+    with (
+        Display(len(planned.todo), console) as display,
+        _open_messages(planned.machine, display.tell) as tell,
+    ):
+        for records in local.run_blocks(blocks, folder, planned.machine, tell):
             display.finished(labels[records[0].id], records)
             if ends[0] <= display.done < len(planned.todo):
                 # where all have failed so far there is nothing to draw yet
@@ -193,7 +241,7 @@ def _train(
 
 
 @contextlib.contextmanager
-def _messages(
+def _open_messages(
     machine: Machine, show: Callable[[tuple], None]
 ) -> Iterator[Callable[[tuple], None]]:
     """A way for the workers to tell of their progress."""
@@ -201,7 +249,7 @@ def _messages(
         yield show
         return
     manager = SyncManager()
-    manager.start(end_with_parent)
+    manager.start(exit_with_parent)
     with manager:
         messages = manager.Queue()
 
@@ -219,7 +267,7 @@ def _messages(
 
 
 @contextlib.contextmanager
-def _only_run_in(folder: Path, dry_run: bool) -> Iterator[None]:
+def _lock_folder(folder: Path, dry_run: bool) -> Iterator[None]:
     """Hold the grid's folder: a second command on it is told so."""
     if dry_run:
         yield
@@ -229,18 +277,22 @@ def _only_run_in(folder: Path, dry_run: bool) -> Iterator[None]:
         lock = FileLock(folder / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"another command is running on {folder}; wait for it, or choose another "
-                        "folder with --out") from None
+        raise UserError(
+            f"another command is running on {folder}; wait for it, or choose another "
+            "folder with --out"
+        ) from None
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another "
-                        "folder with --out") from error
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another "
+            "folder with --out"
+        ) from error
     try:
         yield
     finally:
         lock.release()
 
 
-app = application(main)
+app = make_app(main)
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

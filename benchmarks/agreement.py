@@ -7,9 +7,9 @@ import logging
 
 import torch
 
-from bench import block, build
-from bench.block import Block
-from benchmarks.training import METHODS, Case, jobs
+from priorbench.bench.execution import worker, experiment
+from priorbench.bench.execution.worker import Block
+from priorbench.bench.speed.training import METHODS, Case, make_jobs
 
 STEPS = 8
 """More than are taken before the step is recorded."""
@@ -18,14 +18,16 @@ TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
 """Largest relative difference of a loss."""
 
 
-def losses(case: Case, device: str) -> torch.Tensor:
+def compute_losses(case: Case, device: str) -> torch.Tensor:
     """Losses of the first steps, (steps, seeds), in nats per image."""
-    own = jobs(case)
-    pixels = build.pixels(own[0], device)
-    ensemble = block.ensemble(Block(own), device)
+    own = make_jobs(case)
+    pixels = experiment.load_pixels(own[0], device)
+    ensemble = worker.make_ensemble(Block(own), device)
     batch = min(256, len(pixels))
-    with build.precision(case.precision):
-        return torch.stack([ensemble.step(pixels, batch, 0, i, 1)[0] for i in range(STEPS)]).cpu()
+    with experiment.set_precision(case.precision):
+        return torch.stack(
+            [ensemble.step(pixels, batch, 0, i, 1)[0] for i in range(STEPS)]
+        ).cpu()
 
 
 def main(device: str = "cuda") -> None:
@@ -33,13 +35,15 @@ def main(device: str = "cuda") -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     failed = False
     for objective in METHODS:
-        expected = losses(Case(objective, "cpu", 2), "cpu")
+        expected = compute_losses(Case(objective, "cpu", 2), "cpu")
         for precision, tolerance in TOLERANCE.items():
-            got = losses(Case(objective, device, 2, precision), device)
+            got = compute_losses(Case(objective, device, 2, precision), device)
             difference = ((got - expected) / expected).abs().max().item()
             failed |= not difference < tolerance
-            print(f"{objective} {precision}: largest relative difference {difference:.1e} "
-                  f"(at most {tolerance:.0e})")
+            print(
+                f"{objective} {precision}: largest relative difference {difference:.1e} "
+                f"(at most {tolerance:.0e})"
+            )
     raise SystemExit(int(failed))
 
 

@@ -52,7 +52,13 @@ class About:
     @property
     def shape(self) -> str:
         """Number and shape of the images in words."""
-        kind = "binary" if self.binary else "grey" if self.image_shape[0] == 1 else "colour"
+        kind = (
+            "binary"
+            if self.binary
+            else "grey"
+            if self.image_shape[0] == 1
+            else "colour"
+        )
         return f"{self.images:,} × {'×'.join(map(str, self.image_shape))}, {kind}"
 
     @property

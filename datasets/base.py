@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.registry import Registry, suggest
-from datasets.images import ImageDataset, Images, Indices, positive
+from priorbench.registry import Registry, suggest_names
+from priorbench.datasets.images import ImageDataset, Images, Indices, check_positive
 
 registry = Registry("dataset", "priorbench.datasets")
 register = registry.register
@@ -50,13 +50,19 @@ class FactorDataset(Images):
     """
 
     def __init__(
-        self, name: str, factor_names: Iterable[str], factor_sizes: Iterable[int],
-        image_shape: Iterable[int], *, packed: np.ndarray | None = None,
-        pixels: np.ndarray | None = None, factor_table: np.ndarray | None = None,
+        self,
+        name: str,
+        factor_names: Iterable[str],
+        factor_sizes: Iterable[int],
+        image_shape: Iterable[int],
+        *,
+        packed: np.ndarray | None = None,
+        pixels: np.ndarray | None = None,
+        factor_table: np.ndarray | None = None,
         excluded_factors: Iterable[str] = (),
     ) -> None:
         self.factor_names = tuple(factor_names)
-        self.factor_sizes = positive("factor_sizes", factor_sizes)
+        self.factor_sizes = check_positive("factor_sizes", factor_sizes)
         self.factor_table = factor_table
         self.excluded_factors = tuple(excluded_factors)
         super().__init__(name, image_shape, packed=packed, pixels=pixels)
@@ -64,7 +70,11 @@ class FactorDataset(Images):
 
     def __len__(self) -> int:
         """Number of images, N."""
-        return prod(self.factor_sizes) if self.factor_table is None else len(self.factor_table)
+        return (
+            prod(self.factor_sizes)
+            if self.factor_table is None
+            else len(self.factor_table)
+        )
 
     def __repr__(self) -> str:
         """Name, length and factors."""
@@ -85,7 +95,9 @@ class FactorDataset(Images):
         """Factors of valid ``rows``, int64 (n,): their digits, the last factor fastest."""
         if self.factor_table is not None:
             return torch.from_numpy(self.factor_table[rows].astype(np.int64))
-        return torch.from_numpy(np.stack(np.unravel_index(rows, self.factor_sizes), axis=1))
+        return torch.from_numpy(
+            np.stack(np.unravel_index(rows, self.factor_sizes), axis=1)
+        )
 
     def incomplete(self) -> str | None:
         """Why the factors are no complete grid, in words; None where they are one.
@@ -98,22 +110,35 @@ class FactorDataset(Images):
         """
         rows = np.ravel_multi_index(self.factors().numpy().T, self.factor_sizes)
         counts = np.bincount(rows, minlength=prod(self.factor_sizes))
-        for fault, wrong in (("is missing", counts == 0), ("occurs more than once", counts > 1)):
+        for fault, wrong in (
+            ("is missing", counts == 0),
+            ("occurs more than once", counts > 1),
+        ):
             if wrong.any():
                 levels = np.unravel_index(int(wrong.argmax()), self.factor_sizes)
                 named = zip(self.factor_names, levels, strict=True)
-                return f"the combination {', '.join(f'{n}={v}' for n, v in named)} {fault}"
+                return (
+                    f"the combination {', '.join(f'{n}={v}' for n, v in named)} {fault}"
+                )
         return None
 
     def _check(self) -> None:
         names = self.factor_names
-        if not names or len(set(names)) < len(names) or len(names) != len(self.factor_sizes):
-            raise ValueError(f"'factor_names' must be different names, one for each of "
-                             f"{len(self.factor_sizes)} 'factor_sizes'; got {names}")
+        if (
+            not names
+            or len(set(names)) < len(names)
+            or len(names) != len(self.factor_sizes)
+        ):
+            raise ValueError(
+                f"'factor_names' must be different names, one for each of "
+                f"{len(self.factor_sizes)} 'factor_sizes'; got {names}"
+            )
         for name in self.excluded_factors:
             if name not in names:
-                raise ValueError(f"'excluded_factors' has no factor {name!r}; "
-                                 f"{suggest(name, list(names))}")
+                raise ValueError(
+                    f"'excluded_factors' has no factor {name!r}; "
+                    f"{suggest_names(name, list(names))}"
+                )
         if self.factor_table is not None:
             _check_table(self.factor_table, names, self.factor_sizes)
         self._check_stored(len(self))
@@ -124,11 +149,11 @@ def is_file(name: str) -> bool:
     return str(name).endswith(".npz")
 
 
-def load(name: str, **options: Any) -> FactorDataset | ImageDataset:
+def load_dataset(name: str, **options: Any) -> FactorDataset | ImageDataset:
     """The registered dataset ``name``, with the options its author gives it.
 
     A name that ends in ``.npz`` is the path of a file of your own; see
-    :func:`datasets.from_file`.
+    :func:`priorbench.datasets.from_file`.
 
     Raises:
         ValueError: unknown name or option (near matches are suggested), or an option's value
@@ -136,21 +161,30 @@ def load(name: str, **options: Any) -> FactorDataset | ImageDataset:
         OSError: its files cannot be read or written, or downloaded.
     """
     if is_file(name):
-        from datasets.arrays import from_file
+        from priorbench.datasets.arrays import from_file
+
         return from_file(name, **options)
     dataset = registry.build(name, **options)
     if not isinstance(dataset, FactorDataset | ImageDataset):
-        raise ValueError(f"dataset {name!r} must be a subclass of datasets.ImageDataset or "
-                         f"datasets.FactorDataset; got {type(dataset).__name__}")
+        raise ValueError(
+            f"dataset {name!r} must be a subclass of datasets.ImageDataset or "
+            f"datasets.FactorDataset; got {type(dataset).__name__}"
+        )
     return dataset
 
 
-def _check_table(table: np.ndarray, names: tuple[str, ...], sizes: tuple[int, ...]) -> None:
+def _check_table(
+    table: np.ndarray, names: tuple[str, ...], sizes: tuple[int, ...]
+) -> None:
     if table.ndim != 2 or table.shape[1] != len(names) or table.dtype.kind not in "iu":
-        raise ValueError(f"'factor_table' must be integers of shape (N, {len(names)}); "
-                         f"got {table.dtype} of shape {table.shape}")
+        raise ValueError(
+            f"'factor_table' must be integers of shape (N, {len(names)}); "
+            f"got {table.dtype} of shape {table.shape}"
+        )
     for name, size, column in zip(names, sizes, table.T, strict=True):
         wrong = column[(column < 0) | (column >= size)]
         if wrong.size:
-            raise ValueError(f"'factor_table' must give {name!r} levels from 0 to {size - 1}; "
-                             f"got {wrong[0]}")
+            raise ValueError(
+                f"'factor_table' must give {name!r} levels from 0 to {size - 1}; "
+                f"got {wrong[0]}"
+            )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import originals
-from datasets.about import About, Original
-from datasets.base import register
-from datasets.images import ImageDataset
-from datasets.matlab import binary, matrices
-from datasets.stored import converted
+from priorbench.datasets.files import originals
+from priorbench.datasets.about import About, Original
+from priorbench.datasets.base import register
+from priorbench.datasets.images import ImageDataset
+from priorbench.datasets.files.matlab import check_binary, read_matrices
+from priorbench.datasets.stored_grid import load_converted
 
 SIDE = 28
 LENGTHS = {"train": 4_100, "valid": 2_264, "test": 2_307}
@@ -38,27 +38,42 @@ class Caltech101Silhouettes(ImageDataset):
     """
 
     about = About(
-        "silhouettes of objects", "none stated", "https://people.cs.umass.edu/~marlin/data.shtml",
-        "none; train 4,100, valid 2,264, test 2,307", sum(LENGTHS.values()), (1, SIDE, SIDE),
-        binary=True, originals=(ORIGINAL,),
+        "silhouettes of objects",
+        "none stated",
+        "https://people.cs.umass.edu/~marlin/data.shtml",
+        "none; train 4,100, valid 2,264, test 2,307",
+        sum(LENGTHS.values()),
+        (1, SIDE, SIDE),
+        binary=True,
+        originals=(ORIGINAL,),
     )
 
     def __init__(self, progress: bool = True) -> None:
         shape = (sum(LENGTHS.values()), SIDE * SIDE // 8)
-        packed = converted("caltech101_silhouettes-v1", shape, lambda: _blocks(progress),
-                           "converting caltech101_silhouettes", len(LENGTHS), progress)
-        super().__init__("caltech101_silhouettes", (1, SIDE, SIDE), LENGTHS, packed=packed)
+        packed = load_converted(
+            "caltech101_silhouettes-v1",
+            shape,
+            lambda: _read_blocks(progress),
+            "converting caltech101_silhouettes",
+            len(LENGTHS),
+            progress,
+        )
+        super().__init__(
+            "caltech101_silhouettes", (1, SIDE, SIDE), LENGTHS, packed=packed
+        )
 
 
-def _blocks(progress: bool) -> Iterable[np.ndarray]:
-    path = originals.obtain("caltech101_silhouettes", ORIGINAL, progress)
-    return _splits(path)
+def _read_blocks(progress: bool) -> Iterable[np.ndarray]:
+    path = originals.obtain_original("caltech101_silhouettes", ORIGINAL, progress)
+    return _read_splits(path)
 
 
-def _splits(path: Path) -> Iterator[np.ndarray]:
+def _read_splits(path: Path) -> Iterator[np.ndarray]:
     shapes = {KEYS[split]: (length, SIDE * SIDE) for split, length in LENGTHS.items()}
-    found = matrices(path, shapes)
+    found = read_matrices(path, shapes)
     for key in KEYS.values():
-        with originals.reading(path, "the silhouettes of Caltech 101"):
-            images = 1 - binary(repr(key), found[key]).reshape(-1, SIDE, SIDE).swapaxes(1, 2)
+        with originals.explain_read_errors(path, "the silhouettes of Caltech 101"):
+            images = 1 - check_binary(repr(key), found[key]).reshape(
+                -1, SIDE, SIDE
+            ).swapaxes(1, 2)
         yield np.packbits(images.reshape(len(images), -1), axis=1)

@@ -9,19 +9,26 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from datasets import originals
-from datasets.about import About, Original
-from datasets.archive import members
-from datasets.base import register
-from datasets.matlab import matrices
-from datasets.stored import StoredGrid, blocks_of, resized, verified
+from priorbench.datasets.files import originals
+from priorbench.datasets.about import About, Original
+from priorbench.datasets.files.archive import read_members
+from priorbench.datasets.base import register
+from priorbench.datasets.files.matlab import read_matrices
+from priorbench.datasets.stored_grid import (
+    StoredGrid,
+    split_rows,
+    resize_image,
+    verify_blocks,
+)
 
 SIZES = {"elevation": 4, "azimuth": 24, "car": 183}
 SIDE = 64
 ARCHIVE = Original(
     "nips2015-analogy-data.tar.gz",
-    ("http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
-     "http://www-personal.umich.edu/~reedscot/files/nips2015-analogy-data.tar.gz"),
+    (
+        "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
+        "http://www-personal.umich.edu/~reedscot/files/nips2015-analogy-data.tar.gz",
+    ),
     "md5:4e866a7919c1beedf53964e6f7a23686",
 )
 PACKED = Original("cars3d_64.npz")
@@ -49,86 +56,127 @@ class Cars3D(StoredGrid):
     """
 
     about = About(
-        "renders of cars", "none stated", "http://www.scottreed.info",
-        "elevation 4, azimuth 24, car 183", prod(SIZES.values()), (3, SIDE, SIDE),
+        "renders of cars",
+        "none stated",
+        "http://www.scottreed.info",
+        "elevation 4, azimuth 24, car 183",
+        prod(SIZES.values()),
+        (3, SIDE, SIDE),
         originals=(ARCHIVE,),
     )
 
     def __init__(
         self, factors: Mapping[str, Sequence[int]] | None = None, progress: bool = True
     ) -> None:
-        super().__init__("cars3d", SIZES, factors, "cars3d-v1", lambda: _blocks(progress),
-                         SIZES["elevation"], progress)
+        super().__init__(
+            "cars3d",
+            SIZES,
+            factors,
+            "cars3d-v1",
+            lambda: _read_blocks(progress),
+            SIZES["elevation"],
+            progress,
+        )
 
 
-def checksums() -> dict[str, str]:
+def load_checksums() -> dict[str, str]:
     """SHA-256 of each ``.mat`` file, by its name."""
     lines = files("datasets").joinpath("checksums/cars3d.txt").read_text().splitlines()
     pairs = (line.split() for line in lines)
     return {name: digest for digest, name in pairs if name.endswith(".mat")}
 
 
-def _blocks(progress: bool) -> Iterable[np.ndarray]:
+def _read_blocks(progress: bool) -> Iterable[np.ndarray]:
     """The images in the order of the grid, from whichever original is here."""
-    packed, first = originals.find("cars3d", PACKED.name), min(checksums())
+    packed, first = (
+        originals.find_original("cars3d", PACKED.name),
+        min(load_checksums()),
+    )
     if packed is not None:
         originals.check_nature(packed, PACKED)
-        return _ordered(_from_packed(packed))
-    single = originals.find("cars3d", first)
-    if single is not None and originals.find("cars3d", ARCHIVE.name) is None:
-        cars = ((name, _read(single.parent / name)) for name in sorted(checksums()))
-        return _ordered(_from_cars(cars, single.parent))
-    archive = originals.obtain("cars3d", ARCHIVE, progress)
-    cars = ((PurePosixPath(name).name, content) for name, content in members(archive, "_mesh.mat"))
-    return _ordered(_from_cars(cars, archive))
+        return _order_images(_read_packed(packed))
+    single = originals.find_original("cars3d", first)
+    if single is not None and originals.find_original("cars3d", ARCHIVE.name) is None:
+        cars = (
+            (name, _read_file(single.parent / name))
+            for name in sorted(load_checksums())
+        )
+        return _order_images(_read_cars(cars, single.parent))
+    archive = originals.obtain_original("cars3d", ARCHIVE, progress)
+    cars = (
+        (PurePosixPath(name).name, content)
+        for name, content in read_members(archive, "_mesh.mat")
+    )
+    return _order_images(_read_cars(cars, archive))
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     if not path.is_file():
-        raise ValueError(f"expected all {SIZES['car']} files of cars in the folder "
-                         f"{str(path.parent)!r}, got no {path.name!r}")
+        raise ValueError(
+            f"expected all {SIZES['car']} files of cars in the folder "
+            f"{str(path.parent)!r}, got no {path.name!r}"
+        )
     return path.read_bytes()
 
 
-def _ordered(cars: Iterator[tuple[int, np.ndarray]]) -> Iterator[np.ndarray]:
+def _order_images(cars: Iterator[tuple[int, np.ndarray]]) -> Iterator[np.ndarray]:
     """Cars, uint8 (24, 4, 64, 64, 3) each, to blocks of the grid, one for each elevation."""
     grid = np.empty((*SIZES.values(), 3, SIDE, SIDE), dtype=np.uint8)
     for car, images in cars:
         grid[:, :, car] = images.transpose(1, 0, 4, 2, 3)
-    yield from blocks_of(grid.reshape(prod(SIZES.values()), -1), grid[0, :, :, 0, 0, 0].size)
+    yield from split_rows(
+        grid.reshape(prod(SIZES.values()), -1), grid[0, :, :, 0, 0, 0].size
+    )
 
 
-def _from_cars(
+def _read_cars(
     cars: Iterable[tuple[str, bytes]], where: Path
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Position and images of each car, all of them verified."""
-    expected = checksums()
+    expected = load_checksums()
     order = {name: position for position, name in enumerate(sorted(expected))}
     for name, content in cars:
         if name not in expected:
-            raise ValueError(f"expected only the known cars in {str(where)!r}, got {name!r}")
+            raise ValueError(
+                f"expected only the known cars in {str(where)!r}, got {name!r}"
+            )
         came = hashlib.sha256(content).hexdigest()
         if came != expected.pop(name):
-            raise ValueError(f"{name!r} in {str(where)!r} is not the official one: its sha256 is "
-                             f"{came}; replace it")
-        yield order[name], reduced(matrices(name, {"im": _FULL}, content)["im"])
+            raise ValueError(
+                f"{name!r} in {str(where)!r} is not the official one: its sha256 is "
+                f"{came}; replace it"
+            )
+        yield (
+            order[name],
+            reduce_views(read_matrices(name, {"im": _FULL}, content)["im"]),
+        )
     if expected:
-        raise ValueError(f"expected all {SIZES['car']} cars in {str(where)!r}, got no "
-                         f"{min(expected)!r}; replace it")
+        raise ValueError(
+            f"expected all {SIZES['car']} cars in {str(where)!r}, got no "
+            f"{min(expected)!r}; replace it"
+        )
 
 
-def reduced(images: np.ndarray) -> np.ndarray:
+def reduce_views(images: np.ndarray) -> np.ndarray:
     """The matrix ``im`` (128, 128, 3, 24, 4) of a car, resized, (24, 4, 64, 64, 3)."""
     views = images.transpose(3, 4, 0, 1, 2).reshape(-1, *images.shape[:3])
-    small = [resized(np.ascontiguousarray(v), SIDE, Image.Resampling.LANCZOS) for v in views]
+    small = [
+        resize_image(np.ascontiguousarray(v), SIDE, Image.Resampling.LANCZOS)
+        for v in views
+    ]
     return np.stack(small).reshape(*images.shape[3:], SIDE, SIDE, 3)
 
 
-def _from_packed(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def _read_packed(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     shape = (SIZES["car"], SIZES["azimuth"], SIZES["elevation"], SIDE, SIDE, 3)
-    with originals.reading(path, "an .npz file of Cars3D"), np.load(path) as content:
+    with (
+        originals.explain_read_errors(path, "an .npz file of Cars3D"),
+        np.load(path) as content,
+    ):
         images = content["imgs"]
         if images.shape != shape or images.dtype != np.uint8:
-            raise ValueError(f"expected 'imgs' uint8 of shape {shape}, got {images.dtype} of "
-                             f"shape {images.shape}")
-    yield from enumerate(verified(images, CONTENT, str(path)))
+            raise ValueError(
+                f"expected 'imgs' uint8 of shape {shape}, got {images.dtype} of "
+                f"shape {images.shape}"
+            )
+    yield from enumerate(verify_blocks(images, CONTENT, str(path)))

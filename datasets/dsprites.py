@@ -8,11 +8,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from datasets import cache, dsprites_official, originals
-from datasets.about import About, Original
-from datasets.base import FactorDataset, register
-from datasets.dsprites_render import FACTORS, SHAPES, SIDE, render
-from datasets.grid import chosen_levels, grid_rows
+from priorbench.datasets.files import cache, originals
+from priorbench.datasets.sprites import official_file
+from priorbench.datasets.about import About, Original
+from priorbench.datasets.base import FactorDataset, register
+from priorbench.datasets.sprites.render import FACTORS, SHAPES, SIDE, render_grid
+from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
 
 CACHE = "dsprites-rendered-v1"
 """Cache file of the rendered images; the number goes up whenever an image changes."""
@@ -44,9 +45,14 @@ class DSprites(FactorDataset):
     """
 
     about = About(
-        "white shapes on black", "Apache-2.0", "https://github.com/deepmind/dsprites-dataset",
-        ", ".join(f"{name} {size}" for name, size in FACTORS.items()), prod(FACTORS.values()),
-        (1, SIDE, SIDE), binary=True, originals=(Original(dsprites_official.FILE),),
+        "white shapes on black",
+        "Apache-2.0",
+        "https://github.com/deepmind/dsprites-dataset",
+        ", ".join(f"{name} {size}" for name, size in FACTORS.items()),
+        prod(FACTORS.values()),
+        (1, SIDE, SIDE),
+        binary=True,
+        originals=(Original(official_file.FILE),),
     )
 
     def __init__(
@@ -54,54 +60,71 @@ class DSprites(FactorDataset):
         factors: Mapping[str, Sequence[int | str]] | None = None,
         progress: bool = True,
     ) -> None:
-        self.levels = chosen_levels(FACTORS, factors or {}, {"shape": SHAPES})
+        self.levels = choose_levels(FACTORS, factors or {}, {"shape": SHAPES})
         super().__init__(
             "dsprites",
             FACTORS,
             map(len, self.levels),
             (1, SIDE, SIDE),
-            packed=_packed(self.levels, progress),
+            packed=_load_packed(self.levels, progress),
             excluded_factors=("shape",),
         )
 
 
-def _packed(levels: Sequence[Sequence[int]], progress: bool) -> np.ndarray:
+def _load_packed(levels: Sequence[Sequence[int]], progress: bool) -> np.ndarray:
     """Bit-packed images of the grid of ``levels``, uint8 (N, 512)."""
     whole = [range(size) for size in FACTORS.values()]
     shape = (prod(map(len, whole)), SIDE * SIDE // 8)
     everything = tuple(map(len, levels)) == tuple(FACTORS.values())
-    packed = _official(shape, progress)
+    packed = _load_official(shape, progress)
     if packed is None:
-        packed = cache.read(CACHE, shape)
+        packed = cache.read_cache(CACHE, shape)
     if packed is None and not everything:
-        blocks = _shown("rendering dSprites", render(levels), levels, progress)
+        blocks = _show_progress(
+            "rendering dSprites", render_grid(levels), levels, progress
+        )
         return np.concatenate(list(blocks))
     if packed is None:
-        blocks = _shown("rendering dSprites", render(whole), whole, progress)
-        packed = cache.write(CACHE, shape, blocks)
-    return packed if everything else np.asarray(packed[grid_rows(FACTORS.values(), levels)])
+        blocks = _show_progress(
+            "rendering dSprites", render_grid(whole), whole, progress
+        )
+        packed = cache.write_cache(CACHE, shape, blocks)
+    return (
+        packed
+        if everything
+        else np.asarray(packed[find_grid_rows(FACTORS.values(), levels)])
+    )
 
 
-def _official(shape: tuple[int, int], progress: bool) -> np.ndarray | None:
+def _load_official(shape: tuple[int, int], progress: bool) -> np.ndarray | None:
     """Bit-packed images of the official file, None where there is no such file."""
-    path = originals.find("dsprites", dsprites_official.FILE)
+    path = originals.find_original("dsprites", official_file.FILE)
     if path is None:
         return None
-    stem = dsprites_official.stem(path)
-    packed = cache.read(stem, shape)
+    stem = official_file.make_stem(path)
+    packed = cache.read_cache(stem, shape)
     if packed is None:
         levels = [range(size) for size in FACTORS.values()]
-        blocks = dsprites_official.packed_blocks(path, tuple(FACTORS.values()))
-        packed = cache.write(stem, shape, _shown(f"reading {path.name}", blocks, levels, progress))
-        dsprites_official.forget_others(stem)
+        blocks = official_file.read_packed_blocks(path, tuple(FACTORS.values()))
+        packed = cache.write_cache(
+            stem,
+            shape,
+            _show_progress(f"reading {path.name}", blocks, levels, progress),
+        )
+        official_file.forget_others(stem)
     return packed
 
 
-def _shown(
-    title: str, blocks: Iterable[np.ndarray], levels: Sequence[Sequence[int]], progress: bool
+def _show_progress(
+    title: str,
+    blocks: Iterable[np.ndarray],
+    levels: Sequence[Sequence[int]],
+    progress: bool,
 ) -> Iterator[np.ndarray]:
     """The blocks, one for each shape, scale and orientation, behind a progress bar."""
     silent = not (progress and sys.stderr.isatty())
     total = prod(map(len, levels[:3]))
     console = Console(stderr=True)
-    yield from track(blocks, title, total, console=console, transient=True, disable=silent)
+    yield from track(
+        blocks, title, total, console=console, transient=True, disable=silent
+    )

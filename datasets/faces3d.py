@@ -9,13 +9,13 @@ from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 from rich.progress import track
 
-from datasets import cache, originals
-from datasets.about import About
-from datasets.base import FactorDataset, register
-from datasets.faces import models, recorded
-from datasets.faces.camera import light_direction
-from datasets.faces.render import SIDE, render
-from datasets.grid import chosen_levels, grid_rows
+from priorbench.datasets.files import cache, originals
+from priorbench.datasets.about import About
+from priorbench.datasets.base import FactorDataset, register
+from priorbench.datasets.faces import models, recorded
+from priorbench.datasets.faces.camera import light_direction
+from priorbench.datasets.faces.render import SIDE, render_head
+from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
 
 FACTORS = {"identity": 50, "azimuth": 21, "elevation": 11, "lighting": 11}
 AZIMUTHS = (-90.0, 90.0)
@@ -66,9 +66,14 @@ class Faces3D(FactorDataset):
         ((1, 2, 1, 11), 22, torch.Size([1, 1, 64, 64]))
     """
 
-    about = About("rendered heads", "MIT (procedural heads); otherwise the head model's",
-                  "docs/faces3d.md", "identity 50, azimuth 21, elevation 11, lighting 11", 127_050,
-                  (1, SIDE, SIDE))
+    about = About(
+        "rendered heads",
+        "MIT (procedural heads); otherwise the head model's",
+        "docs/faces3d.md",
+        "identity 50, azimuth 21, elevation 11, lighting 11",
+        127_050,
+        (1, SIDE, SIDE),
+    )
 
     def __init__(
         self,
@@ -79,34 +84,40 @@ class Faces3D(FactorDataset):
     ) -> None:
         if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
             raise ValueError(f"'seed' must be an integer >= 0; got {seed!r}")
-        self.levels = chosen_levels(FACTORS, factors or {}, {})
+        self.levels = choose_levels(FACTORS, factors or {}, {})
         self.model = model
         super().__init__(
             "faces3d",
             FACTORS,
             map(len, self.levels),
             (1, SIDE, SIDE),
-            pixels=_raw(model, int(seed), self.levels, progress),
+            pixels=_load_images(model, int(seed), self.levels, progress),
             excluded_factors=("identity",),
         )
 
 
-def angles(levels: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def list_angles(
+    levels: Sequence[Sequence[int]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Degrees of azimuth, elevation and light at the levels of all four factors.
 
     Example:
-        >>> [turn.tolist() for turn in angles([[0], [0, 10], [5], [10]])]
+        >>> [turn.tolist() for turn in list_angles([[0], [0, 10], [5], [10]])]
         [[-90.0, 0.0], [0.0], [75.0]]
     """
     ends = (AZIMUTHS, ELEVATIONS, LIGHTINGS)
     return tuple(
         np.linspace(*limits, size)[list(kept)]
-        for limits, size, kept in zip(ends, list(FACTORS.values())[1:], levels[1:], strict=True)
+        for limits, size, kept in zip(
+            ends, list(FACTORS.values())[1:], levels[1:], strict=True
+        )
     )
 
 
-def views(
-    head: models.HeadModel, seed: int, levels: Sequence[Sequence[int]],
+def render_views(
+    head: models.HeadModel,
+    seed: int,
+    levels: Sequence[Sequence[int]],
     processes: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Images of the grid of ``levels``, in its order, the same for any number of processes.
@@ -120,69 +131,79 @@ def views(
     Yields:
         uint8 (images of up to seven azimuths of an identity, 4096).
     """
-    azimuths, elevations, lightings = angles(levels)
+    azimuths, elevations, lightings = list_angles(levels)
     lights = np.stack([light_direction(angle, LIGHT_HEIGHT) for angle in lightings])
     if processes is None:
         processes = 1 if prod(map(len, levels[:3])) < _ALONE else cpu_count()
     tasks = (
-        delayed(render)(mesh, azimuths[first:first + _TURNS], elevations, lights)
+        delayed(render_head)(mesh, azimuths[first : first + _TURNS], elevations, lights)
         for mesh in (head.mesh(number, seed) for number in levels[0])
         for first in range(0, len(azimuths), _TURNS)
     )
     yield from Parallel(processes, return_as="generator")(tasks)
 
 
-def _raw(
+def _load_images(
     model: str, seed: int, levels: Sequence[Sequence[int]], progress: bool
 ) -> np.ndarray:
     """Images of the grid of ``levels``, uint8 (N, 4096)."""
     everything = tuple(map(len, levels)) == tuple(FACTORS.values())
     if model == "basel_renders":
-        raw = _recorded(progress)
+        raw = _load_recorded(progress)
     else:
-        source = models.find(model)
+        source = models.find_model(model)
         stem = f"{CACHE}-{source.label}-{seed}"
-        raw = cache.read(stem, _shape())
+        raw = cache.read_cache(stem, _stored_shape())
         if raw is None and not everything:
-            return np.concatenate(list(_rendered(source, seed, levels, progress)))
+            return np.concatenate(list(_render_blocks(source, seed, levels, progress)))
         if raw is None:
-            raw = cache.write(stem, _shape(), _rendered(source, seed, levels, progress))
-    return raw if everything else np.asarray(raw[grid_rows(FACTORS.values(), levels)])
+            raw = cache.write_cache(
+                stem, _stored_shape(), _render_blocks(source, seed, levels, progress)
+            )
+    return (
+        raw if everything else np.asarray(raw[find_grid_rows(FACTORS.values(), levels)])
+    )
 
 
-def _shape() -> tuple[int, int]:
+def _stored_shape() -> tuple[int, int]:
     return prod(FACTORS.values()), SIDE * SIDE
 
 
-def _rendered(
+def _render_blocks(
     source: models.Source, seed: int, levels: Sequence[Sequence[int]], progress: bool
 ) -> Iterator[np.ndarray]:
     total = len(levels[0]) * -(-len(levels[1]) // _TURNS)
-    return _shown("rendering 3D Faces", views(source.read(), seed, levels), total, progress)
+    return _show_progress(
+        "rendering 3D Faces", render_views(source.read(), seed, levels), total, progress
+    )
 
 
-def _recorded(progress: bool) -> np.ndarray:
+def _load_recorded(progress: bool) -> np.ndarray:
     """Images of the authors' file, converted once."""
-    path = originals.find("faces3d", recorded.FILE)
+    path = originals.find_original("faces3d", recorded.FILE)
     if path is None:
-        place = (originals.chosen_folder() or cache.data_folder()) / recorded.FILE
-        raise ValueError(f"'model' 'basel_renders' needs {str(place)!r}, where there is no such "
-                         "file; put it there, or take model='procedural', which needs none")
-    stem = recorded.stem(path)
-    raw = cache.read(stem, _shape())
+        place = (originals.get_chosen_folder() or cache.data_folder()) / recorded.FILE
+        raise ValueError(
+            f"'model' 'basel_renders' needs {str(place)!r}, where there is no such "
+            "file; put it there, or take model='procedural', which needs none"
+        )
+    stem = recorded.make_stem(path)
+    raw = cache.read_cache(stem, _stored_shape())
     if raw is None:
         sizes = tuple(FACTORS.values())
-        blocks = recorded.blocks(path, sizes, SIDE * SIDE)
-        shown = _shown(f"reading {path.name}", blocks, sizes[0], progress)
-        raw = cache.write(stem, _shape(), shown)
-        cache.forget(recorded.CACHE, keep=stem)
+        blocks = recorded.read_blocks(path, sizes, SIDE * SIDE)
+        shown = _show_progress(f"reading {path.name}", blocks, sizes[0], progress)
+        raw = cache.write_cache(stem, _stored_shape(), shown)
+        cache.forget_caches(recorded.CACHE, keep=stem)
     return raw
 
 
-def _shown(
+def _show_progress(
     title: str, blocks: Iterable[np.ndarray], total: int, progress: bool
 ) -> Iterator[np.ndarray]:
     """The blocks, behind a progress bar."""
     silent = not (progress and sys.stderr.isatty())
     console = Console(stderr=True)
-    yield from track(blocks, title, total, console=console, transient=True, disable=silent)
+    yield from track(
+        blocks, title, total, console=console, transient=True, disable=silent
+    )

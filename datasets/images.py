@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.registry import suggest
+from priorbench.registry import suggest_names
 
 Indices = Sequence[int] | np.ndarray | Tensor
 
@@ -37,14 +37,20 @@ class Images:
     """
 
     def __init__(
-        self, name: str, image_shape: Iterable[int], *,
-        packed: np.ndarray | None = None, pixels: np.ndarray | None = None,
+        self,
+        name: str,
+        image_shape: Iterable[int],
+        *,
+        packed: np.ndarray | None = None,
+        pixels: np.ndarray | None = None,
     ) -> None:
         self.name = name
-        self.image_shape = positive("image_shape", image_shape)
+        self.image_shape = check_positive("image_shape", image_shape)
         if len(self.image_shape) != 3:
-            raise ValueError("'image_shape' must be (channels, height, width); "
-                             f"got {self.image_shape}")
+            raise ValueError(
+                "'image_shape' must be (channels, height, width); "
+                f"got {self.image_shape}"
+            )
         if packed is not None and pixels is not None:
             raise ValueError("'packed' and 'pixels' must not both be given")
         self.packed = packed
@@ -69,34 +75,48 @@ class Images:
     def read_images(self, rows: np.ndarray) -> Tensor:
         """Images of valid ``rows``, int64 (n,); only these are read."""
         if self.packed is not None:
-            flat = np.unpackbits(self.packed[rows], axis=1, count=prod(self.image_shape))
+            flat = np.unpackbits(
+                self.packed[rows], axis=1, count=prod(self.image_shape)
+            )
             return torch.from_numpy(flat).view(len(rows), *self.image_shape).float()
         if self.pixels is not None:
             flat = torch.from_numpy(self.pixels[rows])
             return flat.view(len(rows), *self.image_shape).float().div_(255)
-        raise NotImplementedError(f"{type(self).__name__} must define read_images(rows)")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define read_images(rows)"
+        )
 
     def _checked(self, indices: Indices) -> np.ndarray:
         if isinstance(indices, Tensor):
             indices = indices.detach().cpu().numpy()
         rows = np.asarray(indices)
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError("'indices' must be a one-dimensional sequence of integers; "
-                             f"got {rows.dtype} of shape {rows.shape}")
+            raise ValueError(
+                "'indices' must be a one-dimensional sequence of integers; "
+                f"got {rows.dtype} of shape {rows.shape}"
+            )
         wrong = rows[(rows < 0) | (rows >= len(self))]
         if wrong.size:
-            raise IndexError(f"index {wrong[0]} is out of range for dataset {self.name!r} "
-                             f"of length {len(self)}")
+            raise IndexError(
+                f"index {wrong[0]} is out of range for dataset {self.name!r} "
+                f"of length {len(self)}"
+            )
         return rows.astype(np.int64)
 
     def _check_stored(self, count: int) -> None:
         size = prod(self.image_shape)
-        for argument, stored, width in (("packed", self.packed, -(-size // 8)),
-                                        ("pixels", self.pixels, size)):
+        for argument, stored, width in (
+            ("packed", self.packed, -(-size // 8)),
+            ("pixels", self.pixels, size),
+        ):
             expected = (count, width)
-            if stored is not None and (stored.shape != expected or stored.dtype != np.uint8):
-                raise ValueError(f"{argument!r} must be uint8 of shape {expected}; "
-                                 f"got {stored.dtype} of shape {stored.shape}")
+            if stored is not None and (
+                stored.shape != expected or stored.dtype != np.uint8
+            ):
+                raise ValueError(
+                    f"{argument!r} must be uint8 of shape {expected}; "
+                    f"got {stored.dtype} of shape {stored.shape}"
+                )
 
 
 class ImageDataset(Images):
@@ -123,13 +143,22 @@ class ImageDataset(Images):
     """
 
     def __init__(
-        self, name: str, image_shape: Iterable[int], lengths: Mapping[str, int], *,
-        packed: np.ndarray | None = None, pixels: np.ndarray | None = None,
+        self,
+        name: str,
+        image_shape: Iterable[int],
+        lengths: Mapping[str, int],
+        *,
+        packed: np.ndarray | None = None,
+        pixels: np.ndarray | None = None,
     ) -> None:
         super().__init__(name, image_shape, packed=packed, pixels=pixels)
         if "train" not in lengths:
-            raise ValueError(f"'lengths' must give the length of 'train'; got {dict(lengths)}")
-        self.lengths = dict(zip(lengths, positive("lengths", lengths.values()), strict=True))
+            raise ValueError(
+                f"'lengths' must give the length of 'train'; got {dict(lengths)}"
+            )
+        self.lengths = dict(
+            zip(lengths, check_positive("lengths", lengths.values()), strict=True)
+        )
         if packed is None and pixels is None:
             raise ValueError("one of 'packed' and 'pixels' must be given")
         self._check_stored(sum(self.lengths.values()))
@@ -146,19 +175,22 @@ class ImageDataset(Images):
             ValueError: there is no such split.
         """
         if name not in self.lengths:
-            raise ValueError(f"dataset {self.name!r} has no split {name!r}; "
-                             f"{suggest(name, list(self.lengths))}")
+            raise ValueError(
+                f"dataset {self.name!r} has no split {name!r}; "
+                f"{suggest_names(name, list(self.lengths))}"
+            )
         before = list(self.lengths).index(name)
         start = sum(list(self.lengths.values())[:before])
         rows = slice(start, start + self.lengths[name])
         return Images(
-            f"{self.name} ({name})", self.image_shape,
+            f"{self.name} ({name})",
+            self.image_shape,
             packed=None if self.packed is None else self.packed[rows],
             pixels=None if self.pixels is None else self.pixels[rows],
         )
 
 
-def positive(argument: str, values: Iterable[int]) -> tuple[int, ...]:
+def check_positive(argument: str, values: Iterable[int]) -> tuple[int, ...]:
     """The values as integers.
 
     Raises:
@@ -166,6 +198,10 @@ def positive(argument: str, values: Iterable[int]) -> tuple[int, ...]:
     """
     values = tuple(values)
     for value in values:
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        if (
+            not isinstance(value, int | np.integer)
+            or isinstance(value, bool)
+            or value < 1
+        ):
             raise ValueError(f"{argument!r} must be positive integers; got {values}")
     return tuple(int(value) for value in values)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from datasets import originals
-from datasets.about import About, Original
-from datasets.archive import members
-from datasets.base import register
-from datasets.images import ImageDataset
-from datasets.matlab import matrices
-from datasets.stored import converted, resized
+from priorbench.datasets.files import originals
+from priorbench.datasets.about import About, Original
+from priorbench.datasets.files.archive import read_members
+from priorbench.datasets.base import register
+from priorbench.datasets.images import ImageDataset
+from priorbench.datasets.files.matlab import read_matrices
+from priorbench.datasets.stored_grid import load_converted, resize_image
 
 SIDE = 28
 LENGTHS = {"iwae": (24_345, 8_070), "lake": (19_280, 13_180)}
@@ -23,16 +23,24 @@ LENGTHS = {"iwae": (24_345, 8_070), "lake": (19_280, 13_180)}
 VALID = 1_345
 IWAE = Original(
     "chardata.mat",
-    ("https://github.com/yburda/iwae/raw/master/datasets/OMNIGLOT/chardata.mat",
-     "https://raw.githubusercontent.com/yburda/iwae/master/datasets/OMNIGLOT/chardata.mat"),
+    (
+        "https://github.com/yburda/iwae/raw/master/datasets/OMNIGLOT/chardata.mat",
+        "https://raw.githubusercontent.com/yburda/iwae/master/datasets/OMNIGLOT/chardata.mat",
+    ),
     "md5:21ecaf34373511aa7691cf2e0802aa3d",
 )
 _LAKE = "https://github.com/brendenlake/omniglot/raw/master/python/"
 ZIPS = (
-    Original("images_background.zip", (_LAKE + "images_background.zip",),
-             "sha256:ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640"),
-    Original("images_evaluation.zip", (_LAKE + "images_evaluation.zip",),
-             "sha256:1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee"),
+    Original(
+        "images_background.zip",
+        (_LAKE + "images_background.zip",),
+        "sha256:ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
+    ),
+    Original(
+        "images_evaluation.zip",
+        (_LAKE + "images_evaluation.zip",),
+        "sha256:1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
+    ),
 )
 PACKED = Original("omniglot_28_uint8.npz")
 CONTENT = {
@@ -63,45 +71,64 @@ class Omniglot(ImageDataset):
     """
 
     about = About(
-        "handwritten characters", "MIT", "https://github.com/brendenlake/omniglot",
+        "handwritten characters",
+        "MIT",
+        "https://github.com/brendenlake/omniglot",
         "none; train 23,000, valid 1,345, test 8,070 (of lake: 17,935, 1,345, 13,180)",
-        sum(LENGTHS["iwae"]), (1, SIDE, SIDE), binary=True, originals=(IWAE, *ZIPS),
+        sum(LENGTHS["iwae"]),
+        (1, SIDE, SIDE),
+        binary=True,
+        originals=(IWAE, *ZIPS),
     )
 
-    def __init__(self, source: str = "iwae", seed: int = 0, progress: bool = True) -> None:
+    def __init__(
+        self, source: str = "iwae", seed: int = 0, progress: bool = True
+    ) -> None:
         if source not in LENGTHS:
-            raise ValueError(f"'source' must be one of {', '.join(LENGTHS)}; got {source!r}")
+            raise ValueError(
+                f"'source' must be one of {', '.join(LENGTHS)}; got {source!r}"
+            )
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise ValueError(f"'seed' must be an integer of at least 0; got {seed!r}")
         learn, test = LENGTHS[source]
-        packed = converted(
-            f"omniglot-{source}-{seed}-v1", (learn + test, SIDE * SIDE // 8),
-            lambda: _blocks(source, seed, progress), "converting omniglot", 2, progress)
+        packed = load_converted(
+            f"omniglot-{source}-{seed}-v1",
+            (learn + test, SIDE * SIDE // 8),
+            lambda: _read_blocks(source, seed, progress),
+            "converting omniglot",
+            2,
+            progress,
+        )
         lengths = {"train": learn - VALID, "valid": VALID, "test": test}
         super().__init__("omniglot", (1, SIDE, SIDE), lengths, packed=packed)
 
     @staticmethod
     def options_of(folder: Path) -> dict[str, Any]:
         """The options that the original files in ``folder`` call for."""
-        with originals.look_in(folder):
+        with originals.look_in_folder(folder):
             names = (IWAE.name, PACKED.name, *(original.name for original in ZIPS))
-            here = [name for name in names if originals.find("omniglot", name)]
+            here = [name for name in names if originals.find_original("omniglot", name)]
         return {"source": "lake"} if here and IWAE.name not in here else {}
 
 
-def _blocks(source: str, seed: int, progress: bool) -> Iterable[np.ndarray]:
+def _read_blocks(source: str, seed: int, progress: bool) -> Iterable[np.ndarray]:
     """The images to learn from, in the order of a draw, and those to test on."""
     if source == "iwae":
-        parts = _iwae(originals.obtain("omniglot", IWAE, progress))
-    elif (packed := originals.find("omniglot", PACKED.name)) is not None:
+        parts = _read_iwae(originals.obtain_original("omniglot", IWAE, progress))
+    elif (packed := originals.find_original("omniglot", PACKED.name)) is not None:
         originals.check_nature(packed, PACKED)
-        parts = _packed(packed)
+        parts = _read_packed(packed)
     else:
-        parts = _zips([originals.obtain("omniglot", original, progress) for original in ZIPS])
-    return _drawn(parts, seed)
+        parts = _read_zips(
+            [
+                originals.obtain_original("omniglot", original, progress)
+                for original in ZIPS
+            ]
+        )
+    return _draw_binary(parts, seed)
 
 
-def _drawn(parts: Iterable[np.ndarray], seed: int) -> Iterator[np.ndarray]:
+def _draw_binary(parts: Iterable[np.ndarray], seed: int) -> Iterator[np.ndarray]:
     """Bit-packed draws of grey images (n, 784) in [0, 1]; the first part also in a drawn order."""
     # Raw numbers of a bit generator are the same in every version of numpy; its draws may not be.
     bits = np.random.PCG64(seed)
@@ -112,42 +139,57 @@ def _drawn(parts: Iterable[np.ndarray], seed: int) -> Iterator[np.ndarray]:
         yield np.packbits(uniform.reshape(grey.shape) < grey, axis=1)
 
 
-def _iwae(path: Path) -> Iterator[np.ndarray]:
+def _read_iwae(path: Path) -> Iterator[np.ndarray]:
     learn, test = LENGTHS["iwae"]
-    found = matrices(path, {"data": (SIDE * SIDE, learn), "testdata": (SIDE * SIDE, test)})
+    found = read_matrices(
+        path, {"data": (SIDE * SIDE, learn), "testdata": (SIDE * SIDE, test)}
+    )
     for key in ("data", "testdata"):
         # A column of the matrix is an image, column by column.
-        grey = found[key].T.reshape(-1, SIDE, SIDE).swapaxes(1, 2).reshape(-1, SIDE * SIDE)
+        grey = (
+            found[key].T.reshape(-1, SIDE, SIDE).swapaxes(1, 2).reshape(-1, SIDE * SIDE)
+        )
         if not (grey.min() >= 0 and grey.max() <= 1):
-            raise ValueError(f"{str(path)!r}: expected {key!r} in [0, 1], got values from "
-                             f"{grey.min()} to {grey.max()}; replace it")
+            raise ValueError(
+                f"{str(path)!r}: expected {key!r} in [0, 1], got values from "
+                f"{grey.min()} to {grey.max()}; replace it"
+            )
         yield grey
 
 
-def _packed(path: Path) -> Iterator[np.ndarray]:
-    with originals.reading(path, "an .npz file of Omniglot"), np.load(path) as content:
+def _read_packed(path: Path) -> Iterator[np.ndarray]:
+    with (
+        originals.explain_read_errors(path, "an .npz file of Omniglot"),
+        np.load(path) as content,
+    ):
         found = {key: content[key] for key in CONTENT}
         for (key, images), length in zip(found.items(), LENGTHS["lake"], strict=True):
             if images.shape != (length, SIDE, SIDE) or images.dtype != np.uint8:
-                raise ValueError(f"expected {key!r} uint8 of shape {(length, SIDE, SIDE)}, got "
-                                 f"{images.dtype} of shape {images.shape}")
+                raise ValueError(
+                    f"expected {key!r} uint8 of shape {(length, SIDE, SIDE)}, got "
+                    f"{images.dtype} of shape {images.shape}"
+                )
             came = hashlib.sha256(images.tobytes()).hexdigest()
             if came != CONTENT[key]:
-                raise ValueError(f"expected sha256 {CONTENT[key]} of {key!r}, got {came}")
+                raise ValueError(
+                    f"expected sha256 {CONTENT[key]} of {key!r}, got {came}"
+                )
     for images in found.values():
         yield images.reshape(-1, SIDE * SIDE) / 255
 
 
-def _zips(paths: list[Path]) -> Iterator[np.ndarray]:
+def _read_zips(paths: list[Path]) -> Iterator[np.ndarray]:
     for path, length in zip(paths, LENGTHS["lake"], strict=True):
-        images = list(drawings(path))
+        images = list(read_drawings(path))
         if len(images) != length:
-            raise ValueError(f"{str(path)!r}: expected {length} drawings, got {len(images)}; "
-                             "replace it")
+            raise ValueError(
+                f"{str(path)!r}: expected {length} drawings, got {len(images)}; "
+                "replace it"
+            )
         yield np.stack(images).reshape(-1, SIDE * SIDE) / 255
 
 
-def drawings(path: Path) -> Iterator[np.ndarray]:
+def read_drawings(path: Path) -> Iterator[np.ndarray]:
     """The drawings of an official zip archive, by alphabet, character and drawer.
 
     Yields:
@@ -156,10 +198,12 @@ def drawings(path: Path) -> Iterator[np.ndarray]:
     Raises:
         ValueError: the archive or an image in it is not what it should be.
     """
-    for name, content in members(path, ".png"):
-        with originals.reading(f"{path}/{name}", "a PNG image of 105 × 105 pixels"):
+    for name, content in read_members(path, ".png"):
+        with originals.explain_read_errors(
+            f"{path}/{name}", "a PNG image of 105 × 105 pixels"
+        ):
             with Image.open(BytesIO(content), formats=["PNG"]) as image:
                 paper = np.asarray(image.convert("L"))
             if paper.shape != (105, 105):
                 raise ValueError(f"got {paper.shape[1]} × {paper.shape[0]}")
-        yield resized(255 - paper, SIDE, Image.Resampling.BOX)
+        yield resize_image(255 - paper, SIDE, Image.Resampling.BOX)

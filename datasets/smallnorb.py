@@ -10,10 +10,10 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from datasets import originals
-from datasets.about import About, Original
-from datasets.base import register
-from datasets.stored import StoredGrid, blocks_of, resized
+from priorbench.datasets.files import originals
+from priorbench.datasets.about import About, Original
+from priorbench.datasets.base import register
+from priorbench.datasets.stored_grid import StoredGrid, split_rows, resize_image
 
 SIZES = {"category": 5, "instance": 10, "elevation": 9, "azimuth": 18, "lighting": 6}
 SIDE = 64
@@ -35,13 +35,15 @@ _NUMBERS = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 """Kinds of numbers by the first four bytes of a file."""
 
 
-def _original(part: str, kind: str, sha256: str) -> Original:
+def _make_original(part: str, kind: str, sha256: str) -> Original:
     name = f"smallnorb-{part}-{kind}.mat.gz"
     return Original(name, (_SOURCE + name,), f"sha256:{sha256}")
 
 
-PARTS = [{kind: _original(part, kind, sha256) for kind, sha256 in kinds.items()}
-         for part, kinds in _CHECKSUMS.items()]
+PARTS = [
+    {kind: _make_original(part, kind, sha256) for kind, sha256 in kinds.items()}
+    for part, kinds in _CHECKSUMS.items()
+]
 
 
 @register("smallnorb")
@@ -61,75 +63,113 @@ class SmallNORB(StoredGrid):
     """
 
     about = About(
-        "photographs of toys", "for research only", _SOURCE,
-        ", ".join(f"{name} {size}" for name, size in SIZES.items()), prod(SIZES.values()),
-        (1, SIDE, SIDE), originals=tuple(o for part in PARTS for o in part.values()),
+        "photographs of toys",
+        "for research only",
+        _SOURCE,
+        ", ".join(f"{name} {size}" for name, size in SIZES.items()),
+        prod(SIZES.values()),
+        (1, SIDE, SIDE),
+        originals=tuple(o for part in PARTS for o in part.values()),
     )
 
     def __init__(
         self, factors: Mapping[str, Sequence[int]] | None = None, progress: bool = True
     ) -> None:
-        super().__init__("smallnorb", SIZES, factors, "smallnorb-v1", lambda: _blocks(progress),
-                         SIZES["category"], progress, excluded=("instance",))
+        super().__init__(
+            "smallnorb",
+            SIZES,
+            factors,
+            "smallnorb-v1",
+            lambda: _read_blocks(progress),
+            SIZES["category"],
+            progress,
+            excluded=("instance",),
+        )
 
 
-def _blocks(progress: bool) -> Iterable[np.ndarray]:
-    paths = [{kind: originals.obtain("smallnorb", original, progress)
-              for kind, original in part.items()} for part in PARTS]
-    return _ordered(paths)
+def _read_blocks(progress: bool) -> Iterable[np.ndarray]:
+    paths = [
+        {
+            kind: originals.obtain_original("smallnorb", original, progress)
+            for kind, original in part.items()
+        }
+        for part in PARTS
+    ]
+    return _order_images(paths)
 
 
-def _ordered(parts: Sequence[Mapping[str, Path]]) -> Iterator[np.ndarray]:
+def _order_images(parts: Sequence[Mapping[str, Path]]) -> Iterator[np.ndarray]:
     """The images in the order of the grid, one block for each category."""
     grid = np.empty((prod(SIZES.values()), SIDE * SIDE), dtype=np.uint8)
     seen = np.zeros(len(grid), dtype=bool)
     for part in parts:
-        for row, image in _rows(part):
-            grid[row] = resized(image, SIDE, Image.Resampling.LANCZOS).ravel()
+        for row, image in _read_rows(part):
+            grid[row] = resize_image(image, SIDE, Image.Resampling.LANCZOS).ravel()
             seen[row] = True
     if not seen.all():
         levels = np.unravel_index(int(np.argmin(seen)), tuple(SIZES.values()))
-        raise ValueError("expected every combination of factors in the files of smallnorb, got no "
-                         + ", ".join(f"{n}={v}" for n, v in zip(SIZES, levels, strict=True)))
-    yield from blocks_of(grid, len(grid) // SIZES["category"])
+        raise ValueError(
+            "expected every combination of factors in the files of smallnorb, got no "
+            + ", ".join(f"{n}={v}" for n, v in zip(SIZES, levels, strict=True))
+        )
+    yield from split_rows(grid, len(grid) // SIZES["category"])
 
 
-def _rows(part: Mapping[str, Path]) -> Iterator[tuple[int, np.ndarray]]:
+def _read_rows(part: Mapping[str, Path]) -> Iterator[tuple[int, np.ndarray]]:
     """Row of the grid and image of the first camera, for each pair of a part."""
     with ExitStack() as stack:
-        stack.enter_context(originals.reading(part["dat"], "a file of small NORB"))
-        files = {kind: stack.enter_context(gzip.open(path)) for kind, path in part.items()}
-        shape = _header(files["dat"])
+        stack.enter_context(
+            originals.explain_read_errors(part["dat"], "a file of small NORB")
+        )
+        files = {
+            kind: stack.enter_context(gzip.open(path)) for kind, path in part.items()
+        }
+        shape = _read_header(files["dat"])
         if shape[1:] != (2, FULL_SIDE, FULL_SIDE):
-            raise ValueError(f"expected pairs of images of {FULL_SIDE} × {FULL_SIDE}, got {shape}")
-        factors = _factors(files["cat"], files["info"], shape[0])
+            raise ValueError(
+                f"expected pairs of images of {FULL_SIDE} × {FULL_SIDE}, got {shape}"
+            )
+        factors = _read_factors(files["cat"], files["info"], shape[0])
         for row in np.ravel_multi_index(factors.T, tuple(SIZES.values())):
-            pair = _take(files["dat"], shape[1:], np.dtype("u1"))
+            pair = _take_numbers(files["dat"], shape[1:], np.dtype("u1"))
             yield int(row), pair[0]
 
 
-def _factors(cat: IO[bytes], info: IO[bytes], count: int) -> np.ndarray:
+def _read_factors(cat: IO[bytes], info: IO[bytes], count: int) -> np.ndarray:
     """Levels of the five factors, int64 (count, 5)."""
-    shapes = _header(cat), _header(info)
+    shapes = _read_header(cat), _read_header(info)
     if shapes != ((count,), (count, 4)):
-        raise ValueError(f"expected factors of shapes {(count,)} and {(count, 4)}, got {shapes}")
+        raise ValueError(
+            f"expected factors of shapes {(count,)} and {(count, 4)}, got {shapes}"
+        )
     whole = np.dtype("<i4")
-    category, others = _take(cat, (count, 1), whole), _take(info, (count, 4), whole)
+    category, others = (
+        _take_numbers(cat, (count, 1), whole),
+        _take_numbers(info, (count, 4), whole),
+    )
     others = others // [1, 1, 2, 1]  # azimuths are written as 0, 2, ... 34
     return np.concatenate([category, others], axis=1).astype(np.int64)
 
 
-def _header(file: IO[bytes]) -> tuple[int, ...]:
+def _read_header(file: IO[bytes]) -> tuple[int, ...]:
     """Shape of the matrix that follows: kind, number of dimensions, and at least three sizes."""
-    kind, dims = (int(n) for n in _take(file, (2,), np.dtype("<u4")))
+    kind, dims = (int(n) for n in _take_numbers(file, (2,), np.dtype("<u4")))
     if kind not in _NUMBERS or not 1 <= dims <= 4:
-        raise ValueError(f"expected a matrix of bytes or integers, got the mark {kind:#x} and "
-                         f"{dims} dimensions")
-    return tuple(int(n) for n in _take(file, (max(dims, 3),), np.dtype("<i4"))[:dims])
+        raise ValueError(
+            f"expected a matrix of bytes or integers, got the mark {kind:#x} and "
+            f"{dims} dimensions"
+        )
+    return tuple(
+        int(n) for n in _take_numbers(file, (max(dims, 3),), np.dtype("<i4"))[:dims]
+    )
 
 
-def _take(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _take_numbers(
+    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
     content = file.read(prod(shape) * dtype.itemsize)
     if len(content) != prod(shape) * dtype.itemsize:
-        raise ValueError(f"expected {prod(shape) * dtype.itemsize} more bytes, got {len(content)}")
+        raise ValueError(
+            f"expected {prod(shape) * dtype.itemsize} more bytes, got {len(content)}"
+        )
     return np.frombuffer(content, dtype).reshape(shape)

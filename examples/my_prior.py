@@ -4,7 +4,7 @@ import math
 
 import torch
 
-import priors
+from priorbench import priors
 
 
 @priors.register("logistic")

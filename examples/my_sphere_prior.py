@@ -2,8 +2,8 @@
 
 import torch
 
-import priors
-from priors import VonMisesFisher
+from priorbench import priors
+from priorbench.priors import VonMisesFisher
 
 
 @priors.register("von_mises_fisher_prior")
@@ -14,10 +14,16 @@ class VonMisesFisherPrior(priors.Prior):
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim + 1)
-        self.posterior = VonMisesFisher.family(dims=(dim,))  # q(z|x) lives on the same sphere
-        self.raw = torch.nn.Parameter(torch.linspace(-1.0, 1.0, dim + 2))  # a direction and a κ
+        self.posterior = VonMisesFisher.family(
+            dims=(dim,)
+        )  # q(z|x) lives on the same sphere
+        self.raw = torch.nn.Parameter(
+            torch.linspace(-1.0, 1.0, dim + 2)
+        )  # a direction and a κ
 
-    groups = property(lambda self: (tuple(range(self.latent_dim)),))  # its latents belong together
+    groups = property(
+        lambda self: (tuple(range(self.latent_dim)),)
+    )  # its latents belong together
     support = ("sphere",)  # one entry for each group
 
     def _law(self) -> VonMisesFisher:

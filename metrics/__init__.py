@@ -1,14 +1,14 @@
 """Metrics: functions of a model's codes and the ground-truth factors."""
 
-from metrics.active import active_latents
-from metrics.aggregate import log_aggregate
-from metrics.base import Codes, Scores, get, names, register
-from metrics.decomposition import elbo_decomposition
-from metrics.groups import mig_groups
-from metrics.histogram import mig_histogram
-from metrics.mig import mig
-from metrics.quadrature import mutual_information
-from metrics.sampled import mig_sampled
+from priorbench.metrics.active_latents import active_latents
+from priorbench.metrics.information.aggregate_posterior import log_aggregate
+from priorbench.metrics.base import Codes, Scores, get, names, register
+from priorbench.metrics.elbo_decomposition import elbo_decomposition
+from priorbench.metrics.mig_groups import mig_groups
+from priorbench.metrics.mig_histogram import mig_histogram
+from priorbench.metrics.mig import mig
+from priorbench.metrics.information.quadrature import mutual_information
+from priorbench.metrics.mig_sampled import mig_sampled
 
 __all__ = [
     "Codes",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.registry import Registry
-from priors.posteriors import Groups, Posterior
+from priorbench.registry import Registry
+from priorbench.priors.posteriors.base import Groups, Posterior
 
 registry = Registry("metric", "priorbench.metrics")
 register = registry.register
@@ -51,29 +51,43 @@ class Codes:
         expected = {"log_prior": (num_points,), "factors": (num_points, num_factors)}
         for name, shape in expected.items():
             if tuple(getattr(self, name).shape) != shape:
-                raise ValueError(f"{name!r} must have shape {shape} to fit 'z' and 'factor_names'; "
-                                 f"got {tuple(getattr(self, name).shape)}")
+                raise ValueError(
+                    f"{name!r} must have shape {shape} to fit 'z' and 'factor_names'; "
+                    f"got {tuple(getattr(self, name).shape)}"
+                )
         if len(self.posterior.params) != num_points or num_points == 0:
-            raise ValueError("'posterior' and 'z' must hold the same data points, at least one; "
-                             f"got {len(self.posterior.params)} and {num_points}")
-        if sorted(i for group in self.groups for i in group) != list(range(self.z.shape[1])):
-            raise ValueError(f"'groups' must partition the {self.z.shape[1]} latents; "
-                             f"got {self.groups}")
+            raise ValueError(
+                "'posterior' and 'z' must hold the same data points, at least one; "
+                f"got {len(self.posterior.params)} and {num_points}"
+            )
+        if sorted(i for group in self.groups for i in group) != list(
+            range(self.z.shape[1])
+        ):
+            raise ValueError(
+                f"'groups' must partition the {self.z.shape[1]} latents; "
+                f"got {self.groups}"
+            )
         self._check_factors()
 
     def _check_factors(self) -> None:
         if len(set(self.factor_names)) != len(self.factor_names):
             raise ValueError(f"'factor_names' must differ; got {self.factor_names}")
         if len(self.factor_sizes) != len(self.factor_names):
-            raise ValueError("'factor_sizes' must have one size for each of the "
-                             f"{len(self.factor_names)} names; got {self.factor_sizes}")
+            raise ValueError(
+                "'factor_sizes' must have one size for each of the "
+                f"{len(self.factor_names)} names; got {self.factor_sizes}"
+            )
         if unknown := set(self.excluded) - set(self.factor_names):
-            raise ValueError(f"'excluded' must be names of factors; got {sorted(unknown)}")
+            raise ValueError(
+                f"'excluded' must be names of factors; got {sorted(unknown)}"
+            )
         columns = zip(self.factor_names, self.factor_sizes, self.factors.T, strict=True)
         for name, size, values in columns:
             if values.min() < 0 or values.max() >= size:
-                raise ValueError(f"'factors' of {name!r} must lie in 0 ... {size - 1}; "
-                                 f"got {int(values.min())} to {int(values.max())}")
+                raise ValueError(
+                    f"'factors' of {name!r} must lie in 0 ... {size - 1}; "
+                    f"got {int(values.min())} to {int(values.max())}"
+                )
 
     def generator(self) -> torch.Generator:
         """A fresh CPU generator; every metric draws from its own copy of the same stream."""

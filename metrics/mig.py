@@ -1,8 +1,12 @@
 """The mutual information gap, without sampling where that can be."""
 
-from metrics.base import Codes, Scores, register
-from metrics.gaps import counted, gap_error, gaps
-from metrics.latents import NAMES, information
+from priorbench.metrics.base import Codes, Scores, register
+from priorbench.metrics.information.gap import (
+    list_counted_factors,
+    gap_error,
+    compute_gaps,
+)
+from priorbench.metrics.information.best_method import NAMES, estimate_information
 
 
 @register("mig")
@@ -14,8 +18,8 @@ def mig(codes: Codes, step: float = 0.5, num_samples: int = 2_000) -> Scores:
     with the two latents that know most of each factor, n_f its number of values, and z_j of
     the aggregate posterior, noise included. On a sphere the latents are its coordinates: the
     score depends on how the code is turned; ``mig_groups`` does not. References: Chen et al.
-    2018, Eq. 6; entropies of Gaussian latents by :mod:`metrics.quadrature` and of spheres'
-    coordinates by :mod:`metrics.harmonics` instead of by samples.
+    2018, Eq. 6; entropies of Gaussian latents by :mod:`priorbench.metrics.information.quadrature` and of spheres'
+    coordinates by :mod:`priorbench.metrics.information.harmonics` instead of by samples.
 
     Args:
         codes: of any posterior made of Gaussians and spheres, or one that gives the log density
@@ -38,11 +42,16 @@ def mig(codes: Codes, step: float = 0.5, num_samples: int = 2_000) -> Scores:
         ValueError: no factor can be counted, or the posterior can give none of the densities
             that a latent needs; the message names what can be asked instead.
     """
-    every, kept = counted(codes), counted(codes, codes.excluded)
+    every, kept = (
+        list_counted_factors(codes),
+        list_counted_factors(codes, codes.excluded),
+    )
     latents = [[j] for j in range(codes.z.shape[1])]
-    found = information(codes, latents, step, num_samples)
+    found = estimate_information(codes, latents, step, num_samples)
     sizes = [codes.factor_sizes[f] for f in every]
-    gap = dict(zip(every, gaps(found.nats[:, every], sizes).tolist(), strict=True))
+    gap = dict(
+        zip(every, compute_gaps(found.nats[:, every], sizes).tolist(), strict=True)
+    )
     errors = gap_error(found.nats[:, every], found.error[:, every], sizes)
     error = dict(zip(every, errors.tolist(), strict=True))
     return {

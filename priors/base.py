@@ -7,9 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.registry import Registry
-from priors.posteriors import LOG_2PI, Family, Gaussian, Posterior, sum_groups
-from priors.special import log
+from priorbench.registry import Registry
+from priorbench.priors.posteriors.base import (
+    LOG_2PI,
+    Family,
+    Gaussian,
+    Posterior,
+    sum_groups,
+)
+from priorbench.priors.numerics.special import log_real
 
 registry = Registry("prior", "priorbench.priors")
 register = registry.register
@@ -43,8 +49,14 @@ class Prior(nn.Module):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        if not isinstance(latent_dim, int) or isinstance(latent_dim, bool) or latent_dim < 1:
-            raise ValueError(f"'latent_dim' must be a positive integer; got {latent_dim!r}")
+        if (
+            not isinstance(latent_dim, int)
+            or isinstance(latent_dim, bool)
+            or latent_dim < 1
+        ):
+            raise ValueError(
+                f"'latent_dim' must be a positive integer; got {latent_dim!r}"
+            )
         self.latent_dim = latent_dim
 
     def log_prob(self, z: Tensor) -> Tensor:
@@ -55,7 +67,9 @@ class Prior(nn.Module):
         self, shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
         """Independent draws, (*shape, latent_dim)."""
-        raise NotImplementedError(f"{type(self).__name__} must define sample(shape, generator)")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define sample(shape, generator)"
+        )
 
     def log_prob_groups(self, z: Tensor) -> Tensor:
         """Log density of each of ``groups``, z (..., latent_dim) -> (..., groups), in nats.
@@ -68,8 +82,10 @@ class Prior(nn.Module):
         """
         if len(self.groups) == 1:
             return self.log_prob(z)[..., None]
-        raise NotImplementedError(f"{type(self).__name__} does not define log_prob_groups(z), the "
-                                  "log density of each of its groups")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define log_prob_groups(z), the "
+            "log density of each of its groups"
+        )
 
     def kl_groups(self, q: Posterior, z: Tensor) -> Tensor:
         """Estimate of each group's KL(q_g || p_g) at z ~ q, as :meth:`kl`: (..., groups), in nats.
@@ -122,7 +138,7 @@ class Prior(nn.Module):
             return None
         if isinstance(variance, Tensor):
             variance = variance.detach().to(z)
-        log_normal = -0.5 * (z.square() / variance + log(variance) + LOG_2PI)
+        log_normal = -0.5 * (z.square() / variance + log_real(variance) + LOG_2PI)
         return q.kl_normal_coordinates(variance) + log_normal
 
     def check_shape(self, z: Tensor) -> None:
@@ -132,7 +148,9 @@ class Prior(nn.Module):
             ValueError: it is not.
         """
         if z.ndim < 1 or z.shape[-1] != self.latent_dim:
-            raise ValueError(f"'z' must have shape (..., {self.latent_dim}); got {tuple(z.shape)}")
+            raise ValueError(
+                f"'z' must have shape (..., {self.latent_dim}); got {tuple(z.shape)}"
+            )
 
     def learning_rates(self) -> dict[str, float | None]:
         """Learning rate of each parameter, by its name; :attr:`learning_rate` for all."""
@@ -143,7 +161,7 @@ class Prior(nn.Module):
         return {name: p.detach() for name, p in self.named_parameters()}
 
 
-def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
+def build_prior(name: str, latent_dim: int, **arguments: Any) -> Prior:
     """The registered prior ``name`` over ``latent_dim`` latents.
 
     ``latent_dim`` is passed on where the prior's constructor takes it, and checked where the
@@ -153,17 +171,26 @@ def build(name: str, latent_dim: int, **arguments: Any) -> Prior:
         ValueError: unknown name or argument, or the prior has another number of latents.
     """
     entry = registry.get(name)
-    if "latent_dim" in inspect.signature(entry).parameters and "latent_dim" not in arguments:
+    if (
+        "latent_dim" in inspect.signature(entry).parameters
+        and "latent_dim" not in arguments
+    ):
         arguments = {"latent_dim": latent_dim, **arguments}
     prior = registry.build(name, **arguments)
     if not isinstance(prior, Prior):
-        raise ValueError(f"prior {name!r} must be a subclass of priors.Prior; "
-                         f"got {type(prior).__name__}")
+        raise ValueError(
+            f"prior {name!r} must be a subclass of priors.Prior; "
+            f"got {type(prior).__name__}"
+        )
     if "_modules" not in vars(prior):
-        raise ValueError(f"{type(prior).__name__}.__init__ must call super().__init__(latent_dim) "
-                         "before anything else")
+        raise ValueError(
+            f"{type(prior).__name__}.__init__ must call super().__init__(latent_dim) "
+            "before anything else"
+        )
     if prior.latent_dim != latent_dim:
-        raise ValueError(f"prior {name!r} has {prior.latent_dim} latents, but 'latent_dim' is "
-                         f"{latent_dim}; in a grid the prior may have its own: {{ name = "
-                         f'"{name}", latent_dim = {prior.latent_dim}, ... }}')
+        raise ValueError(
+            f"prior {name!r} has {prior.latent_dim} latents, but 'latent_dim' is "
+            f"{latent_dim}; in a grid the prior may have its own: {{ name = "
+            f'"{name}", latent_dim = {prior.latent_dim}, ... }}'
+        )
     return prior

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from priors import heat
-from priors.base import register
-from priors.geometry import log_surface, unit
-from priors.hypersphere import UniformOnSpheres
-from priors.spherical import Spherical
+from priorbench.priors.spheres import diffusion
+from priorbench.priors.base import register
+from priorbench.priors.spheres.geometry import log_surface_area, normalise_vectors
+from priorbench.priors.hypersphere import UniformOnSpheres
+from priorbench.priors.posteriors.spherical import Spherical
 
 STEPS = ("sqrt", "printed")
 LAWS = ("walk", "heat")
@@ -61,9 +61,16 @@ class Diffusion(Spherical):
         (tensor(0.4814), tensor(2.0459))
     """
 
-    def __init__(self, params: Tensor, dims: Sequence[int], steps: int = 5, step: str = "sqrt",
-                 law: str = "walk", kl: str = "exact") -> None:
-        check_settings(steps, step=(step, STEPS), law=(law, LAWS), kl=(kl, DIVERGENCES))
+    def __init__(
+        self,
+        params: Tensor,
+        dims: Sequence[int],
+        steps: int = 5,
+        step: str = "sqrt",
+        law: str = "walk",
+        kl: str = "exact",
+    ) -> None:
+        check_walk(steps, step=(step, STEPS), law=(law, LAWS), kl=(kl, DIVERGENCES))
         super().__init__(params, dims=dims, steps=steps, step=step, law=law, kl=kl)
 
     @staticmethod
@@ -74,12 +81,12 @@ class Diffusion(Spherical):
     @staticmethod
     def positive(raw: Tensor) -> Tensor:
         """Raw log times to concentrations 1 / t."""
-        return torch.exp(-raw.clamp(heat.LOWEST, heat.HIGHEST))
+        return torch.exp(-raw.clamp(diffusion.LOWEST, diffusion.HIGHEST))
 
     @staticmethod
     def raw(concentration: Tensor) -> Tensor:
         """The inverse of :meth:`positive`; the longest time for a concentration of 0."""
-        return -torch.log(concentration).clamp(-heat.HIGHEST, -heat.LOWEST)
+        return -torch.log(concentration).clamp(-diffusion.HIGHEST, -diffusion.LOWEST)
 
     def rsample(self, noise: Tensor) -> Tensor:
         """Reparameterised draw, (..., latent_dim), on the spheres to rounding.
@@ -89,32 +96,43 @@ class Diffusion(Spherical):
         """
         count = self.settings["steps"]
         self._check_width("noise", noise, count * self.layout.latent_dim)
-        paths = self.layout.split(noise.double().unflatten(-1, (count, self.layout.latent_dim)))
+        paths = self.layout.split(
+            noise.double().unflatten(-1, (count, self.layout.latent_dim))
+        )
         points = self.layout.split(self.direction)
         spread = self.layout.by_size(self._variance(self.concentration).sqrt())
         for i in range(count):
-            points = [unit(z + scale[..., None] * path[..., i, :, :])
-                      for z, scale, path in zip(points, spread, paths, strict=True)]
+            points = [
+                normalise_vectors(z + scale[..., None] * path[..., i, :, :])
+                for z, scale, path in zip(points, spread, paths, strict=True)
+            ]
         return self.layout.join(points).to(self.params.dtype)
 
     def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
         """Log density of the chosen law at squared distance ``chord``, in nats."""
         if self.settings["law"] == "heat":
-            return heat.log_heat_kernel(chord, 1 / concentration, m - 1)
+            return diffusion.log_heat_kernel(chord, 1 / concentration, m - 1)
         time = self._walk_time(concentration)
-        return heat.log_walk(chord, time, m - 1, self.settings["steps"])
+        return diffusion.log_walk(chord, time, m - 1, self.settings["steps"])
 
     def kl_sphere(self, concentration: Tensor, m: int) -> Tensor:
         """The chosen divergence to the uniform distribution on one sphere, nats."""
         if self.settings["kl"] == "paper":
             return kl_paper(1 / concentration, m - 1)
-        return self._kl_law("walk" if self.settings["kl"] == "walk" else "heat", concentration, m)
+        return self._kl_law(
+            "walk" if self.settings["kl"] == "walk" else "heat", concentration, m
+        )
 
     def entropy(self) -> Tensor:
         """Differential entropy of the law of :meth:`log_prob`, (...), in nats."""
-        values = [log_surface(m) - self._kl_law(self.settings["law"], concentration, m)
-                  for concentration, (m, _, _) in zip(
-                      self.layout.by_size(self.concentration), self.layout.batches, strict=True)]
+        values = [
+            log_surface_area(m) - self._kl_law(self.settings["law"], concentration, m)
+            for concentration, (m, _, _) in zip(
+                self.layout.by_size(self.concentration),
+                self.layout.batches,
+                strict=True,
+            )
+        ]
         return self.layout.in_order(values).sum(-1).to(self.params.dtype)
 
     def harmonics(self, degree: int) -> Tensor:
@@ -129,14 +147,14 @@ class Diffusion(Spherical):
             rest = torch.exp(-0.5 * order * (order + m - 2) / concentration[..., None])
         else:
             time = self._walk_time(concentration)
-            rest = heat.walk_harmonics(time, degree, m - 1, self.settings["steps"])
+            rest = diffusion.walk_harmonics(time, degree, m - 1, self.settings["steps"])
         return torch.cat([one, rest], dim=-1)
 
     def _kl_law(self, law: str, concentration: Tensor, m: int) -> Tensor:
         if law == "heat":
-            return heat.kl_heat(1 / concentration, m - 1)
+            return diffusion.kl_heat(1 / concentration, m - 1)
         time = self._walk_time(concentration)
-        return heat.kl_walk(time, m - 1, self.settings["steps"])
+        return diffusion.kl_walk(time, m - 1, self.settings["steps"])
 
     def _variance(self, concentration: Tensor) -> Tensor:
         """Variance of a step."""
@@ -154,11 +172,14 @@ def kl_paper(t: Tensor, d: int) -> Tensor:
 
     .. math:: -\tfrac d2 \log 2\pi t - \tfrac d2 + \log|S^d| + \tfrac14 d(d-1) t
     """
-    return (-0.5 * d * (torch.log(2 * math.pi * t) + 1) + log_surface(d + 1)
-            + 0.25 * d * (d - 1) * t)
+    return (
+        -0.5 * d * (torch.log(2 * math.pi * t) + 1)
+        + log_surface_area(d + 1)
+        + 0.25 * d * (d - 1) * t
+    )
 
 
-def check_settings(steps: int, **names: tuple[str, tuple[str, ...]]) -> None:
+def check_walk(steps: int, **names: tuple[str, tuple[str, ...]]) -> None:
     """See that a walk has steps and that each name, given with those allowed, is one of them.
 
     Raises:
@@ -201,13 +222,25 @@ class DiffusionSphere(UniformOnSpheres):
         tensor(-2.5310)
     """
 
-    examples = ({"dim": 2, "kl": "walk"}, {"dim": 3, "steps": 2, "kl": "walk", "step": "printed"})
+    examples = (
+        {"dim": 2, "kl": "walk"},
+        {"dim": 3, "steps": 2, "kl": "walk", "step": "printed"},
+    )
 
-    def __init__(self, dim: int = 10, steps: int = 5, kl: str = "exact", step: str = "sqrt",
-                 density: str = "walk") -> None:
+    def __init__(
+        self,
+        dim: int = 10,
+        steps: int = 5,
+        kl: str = "exact",
+        step: str = "sqrt",
+        density: str = "walk",
+    ) -> None:
         if type(dim) is not int or dim < 1:
             raise ValueError(f"'dim' must be a positive integer; got {dim!r}")
-        check_settings(steps, kl=(kl, DIVERGENCES), step=(step, STEPS), density=(density, LAWS))
+        check_walk(
+            steps, kl=(kl, DIVERGENCES), step=(step, STEPS), density=(density, LAWS)
+        )
         super().__init__([dim])
-        self.posterior = Diffusion.family(dims=self.dims, steps=steps, step=step, law=density,
-                                          kl=kl)
+        self.posterior = Diffusion.family(
+            dims=self.dims, steps=steps, step=step, law=density, kl=kl
+        )

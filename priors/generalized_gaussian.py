@@ -5,9 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from priors.base import Prior, register
-from priors.exponents import LEARNING_RATE, Exponents, check_scale
-from priors.special import exp, lgamma, log, log_abs, random_signs, sample_log_gamma
+from priorbench.priors.base import Prior, register
+from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
+from priorbench.priors.numerics.special import (
+    exp_real,
+    log_gamma,
+    log_real,
+    log_abs,
+    random_signs,
+    sample_log_gamma,
+)
 
 
 @register("generalized_gaussian")
@@ -39,7 +46,11 @@ class GeneralizedGaussian(Prior):
     examples = ({"p": 2.4, "scale": 1.3}, {"p": 1.0}, {"learn_exponent": True})
 
     def __init__(
-        self, latent_dim: int, p: float = 2.0, scale: float = 1.0, learn_exponent: bool = False
+        self,
+        latent_dim: int,
+        p: float = 2.0,
+        scale: float = 1.0,
+        learn_exponent: bool = False,
     ) -> None:
         super().__init__(latent_dim)
         self.exponents = Exponents([p], learn_exponent)
@@ -58,7 +69,7 @@ class GeneralizedGaussian(Prior):
         """Log density of each latent, (..., d), in nats."""
         self.check_shape(z)
         p = self.p
-        log_normaliser = log(2 * self.scale ** (1 / p) / p) + lgamma(1 / p)
+        log_normaliser = log_real(2 * self.scale ** (1 / p) / p) + log_gamma(1 / p)
         return -torch.exp(p * log_abs(z)) / self.scale - log_normaliser
 
     def sample(
@@ -66,14 +77,14 @@ class GeneralizedGaussian(Prior):
     ) -> Tensor:
         """Exact draws, (*shape, d): |z|^p / s is Gamma(1/p), the sign is fair."""
         shape, p = (*shape, self.latent_dim), self.exponents.values()[0]
-        log_power = sample_log_gamma(shape, 1 / p, generator) + log(self.scale)
+        log_power = sample_log_gamma(shape, 1 / p, generator) + log_real(self.scale)
         z = random_signs(shape, generator) * torch.exp(log_power / p)
         return z.to(torch.get_default_dtype())
 
     def variance(self) -> Tensor | float:
         """Variance of each latent, s^(2/p) Γ(3/p) / Γ(1/p)."""
         p = self.p
-        return self.scale ** (2 / p) * exp(lgamma(3 / p) - lgamma(1 / p))
+        return self.scale ** (2 / p) * exp_real(log_gamma(3 / p) - log_gamma(1 / p))
 
     def learned(self) -> dict[str, Tensor]:
         """The exponent, if it is learned."""

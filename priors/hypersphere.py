@@ -5,11 +5,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from priors.base import Prior, register
-from priors.geometry import layout, log_surface, unit
-from priors.posteriors import Posterior
-from priors.spherical import Spherical
-from priors.von_mises_fisher import GRADIENTS, PowerSpherical, VonMisesFisher
+from priorbench.priors.base import Prior, register
+from priorbench.priors.spheres.geometry import (
+    make_layout,
+    log_surface_area,
+    normalise_vectors,
+)
+from priorbench.priors.posteriors.base import Posterior
+from priorbench.priors.posteriors.spherical import Spherical
+from priorbench.priors.posteriors.von_mises_fisher import (
+    GRADIENTS,
+    PowerSpherical,
+    VonMisesFisher,
+)
 
 POSTERIORS = {"von_mises_fisher": VonMisesFisher, "power_spherical": PowerSpherical}
 
@@ -25,19 +33,25 @@ class UniformOnSpheres(Prior):
     """
 
     def __init__(self, dims: Sequence[int]) -> None:
-        good = isinstance(dims, Sequence) and not isinstance(dims, str) and len(dims) > 0
+        good = (
+            isinstance(dims, Sequence) and not isinstance(dims, str) and len(dims) > 0
+        )
         if not good or any(type(k) is not int or k < 1 for k in dims):
-            raise ValueError("'dims' must be the dimension of each sphere, positive integers; "
-                             f"got {dims!r}")
+            raise ValueError(
+                "'dims' must be the dimension of each sphere, positive integers; "
+                f"got {dims!r}"
+            )
         self.dims = tuple(dims)
-        super().__init__(layout(self.dims).latent_dim)
-        density = torch.tensor([-log_surface(k + 1) for k in self.dims], dtype=torch.float64)
+        super().__init__(make_layout(self.dims).latent_dim)
+        density = torch.tensor(
+            [-log_surface_area(k + 1) for k in self.dims], dtype=torch.float64
+        )
         self.register_buffer("_log_density", density, persistent=False)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """The coordinates of each sphere."""
-        return layout(self.dims).groups
+        return make_layout(self.dims).groups
 
     @property
     def support(self) -> tuple[str, ...]:
@@ -58,8 +72,12 @@ class UniformOnSpheres(Prior):
     ) -> Tensor:
         """Independent draws, (*shape, latent_dim): directions of normal vectors."""
         device = generator.device if generator is not None else None
-        draws = [unit(torch.randn((*shape, k + 1), generator=generator, device=device))
-                 for k in self.dims]
+        draws = [
+            normalise_vectors(
+                torch.randn((*shape, k + 1), generator=generator, device=device)
+            )
+            for k in self.dims
+        ]
         return torch.cat(draws, dim=-1).to(torch.get_default_dtype())
 
     def kl(self, q: Posterior, z: Tensor) -> Tensor:
@@ -104,16 +122,22 @@ class HypersphereProduct(UniformOnSpheres):
     examples = ({"dims": [1, 2]}, {"dims": [4, 1], "posterior": "power_spherical"})
 
     def __init__(
-        self, dims: Sequence[int], posterior: str = "von_mises_fisher",
+        self,
+        dims: Sequence[int],
+        posterior: str = "von_mises_fisher",
         gradient: str = "implicit",
     ) -> None:
         super().__init__(dims)
         if posterior not in POSTERIORS:
-            raise ValueError(f"'posterior' must be one of {tuple(POSTERIORS)}; got {posterior!r}")
+            raise ValueError(
+                f"'posterior' must be one of {tuple(POSTERIORS)}; got {posterior!r}"
+            )
         if gradient not in GRADIENTS:
             raise ValueError(f"'gradient' must be one of {GRADIENTS}; got {gradient!r}")
         settings = {"gradient": gradient} if posterior == "von_mises_fisher" else {}
         if gradient == "pathwise" and not settings:
-            raise ValueError("'gradient' = 'pathwise' is of von Mises–Fisher's published sampler; "
-                             f"the posterior is {posterior!r}")
+            raise ValueError(
+                "'gradient' = 'pathwise' is of von Mises–Fisher's published sampler; "
+                f"the posterior is {posterior!r}"
+            )
         self.posterior = POSTERIORS[posterior].family(dims=self.dims, **settings)

@@ -6,11 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priors.base import Prior, register
-from priors.exponents import LEARNING_RATE, Exponents, check_scale
-from priors.geometry import pick
-from priors.special import exp, lgamma, log, log_abs, random_signs, sample_log_gamma
-from priors.tree import Node, leaves, parse
+from priorbench.priors.base import Prior, register
+from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
+from priorbench.priors.spheres.geometry import pick_columns
+from priorbench.priors.numerics.special import (
+    exp_real,
+    log_gamma,
+    log_real,
+    log_abs,
+    random_signs,
+    sample_log_gamma,
+)
+from priorbench.priors.numerics.tree import Node, list_leaves, parse_tree
 
 Exponent = Tensor | float
 
@@ -50,16 +57,23 @@ class LpNested(Prior):
     """
 
     learning_rate = LEARNING_RATE
-    examples = ({"tree": [2.1, [0, [1.7, [1, 2, [3.0, [3, 4]]]], 5]]},
-                {"tree": [1.3, [0, [2.7, [1, 2]], [1.1, [3, 4, 5]]]], "learn_exponents": True})
+    examples = (
+        {"tree": [2.1, [0, [1.7, [1, 2, [3.0, [3, 4]]]], 5]]},
+        {"tree": [1.3, [0, [2.7, [1, 2]], [1.1, [3, 4, 5]]]], "learn_exponents": True},
+    )
 
     def __init__(
-        self, tree: Sequence[Any], scale: float | str = 1.0, learn_exponents: bool = False
+        self,
+        tree: Sequence[Any],
+        scale: float | str = 1.0,
+        learn_exponents: bool = False,
     ) -> None:
-        root, exponents = parse(tree)
+        root, exponents = parse_tree(tree)
         super().__init__(len(root.leaves))
         if learn_exponents and len(exponents) == 1:
-            raise ValueError("'learn_exponents' needs a node below the root; 'tree' has none")
+            raise ValueError(
+                "'learn_exponents' needs a node below the root; 'tree' has none"
+            )
         self.root = root
         self.root_exponent = Exponents(exponents[:1], learn=False, name="p0")
         self.inner_exponents = Exponents(exponents[1:], learn_exponents, name="p")
@@ -78,13 +92,15 @@ class LpNested(Prior):
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """The coordinates of each of the root's children: independent subspaces."""
-        return tuple(leaves(child) for child in self.root.children)
+        return tuple(list_leaves(child) for child in self.root.children)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, z (..., n) -> (...), in nats."""
         self.check_shape(z)
         p, n = self.exponents(), self.latent_dim
-        log_radial = log(p[0]) - lgamma(n / p[0]) - n / p[0] * log(self.scale)
+        log_radial = (
+            log_real(p[0]) - log_gamma(n / p[0]) - n / p[0] * log_real(self.scale)
+        )
         power = torch.exp(p[0] * self.log_f(z)) / self.scale
         return log_radial - self.log_surface() - power
 
@@ -93,10 +109,14 @@ class LpNested(Prior):
         self.check_shape(z)
         p, log_abs_z, densities = self.exponents(), log_abs(z), []
         for child in self.root.children:
-            n = len(leaves(child))
-            log_radial = log(p[0]) - lgamma(n / p[0]) - n / p[0] * log(self.scale)
+            n = len(list_leaves(child))
+            log_radial = (
+                log_real(p[0]) - log_gamma(n / p[0]) - n / p[0] * log_real(self.scale)
+            )
             power = torch.exp(p[0] * _log_norm(child, log_abs_z, p)) / self.scale
-            densities.append(log_radial - n * log(2.0) - _log_ratio(child, p) - power)
+            densities.append(
+                log_radial - n * log_real(2.0) - _log_ratio(child, p) - power
+            )
         return torch.stack(densities, dim=-1)
 
     def log_f(self, z: Tensor) -> Tensor:
@@ -105,11 +125,13 @@ class LpNested(Prior):
 
     def log_surface(self) -> Exponent:
         r"""Log of :math:`S_f(1)`, the derivative of the ball's volume in its radius at 1."""
-        return self.latent_dim * log(2.0) + _log_ratio(self.root, self.exponents())
+        return self.latent_dim * log_real(2.0) + _log_ratio(self.root, self.exponents())
 
     def variance(self) -> Tensor:
         """Variance of each coordinate, (n,)."""
-        return self._variance() if self._fixed_variance is None else self._fixed_variance
+        return (
+            self._variance() if self._fixed_variance is None else self._fixed_variance
+        )
 
     def _variance(self) -> Tensor:
         p, variances = self.exponents(), [0.0] * self.latent_dim
@@ -120,11 +142,11 @@ class LpNested(Prior):
                 return
             q, n = p[node.index], len(node.leaves)
             for child in node.children:
-                k = len(leaves(child))
-                log_ratio = lgamma((k + 2) / q) - lgamma(k / q)
+                k = len(list_leaves(child))
+                log_ratio = log_gamma((k + 2) / q) - log_gamma(k / q)
                 if node is not self.root:
-                    log_ratio = log_ratio + lgamma(n / q) - lgamma((n + 2) / q)
-                descend(child, second_moment * exp(log_ratio))
+                    log_ratio = log_ratio + log_gamma(n / q) - log_gamma((n + 2) / q)
+                descend(child, second_moment * exp_real(log_ratio))
 
         descend(self.root, self.scale ** (2 / p[0]))
         learned = [v for v in variances if isinstance(v, Tensor)]
@@ -142,7 +164,9 @@ class LpNested(Prior):
         the parent's norm are Dirichlet. All in log space.
         """
         p = [*self.root_exponent.values(), *self.inner_exponents.values()]
-        log_abs_z = _sample_log_abs(self.root, p, log(self.scale), tuple(shape), generator)
+        log_abs_z = _sample_log_abs(
+            self.root, p, log_real(self.scale), tuple(shape), generator
+        )
         columns = torch.stack([log_abs_z[i] for i in range(self.latent_dim)], dim=-1)
         z = random_signs(columns.shape, generator) * torch.exp(columns)
         return z.to(torch.get_default_dtype())
@@ -177,8 +201,10 @@ class ISA(LpNested):
         ((0, 1), (2,))
     """
 
-    examples = ({"subspaces": [2, 4]},
-                {"subspaces": [2, 4], "scale": "unit", "learn_exponents": True})
+    examples = (
+        {"subspaces": [2, 4]},
+        {"subspaces": [2, 4], "scale": "unit", "learn_exponents": True},
+    )
 
     def __init__(
         self,
@@ -190,16 +216,22 @@ class ISA(LpNested):
     ) -> None:
         sizes = list(subspaces)
         if not sizes or any(not isinstance(n, int) or n < 1 for n in sizes):
-            raise ValueError(f"'subspaces' must be positive integers; got {subspaces!r}")
+            raise ValueError(
+                f"'subspaces' must be positive integers; got {subspaces!r}"
+            )
         if p is None:
             p = 2.0 if learn_exponents else 2.2
         exponents = list(p) if isinstance(p, Sequence) else [p] * len(sizes)
         if len(exponents) != len(sizes):
-            raise ValueError(f"'p' must be one value or one per subspace ({len(sizes)}); "
-                             f"got {len(exponents)}")
+            raise ValueError(
+                f"'p' must be one value or one per subspace ({len(sizes)}); "
+                f"got {len(exponents)}"
+            )
         first = [sum(sizes[:i]) for i in range(len(sizes))]
-        below = [[q, list(range(a, a + n))]
-                 for q, a, n in zip(exponents, first, sizes, strict=True)]
+        below = [
+            [q, list(range(a, a + n))]
+            for q, a, n in zip(exponents, first, sizes, strict=True)
+        ]
         super().__init__([p0, below], scale, learn_exponents)
 
 
@@ -208,9 +240,11 @@ def _log_norm(node: Node | int, log_abs_z: Tensor, p: Sequence[Exponent]) -> Ten
     if isinstance(node, int):
         return log_abs_z[..., node]
     if all(isinstance(child, int) for child in node.children):
-        below = pick(log_abs_z, tuple(node.children))
+        below = pick_columns(log_abs_z, tuple(node.children))
     else:
-        below = torch.stack([_log_norm(child, log_abs_z, p) for child in node.children], dim=-1)
+        below = torch.stack(
+            [_log_norm(child, log_abs_z, p) for child in node.children], dim=-1
+        )
     return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
 
 
@@ -218,9 +252,13 @@ def _log_ratio(node: Node | int, p: Sequence[Exponent]) -> Exponent:
     """Log of a subtree's S_f(1) over 2 to the number of its leaves."""
     if isinstance(node, int):
         return 0.0
-    q, counts = p[node.index], [len(leaves(child)) for child in node.children]
-    own = sum(lgamma(k / q) for k in counts) - lgamma(sum(counts) / q)
-    return own - (len(counts) - 1) * log(q) + sum(_log_ratio(child, p) for child in node.children)
+    q, counts = p[node.index], [len(list_leaves(child)) for child in node.children]
+    own = sum(log_gamma(k / q) for k in counts) - log_gamma(sum(counts) / q)
+    return (
+        own
+        - (len(counts) - 1) * log_real(q)
+        + sum(_log_ratio(child, p) for child in node.children)
+    )
 
 
 def _sample_log_abs(
@@ -235,7 +273,10 @@ def _sample_log_abs(
 
     def log_gammas(node: Node) -> list[Tensor]:
         q = p[node.index]
-        return [sample_log_gamma(shape, len(leaves(c)) / q, generator) for c in node.children]
+        return [
+            sample_log_gamma(shape, len(list_leaves(c)) / q, generator)
+            for c in node.children
+        ]
 
     def place(children: Sequence[Node | int], log_norms: Sequence[Tensor]) -> None:
         for child, log_norm in zip(children, log_norms, strict=True):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from priors.base import Prior, register
-from priors.posteriors import LOG_2PI, Gaussian, Posterior
+from priorbench.priors.base import Prior, register
+from priorbench.priors.posteriors.base import LOG_2PI, Gaussian, Posterior
 
 
 @register("normal")
@@ -43,7 +43,9 @@ class Normal(Prior):
     ) -> Tensor:
         """Independent draws, (*shape, d)."""
         device = generator.device if generator is not None else None
-        return torch.randn((*shape, self.latent_dim), generator=generator, device=device)
+        return torch.randn(
+            (*shape, self.latent_dim), generator=generator, device=device
+        )
 
     def kl(self, q: Posterior, z: Tensor) -> Tensor:
         """KL(q || p), (...), in nats: closed for a Gaussian q, else one-sample."""

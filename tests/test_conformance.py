@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-import priors
-from priors.check import PROPERTIES, Subject
+from priorbench import priors
+from priorbench.priors.check import PROPERTIES, Subject
 
 CASES = {
     "normal": ("normal", {}),
@@ -16,30 +16,47 @@ CASES = {
     "generalized_gaussian learned": ("generalized_gaussian", {"learn_exponent": True}),
     "lp_nested": ("lp_nested", {"tree": [2.1, [0, [1.7, [1, 2, [3.0, [3, 4]]]], 5]]}),
     "lp_nested learned": (
-        "lp_nested", {"tree": [1.3, [0, [2.7, [1, 2]], [1.1, [3, 4, 5]]]], "learn_exponents": True}
+        "lp_nested",
+        {"tree": [1.3, [0, [2.7, [1, 2]], [1.1, [3, 4, 5]]]], "learn_exponents": True},
     ),
     "isa": ("isa", {"subspaces": [2, 4]}),
-    "isa learned": ("isa", {"subspaces": [2, 4], "scale": "unit", "learn_exponents": True}),
+    "isa learned": (
+        "isa",
+        {"subspaces": [2, 4], "scale": "unit", "learn_exponents": True},
+    ),
     "circles": ("hypersphere", {"dims": [1, 1, 1]}),
     "hypersphere": ("hypersphere", {"dims": [1, 3]}),
     "hypersphere power spherical": (
-        "hypersphere", {"dims": [5], "posterior": "power_spherical"}
+        "hypersphere",
+        {"dims": [5], "posterior": "power_spherical"},
     ),
     # the KL of what is drawn: the default is that of the heat kernel, which a walk only resembles
     "diffusion_sphere": ("diffusion_sphere", {"dim": 5, "kl": "walk"}),
-    "product": ("product", {"parts": [{"name": "hypersphere", "dims": [1]},
-                                      {"name": "isa", "subspaces": [2], "learn_exponents": True},
-                                      "normal"]}),
+    "product": (
+        "product",
+        {
+            "parts": [
+                {"name": "hypersphere", "dims": [1]},
+                {"name": "isa", "subspaces": [2], "learn_exponents": True},
+                "normal",
+            ]
+        },
+    ),
 }
 DIM = 6
-OPTIONAL = {"runs on a GPU", "kl's gradient in the parameters", "log_prob_groups sums to log_prob",
-            "kl_groups sums to kl", "posterior's entropy"}
+OPTIONAL = {
+    "runs on a GPU",
+    "kl's gradient in the parameters",
+    "log_prob_groups sums to log_prob",
+    "kl_groups sums to kl",
+    "posterior's entropy",
+}
 """Properties that need a GPU, learnable parameters, or what a prior need not define."""
 
 
 def build(case):
     name, arguments = CASES[case]
-    return priors.build(name, latent_dim=DIM, **arguments)
+    return priors.build_prior(name, latent_dim=DIM, **arguments)
 
 
 @lru_cache
@@ -80,7 +97,9 @@ def test_float32_agrees_with_float64(prior, size):
     """Closer than any prior must be."""
     z = size * torch.linspace(-1, 1, DIM)
     single = prior.log_prob(z).double()
-    assert torch.allclose(single, prior.double().log_prob(z.double()), rtol=4e-6, atol=4e-6)
+    assert torch.allclose(
+        single, prior.double().log_prob(z.double()), rtol=4e-6, atol=4e-6
+    )
 
 
 def test_parameters_that_are_not_numbers_give_none_and_raise_nothing(prior):

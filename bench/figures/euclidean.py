@@ -11,27 +11,38 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d import Axes3D
 
-from bench.figures import regions
-from bench.figures.canvas import page
-from bench.report.style import PALETTE
-from priors import GeneralizedGaussian, LpNested
+from priorbench.bench.figures import density_regions
+from priorbench.bench.figures.canvas import make_page
+from priorbench.bench.report.figures.style import PALETTE
+from priorbench.priors import GeneralizedGaussian, LpNested
 
 MASSES = (0.9, 0.5, 0.1)
-SHADES = ("#d6e6f4", "#7fb5d9", "#2b73b3")   # from the outermost region to the innermost
-TREES = ((2, 2, "normal"), (1, 1, "Laplace"), (9, 9, "sub-Gaussian"),
-         (1, 9, "nested"), (9, 1, "nested"))
+SHADES = ("#d6e6f4", "#7fb5d9", "#2b73b3")  # from the outermost region to the innermost
+TREES = (
+    (2, 2, "normal"),
+    (1, 1, "Laplace"),
+    (9, 9, "sub-Gaussian"),
+    (1, 9, "nested"),
+    (9, 1, "nested"),
+)
 SLICES = ((0, 1, "slice $z_3 = 0$"), (1, 2, "slice $z_1 = 0$"))
-_EXTENT = 4.1        # of the slices, standard deviations
-_REACH = 2.1         # of the surfaces
+_EXTENT = 4.1  # of the slices, standard deviations
+_REACH = 2.1  # of the surfaces
 
-EXPONENTS = {1.0: "$p = 1$, leptokurtic", 2.0: "$p = 2$, normal", 2.4: "$p = 2.4$, platykurtic",
-             8.0: "$p = 8$, platykurtic"}
+EXPONENTS = {
+    1.0: "$p = 1$, leptokurtic",
+    2.0: "$p = 2$, normal",
+    2.4: "$p = 2.4$, platykurtic",
+    8.0: "$p = 8$, platykurtic",
+}
 _COLORS = dict(zip(EXPONENTS, (PALETTE[0], "0.3", PALETTE[1], PALETTE[2]), strict=True))
-_LINES = dict(zip(EXPONENTS, ("-", (0, (4, 2)), "-", (0, (5, 1.2, 1, 1.2))), strict=True))
-_SHOWN = 1500        # samples in a panel
+_LINES = dict(
+    zip(EXPONENTS, ("-", (0, (4, 2)), "-", (0, (5, 1.2, 1, 1.2))), strict=True)
+)
+_SHOWN = 1500  # samples in a panel
 
 
-def tree(p0: float, p1: float) -> LpNested:
+def make_nested_prior(p0: float, p1: float) -> LpNested:
     r"""The prior of Eq. 6, :math:`f = (|z_1|^{p_0} + \|(z_2, z_3)\|_{p_1}^{p_0})^{1/p_0}`.
 
     Its coordinates have unit variance on average.
@@ -39,98 +50,157 @@ def tree(p0: float, p1: float) -> LpNested:
     return LpNested([float(p0), [0, [float(p1), [1, 2]]]], scale="unit")
 
 
-def generalized_gaussian(p: float, latent_dim: int) -> GeneralizedGaussian:
+def make_unit_prior(p: float, latent_dim: int) -> GeneralizedGaussian:
     """A generalized Gaussian of unit variance."""
     scale = GeneralizedGaussian(1, p).variance() ** (-p / 2)
     return GeneralizedGaussian(latent_dim, p, scale)
 
 
-def lp_nested_contours() -> Figure:
+def draw_nested_contours() -> Figure:
     """Surfaces and slices of Lp-nested densities in three dimensions (Fig. 2)."""
-    figure = page(5.3)
+    figure = make_page(5.3)
     grid = figure.add_gridspec(3, len(TREES), height_ratios=(1.1, 1, 1))
     for column, (p0, p1, name) in enumerate(TREES):
-        prior = tree(p0, p1)
+        prior = make_nested_prior(p0, p1)
         solid = figure.add_subplot(grid[0, column], projection="3d")
         solid.set_title(f"$p_0 = {p0}$, $p_1 = {p1}$\n{name}", pad=12)
-        _solid(solid, prior)
-        bounds = regions.levels(prior, MASSES)
+        _draw_surface(solid, prior)
+        bounds = density_regions.find_levels(prior, MASSES)
         for row, (first, second, label) in enumerate(SLICES, start=1):
             axes = figure.add_subplot(grid[row, column])
-            _slice(axes, prior, first, second, bounds)
-            axes.set_ylabel(f"{label}\n$z_{second + 1}$" if column == 0 else "", labelpad=1)
+            _draw_slice(axes, prior, first, second, bounds)
+            axes.set_ylabel(
+                f"{label}\n$z_{second + 1}$" if column == 0 else "", labelpad=1
+            )
             axes.tick_params(labelleft=column == 0)
-    figure.suptitle("$L_p$-nested densities of unit variance, "
-                    "$f(z) = (|z_1|^{p_0} + (|z_2|^{p_1} + |z_3|^{p_1})^{p_0/p_1})^{1/p_0}$")
+    figure.suptitle(
+        "$L_p$-nested densities of unit variance, "
+        "$f(z) = (|z_1|^{p_0} + (|z_2|^{p_1} + |z_3|^{p_1})^{p_0/p_1})^{1/p_0}$"
+    )
     beside = figure.axes[0]
-    beside.text2D(-0.3, 0.5, "surface\n50% of the mass", transform=beside.transAxes, rotation=90,
-                  ha="center", va="center")
-    figure.legend(handles=_keys(), loc="outside lower center", ncols=len(MASSES))
+    beside.text2D(
+        -0.3,
+        0.5,
+        "surface\n50% of the mass",
+        transform=beside.transAxes,
+        rotation=90,
+        ha="center",
+        va="center",
+    )
+    figure.legend(
+        handles=_legend_patches(), loc="outside lower center", ncols=len(MASSES)
+    )
     return figure
 
 
-def _keys() -> list[Patch]:
-    return [Patch(facecolor=shade, edgecolor="0.25", linewidth=0.6,
-                  label=f"{mass:.0%} of the probability mass")
-            for mass, shade in zip(MASSES, SHADES, strict=True)]
+def _legend_patches() -> list[Patch]:
+    return [
+        Patch(
+            facecolor=shade,
+            edgecolor="0.25",
+            linewidth=0.6,
+            label=f"{mass:.0%} of the probability mass",
+        )
+        for mass, shade in zip(MASSES, SHADES, strict=True)
+    ]
 
 
-def _solid(axes: Axes3D, prior: LpNested) -> None:
+def _draw_surface(axes: Axes3D, prior: LpNested) -> None:
     """The surface that half of the mass lies within, and the directions of the coordinates."""
-    x, y, z = regions.surface(prior, 0.5)
-    axes.plot_surface(x, y, z, rcount=len(x), ccount=x.shape[1], color=SHADES[1], linewidth=0,
-                      antialiased=False, lightsource=LightSource(azdeg=85, altdeg=40))
-    radius = np.abs(z[0, 0])   # where the surface meets every axis
+    x, y, z = density_regions.trace_surface(prior, 0.5)
+    axes.plot_surface(
+        x,
+        y,
+        z,
+        rcount=len(x),
+        ccount=x.shape[1],
+        color=SHADES[1],
+        linewidth=0,
+        antialiased=False,
+        lightsource=LightSource(azdeg=85, altdeg=40),
+    )
+    radius = np.abs(z[0, 0])  # where the surface meets every axis
     for i, axis in enumerate(np.eye(3), start=1):
         axes.plot(*np.outer(axis, (radius, radius + 0.6)), color="0.45", linewidth=0.8)
-        axes.text(*(radius + 1.0) * axis, f"$z_{i}$", fontsize=7, ha="center", va="center")
+        axes.text(
+            *(radius + 1.0) * axis, f"$z_{i}$", fontsize=7, ha="center", va="center"
+        )
     axes.set(xlim=(-_REACH, _REACH), ylim=(-_REACH, _REACH), zlim=(-_REACH, _REACH))
     axes.set_box_aspect((1, 1, 1), zoom=1.3)
     axes.view_init(elev=22, azim=35)
     axes.set_axis_off()
 
 
-def _slice(axes: Axes, prior: LpNested, first: int, second: int, bounds: list[float]) -> None:
-    line, log_prob = regions.plane(prior, first, second, _EXTENT)
+def _draw_slice(
+    axes: Axes, prior: LpNested, first: int, second: int, bounds: list[float]
+) -> None:
+    line, log_prob = density_regions.evaluate_plane(prior, first, second, _EXTENT)
     axes.contourf(line, line, log_prob, [*bounds, np.inf], colors=SHADES)
-    axes.contour(line, line, log_prob, bounds, colors="0.25", linewidths=0.6, linestyles="solid")
+    axes.contour(
+        line, line, log_prob, bounds, colors="0.25", linewidths=0.6, linestyles="solid"
+    )
     axes.set(aspect="equal", xticks=(-3, 0, 3), yticks=(-3, 0, 3))
     axes.set_xlabel(f"$z_{first + 1}$", labelpad=1)
 
 
-def kurtosis() -> Figure:
+def draw_kurtosis() -> Figure:
     """Leptokurtic and platykurtic generalized Gaussians of unit variance (Fig. 3)."""
-    figure = page(2.55)
+    figure = make_page(2.55)
     panels = figure.subplots(1, 4)
-    _densities(panels[0])
+    _draw_densities(panels[0])
     for axes, p in zip(panels[1:], (1.0, 2.4, 8.0), strict=True):
-        _samples(axes, p)
+        _draw_samples(axes, p)
         axes.tick_params(labelleft=p == 1.0)
     panels[1].set_ylabel("$z_2$", labelpad=-3)
     figure.legend(handles=panels[0].get_lines(), loc="outside lower center", ncols=4)
-    figure.suptitle("Generalized Gaussian densities of unit variance; contours hold 50% and 90% "
-                    "of the probability mass")
+    figure.suptitle(
+        "Generalized Gaussian densities of unit variance; contours hold 50% and 90% "
+        "of the probability mass"
+    )
     return figure
 
 
-def _densities(axes: Axes) -> None:
+def _draw_densities(axes: Axes) -> None:
     z = torch.linspace(-4, 4, 801, dtype=torch.float64)
     for p, name in EXPONENTS.items():
-        density = generalized_gaussian(p, 1).log_prob(z[:, None]).exp()
-        axes.plot(z, density, color=_COLORS[p], linestyle=_LINES[p], linewidth=1.2, label=name)
+        density = make_unit_prior(p, 1).log_prob(z[:, None]).exp()
+        axes.plot(
+            z, density, color=_COLORS[p], linestyle=_LINES[p], linewidth=1.2, label=name
+        )
     axes.set(xlim=(-4, 4), ylim=(0, None), xlabel="$z$", title="one latent")
     axes.set_ylabel("density $p(z)$", labelpad=1)
     axes.set_box_aspect(1)
 
 
-def _samples(axes: Axes, p: float) -> None:
+def _draw_samples(axes: Axes, p: float) -> None:
     """Draws of two latents, and the contours of half and nine tenths of the mass."""
-    axes.plot(*regions.draws(generalized_gaussian(p, 2), _SHOWN).T, linestyle="none", marker=".",
-              markersize=1.5, color=_COLORS[p], alpha=0.5, markeredgewidth=0)
+    axes.plot(
+        *density_regions.draw_samples(make_unit_prior(p, 2), _SHOWN).T,
+        linestyle="none",
+        marker=".",
+        markersize=1.5,
+        color=_COLORS[p],
+        alpha=0.5,
+        markeredgewidth=0,
+    )
     for q in (2.0, p):
-        prior = generalized_gaussian(q, 2)
-        line, log_prob = regions.plane(prior, 0, 1, 3.6)
-        axes.contour(line, line, log_prob, regions.levels(prior, (0.9, 0.5)), colors=_COLORS[q],
-                     linestyles=[_LINES[2.0] if q == 2.0 else "-"], linewidths=1.1)
-    axes.set(aspect="equal", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), xticks=(-2, 0, 2),
-             yticks=(-2, 0, 2), xlabel="$z_1$", title=f"two latents, $p = {p:g}$")
+        prior = make_unit_prior(q, 2)
+        line, log_prob = density_regions.evaluate_plane(prior, 0, 1, 3.6)
+        axes.contour(
+            line,
+            line,
+            log_prob,
+            density_regions.find_levels(prior, (0.9, 0.5)),
+            colors=_COLORS[q],
+            linestyles=[_LINES[2.0] if q == 2.0 else "-"],
+            linewidths=1.1,
+        )
+    axes.set(
+        aspect="equal",
+        xlim=(-3.6, 3.6),
+        ylim=(-3.6, 3.6),
+        xticks=(-2, 0, 2),
+        yticks=(-2, 0, 2),
+        xlabel="$z_1$",
+        title=f"two latents, $p = {p:g}$",
+    )

@@ -11,10 +11,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 
-from bench.figures.canvas import page
-from bench.report.style import PALETTE
-from priors.bessel import kl_uniform
-from priors.diffusion_sphere import DiffusionSphere
+from priorbench.bench.figures.canvas import make_page
+from priorbench.bench.report.figures.style import PALETTE
+from priorbench.priors.spheres.bessel import kl_uniform
+from priorbench.priors.diffusion_sphere import DiffusionSphere
 
 COORDINATES = np.arange(2, 101)
 CONCENTRATIONS = np.geomspace(0.1, 1e4, 241)
@@ -23,39 +23,58 @@ LEVELS = (1e-3, 1e-2, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 SPHERES = (3, 10, 20)
 STEPS = 5
 TIMES = (1e-2, 3.0)
-CURVES = {"exact": ("heat kernel, exact", PALETTE[0], "-"),
-          "walk": (f"random walk of {STEPS} steps, exact", PALETTE[1], (0, (5, 1.5))),
-          "paper": ("Eq. 3 of the paper", "0.0", (0, (1, 1)))}
+CURVES = {
+    "exact": ("heat kernel, exact", PALETTE[0], "-"),
+    "walk": (f"random walk of {STEPS} steps, exact", PALETTE[1], (0, (5, 1.5))),
+    "paper": ("Eq. 3 of the paper", "0.0", (0, (1, 1))),
+}
 
 
-def von_mises_fisher_grid() -> np.ndarray:
+def tabulate_von_mises_fisher_kl() -> np.ndarray:
     """KL(vMF || uniform) in nats, (concentrations, coordinates)."""
     kappa = torch.tensor(CONCENTRATIONS)
     return torch.stack([kl_uniform(kappa, int(m)) for m in COORDINATES], dim=-1).numpy()
 
 
-def von_mises_fisher_kl() -> Figure:
+def draw_von_mises_fisher_kl() -> Figure:
     """KL of von Mises–Fisher to the uniform prior over κ and m (Fig. B.1)."""
-    figure = page(3.7)
+    figure = make_page(3.7)
     axes = figure.add_subplot(yscale="log")
-    kl = von_mises_fisher_grid()
-    filled = axes.contourf(COORDINATES, CONCENTRATIONS, kl, LEVELS, norm=LogNorm(),
-                           cmap="viridis", extend="both")
-    lines = axes.contour(COORDINATES, CONCENTRATIONS, kl, LEVELS, linewidths=0.6,
-                         colors=["white" if level < 0.5 else "black" for level in LEVELS])
-    axes.set(xlabel="number of coordinates $m$ of the sphere $S^{m-1}$",
-             ylabel=r"concentration $\kappa$", xlim=(2, 100), ylim=(0.1, 1e4),
-             title="KL(von Mises–Fisher $\\|$ uniform), nats")
+    kl = tabulate_von_mises_fisher_kl()
+    filled = axes.contourf(
+        COORDINATES,
+        CONCENTRATIONS,
+        kl,
+        LEVELS,
+        norm=LogNorm(),
+        cmap="viridis",
+        extend="both",
+    )
+    lines = axes.contour(
+        COORDINATES,
+        CONCENTRATIONS,
+        kl,
+        LEVELS,
+        linewidths=0.6,
+        colors=["white" if level < 0.5 else "black" for level in LEVELS],
+    )
+    axes.set(
+        xlabel="number of coordinates $m$ of the sphere $S^{m-1}$",
+        ylabel=r"concentration $\kappa$",
+        xlim=(2, 100),
+        ylim=(0.1, 1e4),
+        title="KL(von Mises–Fisher $\\|$ uniform), nats",
+    )
     axes.set_xticks([2, *range(10, 101, 10)])
     axes.grid(visible=False)
-    _label(axes, lines)
+    _label_contours(axes, lines)
     bar = figure.colorbar(filled, ax=axes, ticks=LEVELS, format="%g", pad=0.01)
     bar.set_label("KL (nats)")
     bar.ax.minorticks_off()
     return figure
 
 
-def _label(axes: Axes, lines: QuadContourSet) -> None:
+def _label_contours(axes: Axes, lines: QuadContourSet) -> None:
     """A label on every contour, at two places in turn, so that neighbours stay apart."""
     places = []
     for i, path in enumerate(lines.get_paths()):
@@ -67,7 +86,7 @@ def _label(axes: Axes, lines: QuadContourSet) -> None:
         label.set_rotation(0)
 
 
-def delta_vae_curve(d: int, kl: str, t: np.ndarray) -> np.ndarray:
+def compute_delta_vae_kl(d: int, kl: str, t: np.ndarray) -> np.ndarray:
     """KL of the ΔVAE posterior on S^d to the uniform prior at times ``t``, in nats, like ``t``.
 
     Args:
@@ -81,28 +100,48 @@ def delta_vae_curve(d: int, kl: str, t: np.ndarray) -> np.ndarray:
     return q.kl_spheres()[:, 0].numpy()
 
 
-def delta_vae_kl() -> Figure:
+def draw_delta_vae_kl() -> Figure:
     """The exact KL of the heat kernel and of the random walk beside Eq. 3."""
-    figure = page(2.7)
+    figure = make_page(2.7)
     panels = figure.subplots(1, len(SPHERES), sharey=True)
     for axes, d in zip(panels, SPHERES, strict=True):
-        _divergences(axes, d)
+        _draw_divergences(axes, d)
     panels[0].set_ylabel("KL (nats)")
-    figure.legend(handles=panels[0].get_lines()[: len(CURVES) + 1], loc="outside lower center",
-                  ncols=4)
-    figure.suptitle("KL of the ΔVAE posterior on $S^d$ to the uniform prior, over its time")
+    figure.legend(
+        handles=panels[0].get_lines()[: len(CURVES) + 1],
+        loc="outside lower center",
+        ncols=4,
+    )
+    figure.suptitle(
+        "KL of the ΔVAE posterior on $S^d$ to the uniform prior, over its time"
+    )
     return figure
 
 
-def _divergences(axes: Axes, d: int) -> None:
+def _draw_divergences(axes: Axes, d: int) -> None:
     t = np.geomspace(*TIMES, 241)
     for kl, (name, color, line) in CURVES.items():
-        axes.loglog(t, delta_vae_curve(d, kl, t), color=color, linestyle=line, linewidth=1.2,
-                    label=name)
+        axes.loglog(
+            t,
+            compute_delta_vae_kl(d, kl, t),
+            color=color,
+            linestyle=line,
+            linewidth=1.2,
+            label=name,
+        )
     lowest = np.array([2 / (d - 1)])
-    axes.plot(lowest, delta_vae_curve(d, "paper", lowest), linestyle="none", marker="o",
-              markersize=4, color=CURVES["paper"][1], label="its minimum, $t = 2/(d-1)$")
+    axes.plot(
+        lowest,
+        compute_delta_vae_kl(d, "paper", lowest),
+        linestyle="none",
+        marker="o",
+        markersize=4,
+        color=CURVES["paper"][1],
+        label="its minimum, $t = 2/(d-1)$",
+    )
     axes.axvspan(lowest[0], TIMES[1], color="0.94", zorder=0, linewidth=0)
-    axes.set(xlim=TIMES, ylim=(1e-2, 30), xlabel="time $t$", title=f"sphere $S^{{{d}}}$")
+    axes.set(
+        xlim=TIMES, ylim=(1e-2, 30), xlabel="time $t$", title=f"sphere $S^{{{d}}}$"
+    )
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")

@@ -13,25 +13,27 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.errors import UserError
-from bench.record import Record, load
-from bench.registry import suggest
-from bench.report import figures, likelihood_figure, likelihoods, style, tables, text
+from priorbench.errors import UserError
+from priorbench.bench.results.store import Record, load_records
+from priorbench.registry import suggest_names
+from priorbench.bench.report.figures import study_figures, likelihood, style
+from priorbench.bench.report import likelihoods, plain_text
+from priorbench.bench.results import tables
 
 log = logging.getLogger("priorbench")
 
 __all__ = ["write"]
 
-Draw = Callable[[figures.Study], Figure]
+Draw = Callable[[study_figures.Study], Figure]
 
 FIGURES: dict[str, Draw] = {
-    "mig_vs_reconstruction": figures.mig_vs_reconstruction,
-    "mig_distribution": figures.mig_distribution,
+    "mig_vs_reconstruction": study_figures.draw_trade_off,
+    "mig_distribution": study_figures.draw_distribution,
 }
-LIKELIHOODS: dict[str, Draw] = {"likelihood": likelihood_figure.likelihood}
+LIKELIHOODS: dict[str, Draw] = {"likelihood": likelihood.draw_likelihood}
 
 
-def write(folder: Path) -> list[Path]:
+def write_report(folder: Path) -> list[Path]:
     """Write ``runs.csv``, ``settings.csv`` and the figures into ``folder``, each whole or not.
 
     These tables hold every profile; all else holds one, that of the newest finished run. A
@@ -50,66 +52,90 @@ def write(folder: Path) -> list[Path]:
         UserError: no such folder, no finished run in it, or it cannot be written.
     """
     folder = Path(folder)
-    records = _records(folder)
-    counted = tables.of_newest_settings(records)
-    settings = tables.settings(counted)
-    written = [_write(folder / "runs.csv", text.csv(tables.runs(records))),
-               _write(folder / "settings.csv", text.csv(settings, "%.10g"))]
+    records = _load_records(folder)
+    counted = tables.select_newest(records)
+    settings = tables.make_settings_table(counted)
+    written = [
+        _write_file(
+            folder / "runs.csv", plain_text.format_csv(tables.make_runs_table(records))
+        ),
+        _write_file(folder / "settings.csv", plain_text.format_csv(settings, "%.10g")),
+    ]
     if all(r.status == "failed" for r in counted):
-        raise UserError(f"no finished run under {folder} yet; all {len(counted)} failed, the "
-                        f"reasons are in {folder / 'runs.csv'}; one is: {_reason(counted)}")
-    study = figures.Study.of(counted, settings, style.styles(records))
-    written += [_write(folder / n, content) for n, content in likelihoods.files(study).items()]
-    for name, draw in _figures(study).items():
-        written += _figure(folder, name, draw, study)
+        raise UserError(
+            f"no finished run under {folder} yet; all {len(counted)} failed, the "
+            f"reasons are in {folder / 'runs.csv'}; one is: {_first_reason(counted)}"
+        )
+    study = study_figures.Study.of(counted, settings, style.assign_styles(records))
+    written += [
+        _write_file(folder / n, content)
+        for n, content in likelihoods.make_files(study).items()
+    ]
+    for name, draw in _choose_figures(study).items():
+        written += _draw_figure(folder, name, draw, study)
     return written
 
 
-def _records(folder: Path) -> list[Record]:
+def _load_records(folder: Path) -> list[Record]:
     if not folder.exists():
         parent = folder.parent
         near = sorted(p.name for p in parent.glob("[!.]*/")) if parent.is_dir() else []
-        raise UserError(f"no folder {folder}; {suggest(folder.name, near)}")
+        raise UserError(f"no folder {folder}; {suggest_names(folder.name, near)}")
     if not folder.is_dir():
         raise UserError(f"{folder} is a file; give the folder of a grid, runs/<grid>")
     try:
-        records = load(folder)
+        records = load_records(folder)
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror or error}") from error
     if not records:
-        raise UserError(f"no finished run under {folder} yet; run its grid first, and give here "
-                        "the folder that holds one folder per run")
+        raise UserError(
+            f"no finished run under {folder} yet; run its grid first, and give here "
+            "the folder that holds one folder per run"
+        )
     return records
 
 
-def _reason(records: list[Record]) -> str:
+def _first_reason(records: list[Record]) -> str:
     return " ".join(str(records[0].reason).split())
 
 
-def _figures(study: figures.Study) -> dict[str, Draw]:
+def _choose_figures(study: study_figures.Study) -> dict[str, Draw]:
     """The figures whose scores the study has, and a warning for each that is left out."""
-    if likelihoods.applies(study):
+    if likelihoods.has_likelihoods(study):
         return LIKELIHOODS
     if not likelihoods.has_mig(study):
-        log.warning("no figure is drawn: no run of profile %s has the score mig or log_likelihood",
-                    study.profile)
+        log.warning(
+            "no figure is drawn: no run of profile %s has the score mig or log_likelihood",
+            study.profile,
+        )
         return {}
-    missing = {name: [s for s in figures.NEEDS[name] if not study.has(s)] for name in FIGURES}
+    missing = {
+        name: [s for s in study_figures.NEEDS[name] if not study.has(s)]
+        for name in FIGURES
+    }
     for name, scores in missing.items():
         if scores:
-            log.warning("%s is not drawn: no run of profile %s has the score %s",
-                        name, study.profile, " and ".join(scores))
+            log.warning(
+                "%s is not drawn: no run of profile %s has the score %s",
+                name,
+                study.profile,
+                " and ".join(scores),
+            )
     return {name: draw for name, draw in FIGURES.items() if not missing[name]}
 
 
-def _figure(folder: Path, name: str, draw: Draw, study: figures.Study) -> list[Path]:
-    with style.drawing():
+def _draw_figure(
+    folder: Path, name: str, draw: Draw, study: study_figures.Study
+) -> list[Path]:
+    with style.use_style():
         figure = draw(study)
-        images = {kind: style.image(figure, kind) for kind in ("png", "pdf")}
-    return [_write(folder / f"{name}.{kind}", image) for kind, image in images.items()]
+        images = {kind: style.encode_image(figure, kind) for kind in ("png", "pdf")}
+    return [
+        _write_file(folder / f"{name}.{kind}", image) for kind, image in images.items()
+    ]
 
 
-def _write(path: Path, content: bytes) -> Path:
+def _write_file(path: Path, content: bytes) -> Path:
     unfinished = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         unfinished.write_bytes(content)

@@ -5,20 +5,22 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import application
-from bench.report import write
+from priorbench.command_line import make_app
+from priorbench.bench.report import write_report
 
 
-def report(
+def main(
     folder: Annotated[Path, typer.Argument(help="Folder of one grid, runs/<grid>.")],
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of errors.")
+    ] = False,
 ) -> None:
     """Write the tables and figures of the runs in FOLDER into FOLDER."""
-    for path in write(folder):
+    for path in write_report(folder):
         typer.echo(path)
 
 
-app = application(report)
+app = make_app(main)
 
 if __name__ == "__main__":
     app(prog_name="python -m bench.report")

@@ -13,15 +13,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.errors import UserError
-from bench.registry import suggest
-from bench.report.figures import Study
+from priorbench.errors import UserError
+from priorbench.registry import suggest_names
+from priorbench.bench.report.figures.study_figures import Study
 
 FOLDER = Path(__file__).parents[1] / "published"
 HEADER = ["method", "score", "value", "table", "source", "note"]
 SCORES = ("log_likelihood", "elbo", "reconstruction", "kl")
-COLUMNS = ["method", "score", "table", "ours", "se", "n", "published", "difference",
-           "difference_in_se", "note"]
+COLUMNS = [
+    "method",
+    "score",
+    "table",
+    "ours",
+    "se",
+    "n",
+    "published",
+    "difference",
+    "difference_in_se",
+    "note",
+]
 BETA = 1.0
 """The strength that published figures are compared at: the ELBO's own."""
 
@@ -48,13 +58,13 @@ class Published:
 
 
 @cache
-def of(grid: str) -> tuple[Published, ...]:
+def find_published(grid: str) -> tuple[Published, ...]:
     """What is published for ``grid``; nothing for a grid that is not the project's."""
     known = {path.stem: path for path in FOLDER.glob("*.csv")}
-    return load(known[grid]) if grid in known else ()
+    return load_published(known[grid]) if grid in known else ()
 
 
-def load(path: Path) -> tuple[Published, ...]:
+def load_published(path: Path) -> tuple[Published, ...]:
     """Read and check a file of published figures.
 
     Raises:
@@ -65,21 +75,25 @@ def load(path: Path) -> tuple[Published, ...]:
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         if (header := next(lines, [])) != HEADER:
-            raise UserError(f"{path}, line 1: the columns must be {','.join(HEADER)}; "
-                            f"got {','.join(header)}")
+            raise UserError(
+                f"{path}, line 1: the columns must be {','.join(HEADER)}; "
+                f"got {','.join(header)}"
+            )
         for cells in lines:
             try:
-                row = _row(cells)
+                row = _read_row(cells)
                 key = (row.method, row.score, row.table)
                 if key in rows:
-                    raise ValueError(f"{' of '.join(key[:2][::-1])} in {row.table} is there twice")
+                    raise ValueError(
+                        f"{' of '.join(key[:2][::-1])} in {row.table} is there twice"
+                    )
             except ValueError as error:
                 raise UserError(f"{path}, line {lines.line_num}: {error}") from error
             rows[key] = row
     return tuple(rows.values())
 
 
-def _row(cells: list[str]) -> Published:
+def _read_row(cells: list[str]) -> Published:
     if len(cells) != len(HEADER):
         raise ValueError(f"expected {len(HEADER)} cells; got {len(cells)}")
     named = dict(zip(HEADER, cells, strict=True))
@@ -87,8 +101,10 @@ def _row(cells: list[str]) -> Published:
         if not named[name].strip():
             raise ValueError(f"{name!r} is empty")
     if named["score"] not in SCORES:
-        raise ValueError(f"unknown score {named['score']!r}; "
-                         f"{suggest(named['score'], list(SCORES))}")
+        raise ValueError(
+            f"unknown score {named['score']!r}; "
+            f"{suggest_names(named['score'], list(SCORES))}"
+        )
     try:
         value = float(named["value"])
     except ValueError:
@@ -98,7 +114,7 @@ def _row(cells: list[str]) -> Published:
     return Published(**(named | {"value": value}))
 
 
-def comparison(study: Study, rows: tuple[Published, ...]) -> pd.DataFrame:
+def compare_published(study: Study, rows: tuple[Published, ...]) -> pd.DataFrame:
     """Our means beside the published figures, in these figures' order.
 
     Columns: :data:`COLUMNS`. ``n`` is the number of finished runs that have the score, ``se``
@@ -110,8 +126,23 @@ def comparison(study: Study, rows: tuple[Published, ...]) -> pd.DataFrame:
     compared = []
     for row in rows:
         if n := len(study.values(row.method, BETA, row.score)):
-            ours, se = (float(settings.at[row.method, f"{row.score}_{s}"]) for s in ("mean", "se"))
+            ours, se = (
+                float(settings.at[row.method, f"{row.score}_{s}"])
+                for s in ("mean", "se")
+            )
             difference = ours - row.value
-            compared.append([row.method, row.score, row.table, ours, se, n, row.value, difference,
-                             difference / se if se > 0 else np.nan, row.note])
+            compared.append(
+                [
+                    row.method,
+                    row.score,
+                    row.table,
+                    ours,
+                    se,
+                    n,
+                    row.value,
+                    difference,
+                    difference / se if se > 0 else np.nan,
+                    row.note,
+                ]
+            )
     return pd.DataFrame(compared, columns=COLUMNS)

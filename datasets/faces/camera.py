@@ -29,12 +29,14 @@ class Camera:
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (n, 2), column u and row v, of vertices (n, 3), and their inverse depths (n,)."""
         inverse = 1 / (self.distance - vertices[:, 2])
-        focal = self.side / 2 * np.sqrt(self.distance ** 2 - 1)
-        places = self.side / 2 + focal * inverse[:, None] * vertices[:, :2] * np.array([1.0, -1.0])
+        focal = self.side / 2 * np.sqrt(self.distance**2 - 1)
+        places = self.side / 2 + focal * inverse[:, None] * vertices[:, :2] * np.array(
+            [1.0, -1.0]
+        )
         return places, inverse
 
 
-def rotation(azimuth: float, elevation: float) -> np.ndarray:
+def rotate_head(azimuth: float, elevation: float) -> np.ndarray:
     """The head's turn, (3, 3): about its own axis by ``azimuth``, then to ``elevation``.
 
     Args:
@@ -42,16 +44,24 @@ def rotation(azimuth: float, elevation: float) -> np.ndarray:
         elevation: degrees of the camera above the head's horizon; positive shows its top.
 
     Example:
-        >>> (rotation(90.0, 0.0) @ [0.0, 0.0, 1.0]).round(6).tolist()
+        >>> (rotate_head(90.0, 0.0) @ [0.0, 0.0, 1.0]).round(6).tolist()
         [1.0, 0.0, 0.0]
     """
     turn, tilt = np.radians(azimuth), np.radians(elevation)
-    about_y = np.array([[np.cos(turn), 0.0, np.sin(turn)],
-                        [0.0, 1.0, 0.0],
-                        [-np.sin(turn), 0.0, np.cos(turn)]])
-    about_x = np.array([[1.0, 0.0, 0.0],
-                        [0.0, np.cos(tilt), -np.sin(tilt)],
-                        [0.0, np.sin(tilt), np.cos(tilt)]])
+    about_y = np.array(
+        [
+            [np.cos(turn), 0.0, np.sin(turn)],
+            [0.0, 1.0, 0.0],
+            [-np.sin(turn), 0.0, np.cos(turn)],
+        ]
+    )
+    about_x = np.array(
+        [
+            [1.0, 0.0, 0.0],
+            [0.0, np.cos(tilt), -np.sin(tilt)],
+            [0.0, np.sin(tilt), np.cos(tilt)],
+        ]
+    )
     return about_x @ about_y
 
 
@@ -67,4 +77,6 @@ def light_direction(angle: float, height: float) -> np.ndarray:
         [0.0, 0.0, 1.0]
     """
     across, up = np.radians(angle), np.radians(height)
-    return np.array([np.cos(up) * np.sin(across), np.sin(up), np.cos(up) * np.cos(across)])
+    return np.array(
+        [np.cos(up) * np.sin(across), np.sin(up), np.cos(up) * np.cos(across)]
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.faces.mesh import Mesh, frame, outward
+from priorbench.datasets.faces.mesh import Mesh, find_frame, orient_outward
 
 ALBEDO = 0.85
 """Albedo of heads whose model has no texture."""
@@ -47,13 +47,17 @@ class LinearHead:
     """
 
     def __init__(
-        self, shape: Field, triangles: np.ndarray, tone: Field | None = None,
-        centre: np.ndarray | None = None, radius: float | None = None,
+        self,
+        shape: Field,
+        triangles: np.ndarray,
+        tone: Field | None = None,
+        centre: np.ndarray | None = None,
+        radius: float | None = None,
     ) -> None:
         self.shape = shape
-        self.triangles = outward(shape.mean, triangles)
+        self.triangles = orient_outward(shape.mean, triangles)
         self.tone = tone
-        middle, reach = frame(shape.mean)
+        middle, reach = find_frame(shape.mean)
         self.centre = middle if centre is None else np.asarray(centre, dtype=np.float64)
         self.radius = reach if radius is None else radius
 

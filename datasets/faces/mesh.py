@@ -24,37 +24,40 @@ class Mesh:
 
         A vertex of no triangle with an area has the normal zero.
         """
-        across = _crossed(self.vertices, self.triangles)
+        across = _cross_edges(self.vertices, self.triangles)
         corners = self.triangles.ravel()
-        total = np.stack([
-            np.bincount(corners, np.repeat(across[:, axis], 3), len(self.vertices))
-            for axis in range(3)
-        ], axis=1)
-        length = np.sqrt((total ** 2).sum(axis=1, keepdims=True))
+        total = np.stack(
+            [
+                np.bincount(corners, np.repeat(across[:, axis], 3), len(self.vertices))
+                for axis in range(3)
+            ],
+            axis=1,
+        )
+        length = np.sqrt((total**2).sum(axis=1, keepdims=True))
         return np.divide(total, length, out=np.zeros_like(total), where=length > 0)
 
 
-def outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def orient_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """The triangles, all turned round if on the whole they face the centre of the vertices.
 
     Example:
         >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
         >>> faces = np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
-        >>> outward(corners, faces)[0].tolist()
+        >>> orient_outward(corners, faces)[0].tolist()
         [2, 1, 0]
     """
     about = vertices - vertices.mean(axis=0)
-    volume = (about[triangles].mean(axis=1) * _crossed(vertices, triangles)).sum()
+    volume = (about[triangles].mean(axis=1) * _cross_edges(vertices, triangles)).sum()
     return triangles if volume >= 0 else np.ascontiguousarray(triangles[:, ::-1])
 
 
-def frame(vertices: np.ndarray) -> tuple[np.ndarray, float]:
+def find_frame(vertices: np.ndarray) -> tuple[np.ndarray, float]:
     """Centre (3,) of the vertices' bounding box, and the radius about it that holds them all."""
     centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     return centre, float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
 
 
-def _crossed(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _cross_edges(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Normals of the triangles, as long as twice their areas, (m, 3)."""
     first, second, third = (vertices[triangles[:, corner]] for corner in range(3))
     return np.cross(second - first, third - first)

@@ -4,15 +4,15 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from bench.registry import suggest
-from datasets import cache, originals
-from datasets.faces import modelfiles
-from datasets.faces.mesh import Mesh
-from datasets.faces.procedural import ProceduralHead
+from priorbench.registry import suggest_names
+from priorbench.datasets.files import cache, originals
+from priorbench.datasets.faces import model_files
+from priorbench.datasets.faces.mesh import Mesh
+from priorbench.datasets.faces.procedural import ProceduralHead
 
 FILES = {"bfm": "01_MorphableModel.mat", "ict": "ict_identity_50modes.npz"}
 """Files of named models, looked for in the data folder."""
-_READERS = {".mat": modelfiles.basel, ".npz": modelfiles.arrays}
+_READERS = {".mat": model_files.read_basel, ".npz": model_files.read_arrays}
 
 
 class HeadModel(Protocol):
@@ -26,7 +26,7 @@ class Source(NamedTuple):
     """A head model that has been found, but not yet read.
 
     Example:
-        >>> find("procedural").label
+        >>> find_model("procedural").label
         'procedural'
     """
 
@@ -41,10 +41,14 @@ class Source(NamedTuple):
         Raises:
             ValueError: the file does not hold one; file and key are named.
         """
-        return ProceduralHead() if self.path is None else _READERS[self.path.suffix](self.path)
+        return (
+            ProceduralHead()
+            if self.path is None
+            else _READERS[self.path.suffix](self.path)
+        )
 
 
-def find(model: str) -> Source:
+def find_model(model: str) -> Source:
     """The head model that is meant by a name or the path of a file.
 
     Args:
@@ -56,27 +60,35 @@ def find(model: str) -> Source:
     """
     if model == "procedural":
         return Source(model, None, model)
-    if not isinstance(model, str) or not (model in FILES or model.endswith(tuple(_READERS))):
+    if not isinstance(model, str) or not (
+        model in FILES or model.endswith(tuple(_READERS))
+    ):
         known = ["procedural", "basel_renders", *FILES]
-        raise ValueError(f"'model' must be one of {', '.join(known)}, or the path of an .npz or "
-                         f".mat file; got {model!r}; {suggest(str(model), known)}")
-    path = _place(model)
+        raise ValueError(
+            f"'model' must be one of {', '.join(known)}, or the path of an .npz or "
+            f".mat file; got {model!r}; {suggest_names(str(model), known)}"
+        )
+    path = _find_place(model)
     if not path.is_file():
         place = f"{str(path)!r}, where there is no such file; put it there"
-        raise ValueError(f"'model' {model!r} needs {place}, or take model='procedural', "
-                         "which needs none")
+        raise ValueError(
+            f"'model' {model!r} needs {place}, or take model='procedural', "
+            "which needs none"
+        )
     name = model if model in FILES else "file"
-    return Source(name, path, f"{name}-{_checksum(path)}")
+    return Source(name, path, f"{name}-{_hash_file(path)}")
 
 
-def _place(model: str) -> Path:
+def _find_place(model: str) -> Path:
     """Where a model's file is, or is expected."""
     if model not in FILES:
         return Path(model).expanduser()
-    found = originals.find("faces3d", FILES[model])
-    return found or (originals.chosen_folder() or cache.data_folder()) / FILES[model]
+    found = originals.find_original("faces3d", FILES[model])
+    return (
+        found or (originals.get_chosen_folder() or cache.data_folder()) / FILES[model]
+    )
 
 
-def _checksum(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -13,13 +13,15 @@ FILE = "basel_face_renders.pth"
 CACHE = "faces3d-basel-renders-v1"
 
 
-def stem(path: Path) -> str:
+def make_stem(path: Path) -> str:
     """Name of the converted file's cache: it changes when the file's size or time does."""
     status = path.stat()
     return f"{CACHE}-{status.st_size}-{status.st_mtime_ns}"
 
 
-def blocks(path: Path, sizes: tuple[int, ...], pixels: int) -> Iterator[np.ndarray]:
+def read_blocks(
+    path: Path, sizes: tuple[int, ...], pixels: int
+) -> Iterator[np.ndarray]:
     """Images of the authors' file, uint8 (images of an identity, pixels) at a time.
 
     It holds one tensor of bytes whose first axes are the factors, or their product. Nothing but
@@ -34,27 +36,42 @@ def blocks(path: Path, sizes: tuple[int, ...], pixels: int) -> Iterator[np.ndarr
     Raises:
         ValueError: the file does not hold those images; what was expected and came is named.
     """
-    images = _read(path)
+    images = _read_tensor(path)
     count, side = prod(sizes), int(np.sqrt(pixels))
     shapes = [(*sizes, side, side), (count, side, side), (count, 1, side, side)]
     if images.dtype != torch.uint8 or tuple(images.shape) not in shapes:
-        raise _refused(path, f"expected a uint8 tensor of shape {shapes[0]}, got "
-                             f"{images.dtype} of shape {tuple(images.shape)}")
+        raise _refuse_file(
+            path,
+            f"expected a uint8 tensor of shape {shapes[0]}, got "
+            f"{images.dtype} of shape {tuple(images.shape)}",
+        )
     yield from images.reshape(sizes[0], -1, pixels).numpy()
 
 
-def _read(path: Path) -> Tensor:
+def _read_tensor(path: Path) -> Tensor:
     try:
         images = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        OSError,
+        KeyError,
+    ) as error:
         reason = str(error).partition("\n")[0]
-        raise _refused(path, f"expected a tensor that torch.load reads with weights_only, got "
-                             f"{type(error).__name__}: {reason}") from error
+        raise _refuse_file(
+            path,
+            f"expected a tensor that torch.load reads with weights_only, got "
+            f"{type(error).__name__}: {reason}",
+        ) from error
     if not isinstance(images, Tensor):
-        raise _refused(path, f"expected a tensor, got {type(images).__name__}")
+        raise _refuse_file(path, f"expected a tensor, got {type(images).__name__}")
     return images
 
 
-def _refused(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{str(path)!r} is not the authors' file of faces: {reason}; replace it, or "
-                      "take model='procedural', which needs no file")
+def _refuse_file(path: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"{str(path)!r} is not the authors' file of faces: {reason}; replace it, or "
+        "take model='procedural', which needs no file"
+    )

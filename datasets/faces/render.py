@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.faces.camera import Camera, rotation
-from datasets.faces.mesh import Mesh
+from priorbench.datasets.faces.camera import Camera, rotate_head
+from priorbench.datasets.faces.mesh import Mesh
 
 SIDE = 64
 SUPERSAMPLING = 3
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
     """float64 (3, S), barycentric in the image, of the triangle's corners."""
 
 
-def rasterize(
+def rasterize_mesh(
     places: np.ndarray, inverse: np.ndarray, triangles: np.ndarray, side: int
 ) -> Samples:
     """The nearest triangle that faces the camera, at every sample's centre that one covers.
@@ -41,11 +41,15 @@ def rasterize(
         triangles: int64 (m, 3); those that are clockwise in space, seen here, are backs.
         side: height and width of the image, in samples.
     """
-    front, planes = _planes(places, triangles)
-    bounds = [_bounds(places[:, axis][triangles[front].T], side) for axis in (0, 1)]
-    which, column, row = _candidates(*bounds)
-    weights = [a[which] * (column + 0.5) + b[which] * (row + 0.5) + c[which]
-               for a, b, c in planes]
+    front, planes = _find_planes(places, triangles)
+    bounds = [
+        _find_bounds(places[:, axis][triangles[front].T], side) for axis in (0, 1)
+    ]
+    which, column, row = _list_candidates(*bounds)
+    weights = [
+        a[which] * (column + 0.5) + b[which] * (row + 0.5) + c[which]
+        for a, b, c in planes
+    ]
     inside = np.flatnonzero(np.minimum(np.minimum(*weights[:2]), weights[2]) >= -_EDGE)
     place, which = (row * side + column)[inside], front[which[inside]]
     weights = np.stack([weight[inside] for weight in weights])
@@ -60,7 +64,7 @@ def rasterize(
     return Samples(place[kept], which[kept], weights[:, kept])
 
 
-def interpolate(
+def interpolate_values(
     values: np.ndarray, inverse: np.ndarray, triangles: np.ndarray, samples: Samples
 ) -> np.ndarray:
     """Values (n, k) of the vertices at the samples, (S, k), correct in perspective."""
@@ -70,7 +74,9 @@ def interpolate(
     return (shares[:, :, None] * values[corners]).sum(axis=0)
 
 
-def lambert(normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray) -> np.ndarray:
+def shade_lambert(
+    normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray
+) -> np.ndarray:
     r"""Brightness in [0, 1], float64 (L, S), of a matt surface in each of the lights.
 
     .. math:: \rho \, (a + (1 - a) \max(0, n \cdot l))
@@ -80,13 +86,15 @@ def lambert(normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray) -> np.n
         albedo: rho (S,).
         lights: l (L, 3), unit vectors to the light.
     """
-    length = np.maximum(np.sqrt((normals ** 2).sum(axis=1)), 1e-12)
+    length = np.maximum(np.sqrt((normals**2).sum(axis=1)), 1e-12)
     x, y, z = (normals / length[:, None]).T
     cosine = lights[:, :1] * x + lights[:, 1:2] * y + lights[:, 2:] * z
     return albedo * (AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0))
 
 
-def average(brightness: np.ndarray, place: np.ndarray, side: int, factor: int) -> np.ndarray:
+def average_samples(
+    brightness: np.ndarray, place: np.ndarray, side: int, factor: int
+) -> np.ndarray:
     """Pixels (L, side * side) from samples (L, S) at ``place``; the background is black.
 
     Args:
@@ -102,12 +110,15 @@ def average(brightness: np.ndarray, place: np.ndarray, side: int, factor: int) -
     if order.size:
         occupied, first = np.unique(pixel[order], return_index=True)
         sums = np.add.reduceat(brightness[:, order], first, axis=1)
-        pixels[:, occupied] = sums / factor ** 2
+        pixels[:, occupied] = sums / factor**2
     return pixels
 
 
-def render(
-    mesh: Mesh, azimuths: Sequence[float], elevations: Sequence[float], lights: np.ndarray
+def render_head(
+    mesh: Mesh,
+    azimuths: Sequence[float],
+    elevations: Sequence[float],
+    lights: np.ndarray,
 ) -> np.ndarray:
     """Images of a head: every azimuth, elevation and light, the lights fastest.
 
@@ -115,7 +126,7 @@ def render(
 
     Args:
         mesh: the head.
-        azimuths: degrees, as in :func:`~datasets.faces.camera.rotation`.
+        azimuths: degrees, as in :func:`~priorbench.datasets.faces.camera.rotate_head`.
         elevations: degrees, likewise.
         lights: unit vectors to the light in the camera's frame, (L, 3).
 
@@ -123,24 +134,29 @@ def render(
         uint8 (azimuths * elevations * L, 4096).
     """
     surface = np.column_stack([mesh.normals(), mesh.albedo])
-    views = [_view(mesh, surface, rotation(azimuth, elevation), lights)
-             for azimuth in azimuths for elevation in elevations]
+    views = [
+        _render_view(mesh, surface, rotate_head(azimuth, elevation), lights)
+        for azimuth in azimuths
+        for elevation in elevations
+    ]
     return np.concatenate(views)
 
 
-def _view(mesh: Mesh, surface: np.ndarray, turn: np.ndarray, lights: np.ndarray) -> np.ndarray:
+def _render_view(
+    mesh: Mesh, surface: np.ndarray, turn: np.ndarray, lights: np.ndarray
+) -> np.ndarray:
     camera = Camera(SIDE * SUPERSAMPLING)
-    turned = _product(mesh.vertices, turn.T)
+    turned = _multiply_rows(mesh.vertices, turn.T)
     places, inverse = camera.project(turned)
-    samples = rasterize(places, inverse, mesh.triangles, camera.side)
-    seen = interpolate(surface, inverse, mesh.triangles, samples)
+    samples = rasterize_mesh(places, inverse, mesh.triangles, camera.side)
+    seen = interpolate_values(surface, inverse, mesh.triangles, samples)
     # The lights are turned into the head's frame in place of all normals into the camera's.
-    brightness = lambert(seen[:, :3], seen[:, 3], _product(lights, turn))
-    pixels = average(brightness, samples.place, SIDE, SUPERSAMPLING)
+    brightness = shade_lambert(seen[:, :3], seen[:, 3], _multiply_rows(lights, turn))
+    pixels = average_samples(brightness, samples.place, SIDE, SUPERSAMPLING)
     return np.rint(255 * pixels).astype(np.uint8)
 
 
-def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def _multiply_rows(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Rows (n, 3) times a matrix (3, 3), each alike whichever others there are.
 
     The rounding of a library's product depends on the shapes and the number of threads.
@@ -149,22 +165,30 @@ def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return x * matrix[0] + y * matrix[1] + z * matrix[2]
 
 
-def _planes(places: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _find_planes(
+    places: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Triangles that face the camera, (f,), and their barycentric weights.
 
     The weights, (3, 3, f), are first by corner, then those of column, row and one.
     """
     (x0, x1, x2), (y0, y1, y2) = (places[:, axis][triangles].T for axis in (0, 1))
-    area = (x2 - x0) * (y1 - y0) - (x1 - x0) * (y2 - y0)  # rows go down, hence the order
+    area = (x2 - x0) * (y1 - y0) - (x1 - x0) * (
+        y2 - y0
+    )  # rows go down, hence the order
     front = np.flatnonzero(area > 0)
     x0, x1, x2, y0, y1, y2 = (part[front] for part in (x0, x1, x2, y0, y1, y2))
-    planes = np.array([[y2 - y1, x1 - x2, x2 * y1 - x1 * y2],
-                       [y0 - y2, x2 - x0, x0 * y2 - x2 * y0],
-                       [y1 - y0, x0 - x1, x1 * y0 - x0 * y1]])
+    planes = np.array(
+        [
+            [y2 - y1, x1 - x2, x2 * y1 - x1 * y2],
+            [y0 - y2, x2 - x0, x0 * y2 - x2 * y0],
+            [y1 - y0, x0 - x1, x1 * y0 - x0 * y1],
+        ]
+    )
     return front, planes / area[front]
 
 
-def _bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+def _find_bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """First column (or row) whose centre may be in a triangle, and how many: int64 (f,).
 
     Args:
@@ -176,10 +200,12 @@ def _bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5 - 1e-6)
     high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5 + 1e-6)
     first = np.clip(low, 0, side).astype(np.int64)
-    return first, np.maximum(np.clip(high, -1, side - 1).astype(np.int64) - first + 1, 0)
+    return first, np.maximum(
+        np.clip(high, -1, side - 1).astype(np.int64) - first + 1, 0
+    )
 
 
-def _candidates(
+def _list_candidates(
     columns: tuple[np.ndarray, np.ndarray], rows: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every sample in every triangle's bounds: int64 (c,) triangle, column and row."""

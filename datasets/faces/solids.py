@@ -15,9 +15,12 @@ Solid = Callable[[np.ndarray], np.ndarray]
 """Points (3, n) to distances (n,)."""
 
 
-def ellipsoid(
-    points: np.ndarray, centre: tuple[float, float, float], radii: tuple[float, float, float],
-    yaw: float = 0.0, pitch: float = 0.0,
+def ellipsoid_distance(
+    points: np.ndarray,
+    centre: tuple[float, float, float],
+    radii: tuple[float, float, float],
+    yaw: float = 0.0,
+    pitch: float = 0.0,
 ) -> np.ndarray:
     r"""About the distance to an ellipsoid, (n,): to first order near its surface.
 
@@ -31,23 +34,29 @@ def ellipsoid(
         pitch: radians by which they are first turned about x, from y towards z.
 
     Example:
-        >>> ellipsoid(np.array([[3.0], [0.0], [0.0]]), (0, 0, 0), (2, 2, 2)).tolist()
+        >>> ellipsoid_distance(np.array([[3.0], [0.0], [0.0]]), (0, 0, 0), (2, 2, 2)).tolist()
         [1.0]
     """
     x, y, z = (axis - middle for axis, middle in zip(points, centre, strict=True))
     if yaw:
         x, z = np.cos(yaw) * x - np.sin(yaw) * z, np.sin(yaw) * x + np.cos(yaw) * z
     if pitch:
-        y, z = np.cos(pitch) * y + np.sin(pitch) * z, np.cos(pitch) * z - np.sin(pitch) * y
+        y, z = (
+            np.cos(pitch) * y + np.sin(pitch) * z,
+            np.cos(pitch) * z - np.sin(pitch) * y,
+        )
     x, y, z = x / radii[0], y / radii[1], z / radii[2]
     k = np.sqrt(x * x + y * y + z * z)
     slope = np.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2)
     return k * (k - 1) / np.maximum(slope, 1e-9)
 
 
-def cone(
-    points: np.ndarray, start: tuple[float, float, float], end: tuple[float, float, float],
-    first: float, last: float,
+def cone_distance(
+    points: np.ndarray,
+    start: tuple[float, float, float],
+    end: tuple[float, float, float],
+    first: float,
+    last: float,
 ) -> np.ndarray:
     """About the distance to a round stick from ``start`` to ``end``, (n,).
 
@@ -65,19 +74,22 @@ def cone(
     return np.sqrt(square) - (first + along * (last - first))
 
 
-def join(one: np.ndarray, other: np.ndarray, blend: float) -> np.ndarray:
+def join_solids(one: np.ndarray, other: np.ndarray, blend: float) -> np.ndarray:
     """Union of two solids, filled where they meet, within a distance ``blend``, by a fillet."""
     nearness = np.maximum(blend - np.abs(one - other), 0) / blend
-    return np.minimum(one, other) - nearness ** 2 * blend / 4
+    return np.minimum(one, other) - nearness**2 * blend / 4
 
 
-def carve(one: np.ndarray, other: np.ndarray, blend: float) -> np.ndarray:
+def carve_solid(one: np.ndarray, other: np.ndarray, blend: float) -> np.ndarray:
     """The first solid without the second, the rim rounded."""
-    return -join(-one, other, blend)
+    return -join_solids(-one, other, blend)
 
 
-def outermost(
-    solid: Solid, origin: tuple[float, float, float], directions: np.ndarray, reach: float
+def trace_outermost(
+    solid: Solid,
+    origin: tuple[float, float, float],
+    directions: np.ndarray,
+    reach: float,
 ) -> np.ndarray:
     """Distances (n,) from ``origin`` to where rays last leave a solid.
 

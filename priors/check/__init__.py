@@ -1,22 +1,26 @@
 """A check of any prior: every property that the harness counts on, with what to look at.
 
 Example:
-    >>> import priors
-    >>> report = check_prior(priors.build("normal", latent_dim=3))
+    >>> from priorbench import priors
+    >>> report = check_prior(priors.build_prior("normal", latent_dim=3))
     >>> report.passed, report["density normalises"].bound < 0.05
     (True, True)
 """
 
-from priors.base import Prior
-from priors.check import density, interface, numerics, posterior
-from priors.check.properties import Property
-from priors.check.report import Report, Result
-from priors.check.subject import Subject
+from priorbench.priors.base import Prior
+from priorbench.priors.check import density, interface, numerics, posterior
+from priorbench.priors.check.properties import Property
+from priorbench.priors.check.report import Report, Result
+from priorbench.priors.check.subject import Subject
 
 __all__ = ["PROPERTIES", "Property", "Report", "Result", "Subject", "check_prior"]
 
-PROPERTIES = (*interface.PROPERTIES, *density.PROPERTIES, *posterior.PROPERTIES,
-              *numerics.PROPERTIES)
+PROPERTIES = (
+    *interface.PROPERTIES,
+    *density.PROPERTIES,
+    *posterior.PROPERTIES,
+    *numerics.PROPERTIES,
+)
 
 
 def check_prior(prior: Prior, seed: int = 0, name: str | None = None) -> Report:
@@ -31,5 +35,7 @@ def check_prior(prior: Prior, seed: int = 0, name: str | None = None) -> Report:
         name: what the report calls the prior; by default its class.
     """
     subject = Subject(prior, seed)
-    title = f"{type(prior).__name__}, {prior.latent_dim} latents" if name is None else name
+    title = (
+        f"{type(prior).__name__}, {prior.latent_dim} latents" if name is None else name
+    )
     return Report(title, tuple(p.check(subject) for p in PROPERTIES))

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from priors.check.place import place_of
-from priors.check.report import Result
-from priors.check.subject import Subject, seeded
+from priorbench.priors.check.place import locate_error
+from priorbench.priors.check.report import Result
+from priorbench.priors.check.subject import Subject, use_seed
 
 Finding = tuple[float, float] | None
 """A figure and the largest that passes; None where nothing was measured and nothing is wrong."""
@@ -36,29 +36,35 @@ class Property:
     def check(self, subject: Subject) -> Result:
         """The result for one prior; an error of any kind is a failure, said with its place."""
         try:
-            with seeded(subject.seed, self.name):
+            with use_seed(subject.seed, self.name):
                 finding = self.measure(subject)
         except Unchecked as reason:
             return Result(self.name, None, note=str(reason))
         except Fault as fault:
             return Result(self.name, False, note=str(fault), look=self.look)
         except Exception as error:
-            return Result(self.name, False, note=_said(error, subject), look=self.look)
+            return Result(
+                self.name, False, note=_explain_error(error, subject), look=self.look
+            )
         if finding is None:
             return Result(self.name, True)
         figure, bound = map(float, finding)
         return Result(self.name, figure <= bound, figure, bound, look=self.look)
 
 
-def holds(name: str, look: str) -> Callable[[Callable[[Subject], Finding]], Property]:
+def check_property(
+    name: str, look: str
+) -> Callable[[Callable[[Subject], Finding]], Property]:
     """Decorator that makes a function a :class:`Property`."""
     return lambda measure: Property(name, look, measure)
 
 
-def _said(error: Exception, subject: Subject) -> str:
+def _explain_error(error: Exception, subject: Subject) -> str:
     """An error in one line, with its place in the prior's file, or else where it was raised."""
     text = " ".join(str(error).split())
     if "vmap" in text:
-        text = ("several seeds run at once, so no branch may depend on the value of a tensor, and "
-                "no .item() or float() be taken of one: " + text)
-    return f"{type(error).__name__}: {text}{place_of(error, subject.files, anywhere=True)}"
+        text = (
+            "several seeds run at once, so no branch may depend on the value of a tensor, and "
+            "no .item() or float() be taken of one: " + text
+        )
+    return f"{type(error).__name__}: {text}{locate_error(error, subject.files, anywhere=True)}"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Cauchy, Normal, StudentT
 
-from priors.check.statistics import Density, centre_and_spread
-from priors.geometry import log_surface
+from priorbench.priors.check.statistics import Density, centre_and_spread
+from priorbench.priors.spheres.geometry import log_surface_area
 
 BINS = 64
 TAILS = 0.15
@@ -19,7 +19,9 @@ INSIDE = 0.7
 """Scale of the density that lies inside the prior, relative to the prior's own."""
 
 
-def adapted(log_prob: Density, draws: Tensor, spheres: Sequence[Sequence[int]]) -> "Proposal":
+def adapt_proposal(
+    log_prob: Density, draws: Tensor, spheres: Sequence[Sequence[int]]
+) -> "Proposal":
     """A proposal close to the draws and to what they miss of the density.
 
     Twice, points of a proposal, resampled by their weight and a little blurred, are added to the
@@ -52,13 +54,16 @@ class Proposal:
         self.spheres = spheres
         curved = {i for sphere in spheres for i in sphere}
         self.real = [i for i in range(draws.shape[-1]) if i not in curved]
-        self.log_area = sum(log_surface(len(sphere)) for sphere in spheres)
+        self.log_area = sum(log_surface_area(len(sphere)) for sphere in spheres)
         x = draws[:, self.real]
         self.centre, spread = centre_and_spread(x)
         core = ((x - self.centre) / spread).clamp(-5, 5)
-        covariance = torch.atleast_2d(core.T.cov()) if self.real else torch.zeros(0, 0).to(x)
+        covariance = (
+            torch.atleast_2d(core.T.cov()) if self.real else torch.zeros(0, 0).to(x)
+        )
         self.factor = spread[:, None] * torch.linalg.cholesky(
-            covariance + 1e-6 * torch.eye(len(self.real)).to(x))
+            covariance + 1e-6 * torch.eye(len(self.real)).to(x)
+        )
         u = self.standardise(draws).sort(dim=0).values
         quantiles = torch.linspace(0.002 * len(u), 0.998 * len(u), BINS + 1).long()
         self.knots = u[quantiles].T.contiguous()
@@ -73,10 +78,17 @@ class Proposal:
         """Independent draws, (n, d)."""
         shape = (n, len(self.real))
         bins, coordinate = torch.randint(BINS, shape), torch.arange(len(self.real))
-        histogram = self.knots[coordinate, bins] + torch.rand(shape) * self.widths[coordinate, bins]
-        close = torch.where(torch.rand(shape) < TAILS, Cauchy(0.0, 1.0).sample(shape), histogram)
+        histogram = (
+            self.knots[coordinate, bins]
+            + torch.rand(shape) * self.widths[coordinate, bins]
+        )
+        close = torch.where(
+            torch.rand(shape) < TAILS, Cauchy(0.0, 1.0).sample(shape), histogram
+        )
         wide = StudentT(3.0, 0.0, WIDENING).sample(shape)
-        return self._place(torch.where(torch.rand(n, 1) < WIDE, wide, close).to(self.factor))
+        return self._place(
+            torch.where(torch.rand(n, 1) < WIDE, wide, close).to(self.factor)
+        )
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density, (n, d) -> (n,), in nats; on the spheres for their surface measure."""
@@ -93,7 +105,9 @@ class Proposal:
     def log_prob_inside(self, z: Tensor) -> Tensor:
         """Log density of a normal cut off at two of its deviations, within the draws' bulk."""
         u = self.standardise(z) / INSIDE
-        values = Normal(0.0, 1.0).log_prob(u) - math.log(INSIDE * math.erf(math.sqrt(2)))
+        values = Normal(0.0, 1.0).log_prob(u) - math.log(
+            INSIDE * math.erf(math.sqrt(2))
+        )
         cut = torch.where(u.abs() < 2, values, -math.inf).sum(-1)
         return cut - self._log_volume - self.log_area
 

@@ -7,7 +7,11 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-MARKS = {True: "[green]holds[/green]", False: "[bold red]FAILS[/bold red]", None: "[dim]-[/dim]"}
+MARKS = {
+    True: "[green]holds[/green]",
+    False: "[bold red]FAILS[/bold red]",
+    None: "[dim]-[/dim]",
+}
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,31 @@ class Report:
         return next(r for r in self.results if r.name == name)
 
     def __rich__(self) -> RenderableType:
-        table = Table(title=escape(self.prior), title_justify="left", title_style="bold")
+        table = Table(
+            title=escape(self.prior), title_justify="left", title_style="bold"
+        )
         for column in ("property", "", "figure", "bound"):
-            table.add_column(column, justify="right" if column in ("figure", "bound") else "left")
+            table.add_column(
+                column, justify="right" if column in ("figure", "bound") else "left"
+            )
         for r in self.results:
-            table.add_row(escape(r.name), MARKS[r.passed], _number(r.figure), _number(r.bound))
+            table.add_row(
+                escape(r.name),
+                MARKS[r.passed],
+                _format_number(r.figure),
+                _format_number(r.bound),
+            )
         return Group(
-            table, *[f"[dim]{escape(r.name)}: not checked, {escape(r.note)}[/dim]"
-                     for r in self.unchecked],
-            *[f"[bold red]{escape(r.name)}[/bold red]: {escape(_advice(r))}" for r in self.failed])
+            table,
+            *[
+                f"[dim]{escape(r.name)}: not checked, {escape(r.note)}[/dim]"
+                for r in self.unchecked
+            ],
+            *[
+                f"[bold red]{escape(r.name)}[/bold red]: {escape(_format_advice(r))}"
+                for r in self.failed
+            ],
+        )
 
     def __str__(self) -> str:
         console = Console(file=io.StringIO(), width=120)
@@ -85,11 +105,14 @@ class Report:
         return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _advice(result: Result) -> str:
+def _format_advice(result: Result) -> str:
     """What was wrong with a property that fails, and where to look."""
-    wrong = result.note or f"{_number(result.figure)} is above {_number(result.bound)}"
+    wrong = (
+        result.note
+        or f"{_format_number(result.figure)} is above {_format_number(result.bound)}"
+    )
     return f"{wrong}. Look at {result.look}."

@@ -19,7 +19,7 @@ PAIRED = 800
 Density = Callable[[Tensor], Tensor]
 
 
-def off(values: Tensor, expected: Tensor | float = 0.0) -> float:
+def errors_off(values: Tensor, expected: Tensor | float = 0.0) -> float:
     """How far means are from what is expected, in standard errors: the largest of all.
 
     Args:
@@ -28,11 +28,13 @@ def off(values: Tensor, expected: Tensor | float = 0.0) -> float:
     """
     mean = values.mean(-1)
     # differences of rounding size are none
-    error = values.std(-1) / math.sqrt(values.shape[-1]) + 1e-7 * (1 + values.abs().mean(-1))
+    error = values.std(-1) / math.sqrt(values.shape[-1]) + 1e-7 * (
+        1 + values.abs().mean(-1)
+    )
     return float(((mean - expected).abs() / error).nan_to_num(nan=math.inf).max())
 
 
-def mean_one(log_ratio: Tensor) -> tuple[float, float, bool]:
+def test_mean_one(log_ratio: Tensor) -> tuple[float, float, bool]:
     """Mean of a ratio of densities less 1, its standard error, and whether that can be trusted.
 
     It cannot where one draw has more than 1% of all the weight, or where it is above 1% and the
@@ -46,7 +48,7 @@ def mean_one(log_ratio: Tensor) -> tuple[float, float, bool]:
     return off_by, error, settled or not math.isfinite(error)
 
 
-def rejection(z: Tensor, log_ratio: Tensor) -> Tensor:
+def sample_by_rejection(z: Tensor, log_ratio: Tensor) -> Tensor:
     """Independent draws of a density from a proposal's, (n, d) -> (accepted, d).
 
     Args:
@@ -56,8 +58,9 @@ def rejection(z: Tensor, log_ratio: Tensor) -> Tensor:
     return z[torch.rand(len(z)).log() < log_ratio - log_ratio.max()]
 
 
-def metropolis(log_prob: Density, z: Tensor, spheres: Sequence[Sequence[int]],
-               steps: int = 40) -> Tensor:
+def move_by_metropolis(
+    log_prob: Density, z: Tensor, spheres: Sequence[Sequence[int]], steps: int = 40
+) -> Tensor:
     """Random-walk Metropolis steps: they leave the density's own draws in distribution alone.
 
     Steps on a sphere are projected back; by symmetry that is as likely there and back.
@@ -79,11 +82,14 @@ def metropolis(log_prob: Density, z: Tensor, spheres: Sequence[Sequence[int]],
             moved[:, sphere] /= moved[:, sphere].norm(dim=-1, keepdim=True)
         there = log_prob(moved)
         accept = torch.rand_like(value).log() < there - value
-        z, value = torch.where(accept[:, None], moved, z), torch.where(accept, there, value)
+        z, value = (
+            torch.where(accept[:, None], moved, z),
+            torch.where(accept, there, value),
+        )
     return z
 
 
-def compare(a: Tensor, b: Tensor, groups: Sequence[Sequence[int]]) -> float:
+def compare_samples(a: Tensor, b: Tensor, groups: Sequence[Sequence[int]]) -> float:
     """How far two samples, (n, d) and (m, d), are apart: 1 is just significant.
 
     The largest of Kolmogorov-Smirnov's statistic of coordinates, random projections and norms of
@@ -92,22 +98,25 @@ def compare(a: Tensor, b: Tensor, groups: Sequence[Sequence[int]]) -> float:
     centre, spread = centre_and_spread(torch.cat([a, b]))
     a, b = (a - centre) / spread, (b - centre) / spread
     directions = torch.randn(a.shape[-1], 8, dtype=a.dtype)
-    directions = torch.cat([directions / directions.norm(dim=0), torch.eye(len(directions))[:, :8]],
-                           dim=-1)
+    directions = torch.cat(
+        [directions / directions.norm(dim=0), torch.eye(len(directions))[:, :8]], dim=-1
+    )
     wide = [list(group) for group in groups if len(group) > 1]
 
     def features(z: Tensor) -> Tensor:
         norms = [z[:, group].norm(dim=-1) for group in wide]
         return torch.stack([z.norm(dim=-1), *norms, *(z @ directions.to(z)).T])
 
-    distances = [stats.ks_2samp(x.numpy(), y.numpy(), method="asymp").statistic
-                 for x, y in zip(features(a), features(b), strict=True)]
+    distances = [
+        stats.ks_2samp(x.numpy(), y.numpy(), method="asymp").statistic
+        for x, y in zip(features(a), features(b), strict=True)
+    ]
     effective = len(a) * len(b) / (len(a) + len(b))
     critical = math.sqrt(math.log(2 * len(distances) / FALSE_ALARM) / (2 * effective))
-    return max(float(max(distances)) / critical, energy(a[:PAIRED], b[:PAIRED]))
+    return max(float(max(distances)) / critical, compare_energy(a[:PAIRED], b[:PAIRED]))
 
 
-def energy(a: Tensor, b: Tensor, permutations: int = 200) -> float:
+def compare_energy(a: Tensor, b: Tensor, permutations: int = 200) -> float:
     r"""Energy distance of two samples (n, d), over its critical value under permutation.
 
     With signs :math:`s = \pm 1` for the samples it is :math:`-s^T D s / n^2`, D the distances. Its

@@ -9,17 +9,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from priors.base import Prior
-from priors.check.place import files_of
-from priors.check.proposal import Proposal, adapted
-from priors.posteriors import Family, Posterior
+from priorbench.priors.base import Prior
+from priorbench.priors.check.place import find_files
+from priorbench.priors.check.proposal import Proposal, adapt_proposal
+from priorbench.priors.posteriors.base import Family, Posterior
 
 DRAWS = 100_000
 """Draws of the prior that the statistical properties share."""
 
 
 @contextmanager
-def seeded(seed: int, name: str) -> Iterator[None]:
+def use_seed(seed: int, name: str) -> Iterator[None]:
     """A stream of random numbers by name; the caller's is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"{seed} {name}".encode()))
@@ -53,7 +53,7 @@ class Subject:
     def draws(self) -> Tensor:
         """Draws of the prior, (DRAWS, latent_dim), float64."""
         generator = torch.Generator().manual_seed(self.seed)
-        with seeded(self.seed, "draws"):
+        with use_seed(self.seed, "draws"):
             return self.double.sample((DRAWS,), generator).detach().double()
 
     @cached_property
@@ -64,8 +64,8 @@ class Subject:
     @cached_property
     def weighted(self) -> tuple[Tensor, Tensor]:
         """Draws of a proposal close to the density, and log density over proposal, (DRAWS,)."""
-        with seeded(self.seed, "weighted"), torch.no_grad():
-            proposal = adapted(self.double.log_prob, self.draws, self.spheres)
+        with use_seed(self.seed, "weighted"), torch.no_grad():
+            proposal = adapt_proposal(self.double.log_prob, self.draws, self.spheres)
             z = proposal.sample(DRAWS)
             return z, self.double.log_prob(z) - proposal.log_prob(z)
 
@@ -77,8 +77,11 @@ class Subject:
     @property
     def spheres(self) -> list[list[int]]:
         """Coordinates of each group that lives on a unit sphere."""
-        return [list(group) for group, kind in zip(self.given.groups, self.support, strict=True)
-                if kind == "sphere"]
+        return [
+            list(group)
+            for group, kind in zip(self.given.groups, self.support, strict=True)
+            if kind == "sphere"
+        ]
 
     @property
     def real(self) -> list[int]:
@@ -90,11 +93,15 @@ class Subject:
     def files(self) -> set[str]:
         """The files that define the prior's class and its posterior's."""
         family = self.given.posterior
-        return files_of(type(self.given), family.kind if isinstance(family, Family) else family)
+        return find_files(
+            type(self.given), family.kind if isinstance(family, Family) else family
+        )
 
     def raw(self, *shape: int, scale: float = 0.7) -> Tensor:
         """Random raw encoder output, (*shape, num_params), float32."""
-        return scale * torch.randn(*shape, self.given.posterior.num_params(self.latent_dim))
+        return scale * torch.randn(
+            *shape, self.given.posterior.num_params(self.latent_dim)
+        )
 
     def noise(self, *shape: int) -> Tensor:
         """Noise of posteriors' draws, (*shape, noise_dim), float32."""

@@ -72,8 +72,13 @@ def tiny(tmp_path):
 @pytest.fixture
 def environment(tmp_path):
     """Of a command in a test: one thread each, a data folder of its own."""
-    return {**os.environ, "PRIORBENCH_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return {
+        **os.environ,
+        "PRIORBENCH_DATA": str(tmp_path / "data"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+    }
 
 
 @pytest.fixture
@@ -84,8 +89,15 @@ def run(tmp_path, environment):
         command = [sys.executable, "-m", module, *map(str, arguments)]
         if module == "bench.run":
             command += ["--out", str(tmp_path / "runs"), "--device", "cpu"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True,
-                              text=True, encoding="utf-8", timeout=300)
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+        )
         if check is not None:
             assert done.returncode == check, done.stdout + done.stderr
         return done

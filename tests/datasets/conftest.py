@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from datasets import dsprites
+from priorbench import datasets
+from priorbench.datasets import dsprites
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def full_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRIORBENCH_DATA", str(folder))
-        datasets.load("dsprites")
+        datasets.load_dataset("dsprites")
     yield folder
     shutil.rmtree(folder)
 
@@ -38,13 +38,16 @@ def full_folder(tmp_path_factory):
 def full(full_folder, monkeypatch):
     """All of dSprites, from its cache."""
     monkeypatch.setenv("PRIORBENCH_DATA", str(full_folder))
-    return datasets.load("dsprites")
+    return datasets.load_dataset("dsprites")
 
 
 @pytest.fixture
 def shared_data():
     """The folder of real data for development; the test is skipped where there is none."""
-    places = (os.environ.get("PRIORBENCH_SHARED"), Path(__file__).parents[3] / "shared/data")
+    places = (
+        os.environ.get("PRIORBENCH_SHARED"),
+        Path(__file__).parents[3] / "shared/data",
+    )
     for place in places:
         if place and (Path(place) / "cars3d").is_dir():
             return Path(place)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-import datasets
-from datasets import FactorDataset, ImageDataset, from_array
+from priorbench import datasets
+from priorbench.datasets import FactorDataset, ImageDataset, from_array
 
 GREY = np.random.default_rng(0).random((6, 4, 5))
 GRID = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
@@ -20,7 +20,12 @@ def test_grey_images_are_kept_as_bytes():
 
 def test_binary_images_are_kept_as_bits():
     bits = GREY > 0.5
-    for images in (bits, bits.astype(np.uint8), bits.astype(np.float32), bits.astype(int)):
+    for images in (
+        bits,
+        bits.astype(np.uint8),
+        bits.astype(np.float32),
+        bits.astype(int),
+    ):
         data = from_array(images, GRID)
         assert data.packed.shape == (6, 3)
         assert np.array_equal(data.images(range(6))[:, 0].numpy(), bits)
@@ -36,18 +41,26 @@ def test_channels_may_be_last():
 
 
 def test_levels_are_the_ranks_of_the_values():
-    data = from_array(GREY, [[0.5, 7], [0.5, 9], [-1, 7], [-1, 9], [3, 7], [3, 9]],
-                      factor_names=["a", "b"])
+    data = from_array(
+        GREY,
+        [[0.5, 7], [0.5, 9], [-1, 7], [-1, 9], [3, 7], [3, 9]],
+        factor_names=["a", "b"],
+    )
     assert data.factor_sizes == (3, 2)
     assert data.factors().tolist() == [[1, 0], [1, 1], [0, 0], [0, 1], [2, 0], [2, 1]]
     assert data.incomplete() is None
 
 
-@pytest.mark.parametrize(("factors", "fault"), [
-    ([*GRID[:5], [1, 0]], "factor0=1, factor1=2 is missing"),
-    ([[0, 0], [0, 1], [1, 0], [1, 1], [1, 1], [0, 0]],
-     "factor0=0, factor1=0 occurs more than once"),
-])
+@pytest.mark.parametrize(
+    ("factors", "fault"),
+    [
+        ([*GRID[:5], [1, 0]], "factor0=1, factor1=2 is missing"),
+        (
+            [[0, 0], [0, 1], [1, 0], [1, 1], [1, 1], [0, 0]],
+            "factor0=0, factor1=0 occurs more than once",
+        ),
+    ],
+)
 def test_an_incomplete_grid_is_said_and_allowed(factors, fault):
     data = from_array(GREY, factors)
     assert fault in data.incomplete()
@@ -61,8 +74,12 @@ def test_images_without_factors_are_split():
     assert isinstance(data, ImageDataset)
     assert data.lengths == {"train": 70, "valid": 20, "test": 10}
     assert sorted(data.pixels[:, 0]) == list(range(100))
-    assert np.array_equal(data.pixels, from_array(images, valid=0.2, test=0.1, seed=3).pixels)
-    assert not np.array_equal(data.pixels, from_array(images, valid=0.2, test=0.1).pixels)
+    assert np.array_equal(
+        data.pixels, from_array(images, valid=0.2, test=0.1, seed=3).pixels
+    )
+    assert not np.array_equal(
+        data.pixels, from_array(images, valid=0.2, test=0.1).pixels
+    )
 
 
 def spoiled(value):
@@ -71,30 +88,39 @@ def spoiled(value):
     return images
 
 
-@pytest.mark.parametrize(("images", "message"), [
-    (spoiled(np.nan), r"\[0, 1\] .* got nan in image 3, row 2, column 1"),
-    (spoiled(1.5), "got 1.5 in image 3"),
-    (spoiled(-0.1), "got -0.1 in image 3"),
-    (spoiled(np.inf), "got inf in image 3"),
-    (GREY[0], "'images' must have the shape"),
-    (GREY[:, :0], "none of them 0"),
-    (np.zeros((6, 2, 4, 5)), r"C of 1 or 3.*got \(6, 2, 4, 5\)"),
-    (np.full((6, 2, 2), "a"), "must be floating point, uint8 or bool; got <U1"),
-    (np.full((6, 2, 2), 200, dtype=np.int64), "unless they are uint8; got 200"),
-])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (spoiled(np.nan), r"\[0, 1\] .* got nan in image 3, row 2, column 1"),
+        (spoiled(1.5), "got 1.5 in image 3"),
+        (spoiled(-0.1), "got -0.1 in image 3"),
+        (spoiled(np.inf), "got inf in image 3"),
+        (GREY[0], "'images' must have the shape"),
+        (GREY[:, :0], "none of them 0"),
+        (np.zeros((6, 2, 4, 5)), r"C of 1 or 3.*got \(6, 2, 4, 5\)"),
+        (np.full((6, 2, 2), "a"), "must be floating point, uint8 or bool; got <U1"),
+        (np.full((6, 2, 2), 200, dtype=np.int64), "unless they are uint8; got 200"),
+    ],
+)
 def test_bad_images_are_named(images, message):
     with pytest.raises(ValueError, match=message):
         from_array(images, GRID)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"factors": GRID[:5]}, r"'factors' must have the shape \(6, F\)"),
-    ({"factors": [[0, np.nan]] * 6}, "NaN in row 0"),
-    ({"factors": GRID, "factor_names": ["a"]}, "'factor_names' must be different names"),
-    ({"valid": 0}, "'valid' must be a part"),
-    ({"valid": 0.5, "test": 0.5}, "less than 1 together"),
-    ({}, "must be enough for the splits"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"factors": GRID[:5]}, r"'factors' must have the shape \(6, F\)"),
+        ({"factors": [[0, np.nan]] * 6}, "NaN in row 0"),
+        (
+            {"factors": GRID, "factor_names": ["a"]},
+            "'factor_names' must be different names",
+        ),
+        ({"valid": 0}, "'valid' must be a part"),
+        ({"valid": 0.5, "test": 0.5}, "less than 1 together"),
+        ({}, "must be enough for the splits"),
+    ],
+)
 def test_bad_factors_and_splits_are_named(options, message):
     images = GREY[:6] if options else GREY[:2]
     with pytest.raises(ValueError, match=message):
@@ -104,35 +130,48 @@ def test_bad_factors_and_splits_are_named(options, message):
 def test_a_file_is_loaded_by_its_path(tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, images=GREY, factors=GRID, factor_names=["y", "x"])
-    data = datasets.load(str(path))
+    data = datasets.load_dataset(str(path))
     assert repr(data) == "<mine: 6 images; y=2, x=3>"
     np.savez(path, train=GREY, valid=GREY[:2], test=GREY[:3])
-    assert datasets.load(str(path)).lengths == {"train": 6, "valid": 2, "test": 3}
+    assert datasets.load_dataset(str(path)).lengths == {
+        "train": 6,
+        "valid": 2,
+        "test": 3,
+    }
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ({"images": np.array([{}], dtype=object)}, "pickled"),
-    ({"pictures": GREY}, "expected 'images', or 'train', 'valid' and 'test'; got pictures"),
-    ({"images": GREY * 2}, r"must lie in \[0, 1\]"),
-    ({"train": GREY, "test": GREY[:, 1:]}, "'test' must hold images of the shape"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"images": np.array([{}], dtype=object)}, "pickled"),
+        (
+            {"pictures": GREY},
+            "expected 'images', or 'train', 'valid' and 'test'; got pictures",
+        ),
+        ({"images": GREY * 2}, r"must lie in \[0, 1\]"),
+        ({"train": GREY, "test": GREY[:, 1:]}, "'test' must hold images of the shape"),
+    ],
+)
 def test_a_bad_file_is_named(tmp_path, content, message):
     path = tmp_path / "mine.npz"
     np.savez(path, **content)
     with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        datasets.load(str(path))
+        datasets.load_dataset(str(path))
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "it is empty"),
-    (b"<html>", "HTML page"),
-    (b"\x80\x04K\x01.", "pickle, which is never opened"),
-    (b"PK nothing", "not what it should be"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty"),
+        (b"<html>", "HTML page"),
+        (b"\x80\x04K\x01.", "pickle, which is never opened"),
+        (b"PK nothing", "not what it should be"),
+    ],
+)
 def test_a_file_of_another_kind_is_refused(tmp_path, content, message):
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        datasets.load(str(path))
+        datasets.load_dataset(str(path))
     with pytest.raises(ValueError, match=r"no file '.*other.npz'"):
-        datasets.load(str(tmp_path / "other.npz"))
+        datasets.load_dataset(str(tmp_path / "other.npz"))

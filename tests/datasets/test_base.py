@@ -2,16 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-import datasets
-from datasets import FactorDataset
-from datasets.base import registry
+from priorbench import datasets
+from priorbench.datasets import FactorDataset
+from priorbench.datasets.base import registry
 
 
 def binary(**changes):
     bits = np.random.default_rng(0).integers(0, 2, (6, 15), dtype=np.uint8)
     arguments = {
-        "name": "binary", "factor_names": ("a", "b"), "factor_sizes": (2, 3),
-        "image_shape": (1, 3, 5), "packed": np.packbits(bits, axis=1), **changes,
+        "name": "binary",
+        "factor_names": ("a", "b"),
+        "factor_sizes": (2, 3),
+        "image_shape": (1, 3, 5),
+        "packed": np.packbits(bits, axis=1),
+        **changes,
     }
     return FactorDataset(**arguments), bits
 
@@ -28,7 +32,9 @@ def test_only_the_requested_rows_are_unpacked(monkeypatch):
     data, _ = binary()
     seen = []
     unpack = np.unpackbits
-    monkeypatch.setattr(np, "unpackbits", lambda rows, **k: seen.append(rows) or unpack(rows, **k))
+    monkeypatch.setattr(
+        np, "unpackbits", lambda rows, **k: seen.append(rows) or unpack(rows, **k)
+    )
     data.images([4, 1])
     assert [rows.shape for rows in seen] == [(2, 2)]
 
@@ -40,12 +46,21 @@ def test_factors_are_the_digits_of_the_index():
     assert data.factors([3, 2]).tolist() == [[1, 0], [0, 2]]
 
 
-@pytest.mark.parametrize("indices", [
-    [1, 2], (1, 2), range(1, 3), np.array([1, 2], np.uint8), torch.tensor([1, 2]),
-])
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [1, 2],
+        (1, 2),
+        range(1, 3),
+        np.array([1, 2], np.uint8),
+        torch.tensor([1, 2]),
+    ],
+)
 def test_indices_may_be_any_sequence_of_integers(indices):
     data, bits = binary()
-    assert torch.equal(data.images(indices).flatten(1), torch.from_numpy(bits[1:3]).float())
+    assert torch.equal(
+        data.images(indices).flatten(1), torch.from_numpy(bits[1:3]).float()
+    )
 
 
 def test_no_indices_give_no_images():
@@ -65,19 +80,27 @@ def test_a_bad_index_is_named_with_the_length(method, index):
 @pytest.mark.parametrize("indices", [3, [[1]], [0.5], [True], ["a"]])
 def test_indices_that_are_not_a_list_of_integers_are_refused(indices):
     data, _ = binary()
-    with pytest.raises(ValueError, match="'indices' must be a one-dimensional sequence"):
+    with pytest.raises(
+        ValueError, match="'indices' must be a one-dimensional sequence"
+    ):
         data.images(indices)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"factor_names": ("a",)}, "'factor_names' must be different names"),
-    ({"factor_names": ("a", "a")}, "'factor_names' must be different names"),
-    ({"factor_sizes": (2, 0)}, "'factor_sizes' must be positive integers"),
-    ({"image_shape": (3, 5)}, "'image_shape' must be"),
-    ({"excluded_factors": ("c",)}, "no factor 'c'; known: a, b"),
-    ({"packed": np.zeros((6, 3), np.uint8)}, r"'packed' must be uint8 of shape \(6, 2\)"),
-    ({"packed": np.zeros((6, 2))}, "'packed' must be uint8"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"factor_names": ("a",)}, "'factor_names' must be different names"),
+        ({"factor_names": ("a", "a")}, "'factor_names' must be different names"),
+        ({"factor_sizes": (2, 0)}, "'factor_sizes' must be positive integers"),
+        ({"image_shape": (3, 5)}, "'image_shape' must be"),
+        ({"excluded_factors": ("c",)}, "no factor 'c'; known: a, b"),
+        (
+            {"packed": np.zeros((6, 3), np.uint8)},
+            r"'packed' must be uint8 of shape \(6, 2\)",
+        ),
+        ({"packed": np.zeros((6, 2))}, "'packed' must be uint8"),
+    ],
+)
 def test_arguments_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         binary(**changes)
@@ -120,14 +143,20 @@ def test_a_registered_dataset_is_loaded_by_name(monkeypatch):
     datasets.register("gradient")(Gradient)
     assert "gradient" in datasets.names()
     assert datasets.get("gradient") is Gradient
-    assert datasets.load("gradient", side=4).image_shape == (1, 4, 4)
+    assert datasets.load_dataset("gradient", side=4).image_shape == (1, 4, 4)
     datasets.register("wrong")(lambda: [])
-    with pytest.raises(ValueError, match=r"'wrong' must be a subclass .*FactorDataset; got list"):
-        datasets.load("wrong")
+    with pytest.raises(
+        ValueError, match=r"'wrong' must be a subclass .*FactorDataset; got list"
+    ):
+        datasets.load_dataset("wrong")
 
 
 def test_unknown_names_and_options_suggest_near_matches():
-    with pytest.raises(ValueError, match="unknown dataset 'dsprite'; did you mean 'dsprites'"):
-        datasets.load("dsprite")
-    with pytest.raises(ValueError, match="no argument 'factor'; did you mean 'factors'"):
-        datasets.load("dsprites", factor={})
+    with pytest.raises(
+        ValueError, match="unknown dataset 'dsprite'; did you mean 'dsprites'"
+    ):
+        datasets.load_dataset("dsprite")
+    with pytest.raises(
+        ValueError, match="no argument 'factor'; did you mean 'factors'"
+    ):
+        datasets.load_dataset("dsprites", factor={})

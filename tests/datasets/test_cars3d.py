@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-import datasets
-from datasets import cars3d, originals
-from datasets.about import Original
+from priorbench import datasets
+from priorbench.datasets import cars3d
+from priorbench.datasets.files import originals
+from priorbench.datasets.about import Original
 
 FULL = cars3d._FULL
 
@@ -19,19 +20,25 @@ def few(data_folder, tmp_path, monkeypatch):
     """Two cars in the official formats, random; the folder, and the images by file name."""
     folder, draw = tmp_path / "mine", np.random.default_rng(0)
     folder.mkdir()
-    images = {f"car_00{i}_mesh.mat": draw.integers(0, 256, FULL, dtype=np.uint8) for i in (1, 2)}
+    images = {
+        f"car_00{i}_mesh.mat": draw.integers(0, 256, FULL, dtype=np.uint8)
+        for i in (1, 2)
+    }
     for name, im in images.items():
         scipy.io.savemat(folder / name, {"im": im})
-    known = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in images}
-    monkeypatch.setattr(cars3d, "checksums", lambda: dict(known))
+    known = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in images
+    }
+    monkeypatch.setattr(cars3d, "load_checksums", lambda: dict(known))
     monkeypatch.setattr(cars3d, "SIZES", {"elevation": 4, "azimuth": 24, "car": 2})
     monkeypatch.setattr(cars3d, "ARCHIVE", Original(cars3d.ARCHIVE.name))
     return folder, images
 
 
 def load(folder, **options):
-    with originals.look_in(folder):
-        return datasets.load("cars3d", **options)
+    with originals.look_in_folder(folder):
+        return datasets.load_dataset("cars3d", **options)
 
 
 def archive(folder):
@@ -49,7 +56,9 @@ def test_files_and_archive_give_the_grid(few, data_folder):
     assert data.factor_sizes == (4, 24, 2)
     for elevation, azimuth, car in ((0, 0, 0), (3, 5, 1)):
         row = np.ravel_multi_index((elevation, azimuth, car), (4, 24, 2))
-        small = cars3d.reduced(images[f"car_00{car + 1}_mesh.mat"])[azimuth, elevation]
+        small = cars3d.reduce_views(images[f"car_00{car + 1}_mesh.mat"])[
+            azimuth, elevation
+        ]
         got = data.images([row])[0].permute(1, 2, 0).numpy() * 255
         assert np.allclose(got, small, atol=1e-3)
     first = np.array(data.pixels)
@@ -61,7 +70,9 @@ def test_files_and_archive_give_the_grid(few, data_folder):
 def test_a_wrong_or_missing_car_is_named(few, data_folder):
     folder, images = few
     scipy.io.savemat(folder / "car_002_mesh.mat", {"im": images["car_001_mesh.mat"]})
-    with pytest.raises(ValueError, match=r"'car_002_mesh.mat' in .* is not the official one"):
+    with pytest.raises(
+        ValueError, match=r"'car_002_mesh.mat' in .* is not the official one"
+    ):
         load(folder)
     (folder / "car_002_mesh.mat").unlink()
     with pytest.raises(ValueError, match=r"got no 'car_002_mesh.mat'"):
@@ -89,9 +100,12 @@ def test_real_files(shared_data, data_folder):
     assert data.factor_sizes == (4, 24, 183)
     for name, car in (("car_001_mesh.mat", 0), ("car_050_mesh.mat", 49)):
         content = (shared_data / "cars3d" / name).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == cars3d.checksums()[name]
+        assert hashlib.sha256(content).hexdigest() == cars3d.load_checksums()[name]
         im = scipy.io.loadmat(io.BytesIO(content))["im"]
-        rows = [np.ravel_multi_index((e, a, car), (4, 24, 183)) for a in range(24)
-                for e in range(4)]
-        mine = cars3d.reduced(im).transpose(0, 1, 4, 2, 3).reshape(96, -1)
+        rows = [
+            np.ravel_multi_index((e, a, car), (4, 24, 183))
+            for a in range(24)
+            for e in range(4)
+        ]
+        mine = cars3d.reduce_views(im).transpose(0, 1, 4, 2, 3).reshape(96, -1)
         assert np.array_equal(data.pixels[rows], mine)

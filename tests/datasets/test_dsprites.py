@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-import datasets
-from datasets import dsprites
-from datasets.dsprites_render import FACTORS
-from datasets.grid import chosen_levels, grid_rows
+from priorbench import datasets
+from priorbench.datasets import dsprites
+from priorbench.datasets.sprites.render import FACTORS
+from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
 
 ROOT = Path(__file__).parents[2]
-SUBGRID = {"shape": ["heart", "ellipse"], "scale": [4, 0], "orientation": [13], "posX": [31, 2, 7]}
+SUBGRID = {
+    "shape": ["heart", "ellipse"],
+    "scale": [4, 0],
+    "orientation": [13],
+    "posX": [31, 2, 7],
+}
 
 
 def test_the_contract(full):
@@ -34,20 +39,20 @@ def test_a_later_load_is_quick_and_the_cache_small(full_folder, full):
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        datasets.load("dsprites")
+        datasets.load_dataset("dsprites")
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 1.0
-    path, = full_folder.iterdir()
+    (path,) = full_folder.iterdir()
     assert path.stat().st_size < 400_000_000
 
 
 def test_a_subgrid_is_rows_of_the_full_set(full, tmp_path, monkeypatch):
-    from_cache = datasets.load("dsprites", factors=SUBGRID)
+    from_cache = datasets.load_dataset("dsprites", factors=SUBGRID)
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
-    rendered = datasets.load("dsprites", factors=SUBGRID)
+    rendered = datasets.load_dataset("dsprites", factors=SUBGRID)
     assert not (tmp_path / "data").exists()
-    levels = chosen_levels(FACTORS, SUBGRID, {"shape": dsprites.SHAPES})
-    rows = grid_rows(FACTORS.values(), levels)
+    levels = choose_levels(FACTORS, SUBGRID, {"shape": dsprites.SHAPES})
+    rows = find_grid_rows(FACTORS.values(), levels)
     for data in (from_cache, rendered):
         assert data.factor_sizes == (2, 2, 1, 3, 32)
         assert len(data) == 384
@@ -60,7 +65,7 @@ def test_a_subgrid_is_rows_of_the_full_set(full, tmp_path, monkeypatch):
 
 
 def test_a_subgrid_of_all_levels_is_the_full_set(small, data_folder):
-    data = datasets.load("dsprites", factors={"shape": [2, 0, 1]})
+    data = datasets.load_dataset("dsprites", factors={"shape": [2, 0, 1]})
     assert isinstance(data.packed, np.memmap)
     assert len(list(data_folder.iterdir())) == 1
 
@@ -68,25 +73,32 @@ def test_a_subgrid_of_all_levels_is_the_full_set(small, data_folder):
 def test_a_subgrid_needs_no_folder(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "file"))
-    assert len(datasets.load("dsprites", factors={"shape": [0], "orientation": [0]})) == 6144
+    assert (
+        len(
+            datasets.load_dataset(
+                "dsprites", factors={"shape": [0], "orientation": [0]}
+            )
+        )
+        == 6144
+    )
 
 
 def test_the_cache_is_used(small, data_folder, monkeypatch):
-    first = datasets.load("dsprites")
-    monkeypatch.setattr(dsprites, "render", None)
-    again = datasets.load("dsprites")
+    first = datasets.load_dataset("dsprites")
+    monkeypatch.setattr(dsprites, "render_grid", None)
+    again = datasets.load_dataset("dsprites")
     assert np.array_equal(first.packed, again.packed)
-    part = datasets.load("dsprites", factors={"shape": [1]})
+    part = datasets.load_dataset("dsprites", factors={"shape": [1]})
     assert np.array_equal(part.packed, first.packed[48:96])
 
 
 @pytest.mark.parametrize("size", [0, 100, 40_000])
 def test_a_damaged_cache_is_rendered_again(small, data_folder, caplog, size):
-    expected = np.array(datasets.load("dsprites").packed)
-    path, = data_folder.iterdir()
+    expected = np.array(datasets.load_dataset("dsprites").packed)
+    (path,) = data_folder.iterdir()
     os.truncate(path, size)
     with caplog.at_level(logging.WARNING, "priorbench.datasets"):
-        again = datasets.load("dsprites")
+        again = datasets.load_dataset("dsprites")
     assert path.name in caplog.text
     assert np.array_equal(again.packed, expected)
     assert list(data_folder.iterdir()) == [path]
@@ -96,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_named(small, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "file"))
     with pytest.raises(OSError, match=r"folder '.*file'.*set PRIORBENCH_DATA"):
-        datasets.load("dsprites")
+        datasets.load_dataset("dsprites")
 
 
 class Terminal(io.StringIO):
@@ -106,25 +118,31 @@ class Terminal(io.StringIO):
 
 def test_progress_is_shown_on_a_terminal_only(small, monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
-    datasets.load("dsprites", factors={"shape": [0]})
+    datasets.load_dataset("dsprites", factors={"shape": [0]})
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys, "stderr", Terminal())
-    datasets.load("dsprites", factors={"shape": [0]}, progress=False)
+    datasets.load_dataset("dsprites", factors={"shape": [0]}, progress=False)
     assert sys.stderr.getvalue() == ""
-    datasets.load("dsprites", factors={"shape": [0]})
+    datasets.load_dataset("dsprites", factors={"shape": [0]})
     assert "rendering dSprites" in sys.stderr.getvalue()
     assert capsys.readouterr().out == ""
 
 
 def test_two_processes_may_render_at_once(full, tmp_path):
-    program = "import datasets; print(len(datasets.load('dsprites')))"
-    environment = {**os.environ, "PRIORBENCH_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    program = "import datasets; print(len(datasets.load_dataset('dsprites')))"
+    environment = {
+        **os.environ,
+        "PRIORBENCH_DATA": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
     running = [
-        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE
+        )
         for _ in range(2)
     ]
     outputs = [process.communicate(timeout=120)[0] for process in running]
     assert outputs == [b"737280\n"] * 2
-    path, = tmp_path.iterdir()
+    (path,) = tmp_path.iterdir()
     assert np.array_equal(np.load(path, mmap_mode="r", allow_pickle=False), full.packed)
     path.unlink()

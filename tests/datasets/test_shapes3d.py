@@ -4,11 +4,19 @@ from itertools import product
 import numpy as np
 import pytest
 
-import datasets
-from datasets import originals, shapes3d
-from datasets.about import Original
+from priorbench import datasets
+from priorbench.datasets.files import originals
+from priorbench.datasets import shapes3d
+from priorbench.datasets.about import Original
 
-SIZES = {"floor_hue": 2, "wall_hue": 1, "object_hue": 2, "scale": 2, "shape": 2, "orientation": 3}
+SIZES = {
+    "floor_hue": 2,
+    "wall_hue": 1,
+    "object_hue": 2,
+    "scale": 2,
+    "shape": 2,
+    "orientation": 3,
+}
 
 
 @pytest.fixture
@@ -19,8 +27,10 @@ def rooms(tmp_path, data_folder, monkeypatch):
     monkeypatch.setattr(shapes3d, "ORIGINAL", Original("3dshapes.h5"))
     levels = np.array(list(product(*map(range, SIZES.values()))))
     draw = np.random.default_rng(0)
-    good = {"images": draw.integers(0, 256, (len(levels), 64, 64, 3), dtype=np.uint8),
-            "labels": levels * [0.1, 0.1, 0.1, 0.5, 1, 30] - [0, 0, 0, 0, 0, 30]}
+    good = {
+        "images": draw.integers(0, 256, (len(levels), 64, 64, 3), dtype=np.uint8),
+        "labels": levels * [0.1, 0.1, 0.1, 0.5, 1, 30] - [0, 0, 0, 0, 0, 30],
+    }
 
     def write(**changes):
         with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
@@ -33,8 +43,8 @@ def rooms(tmp_path, data_folder, monkeypatch):
 
 
 def load(folder):
-    with originals.look_in(folder):
-        return datasets.load("shapes3d")
+    with originals.look_in_folder(folder):
+        return datasets.load_dataset("shapes3d")
 
 
 def test_the_official_format_is_read(rooms, tmp_path):
@@ -45,12 +55,21 @@ def test_the_official_format_is_read(rooms, tmp_path):
     assert np.array_equal(data.pixels, expected)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda g: {"labels": g["labels"][::-1]}, "expected 'labels' of the levels .* in row 0"),
-    (lambda g: {"images": g["images"][:-1]}, r"'images' of shape \(48, 64, 64, 3\), got \(47,"),
-    (lambda g: {"images": g["images"] / 255}, "'images' uint8, got float64"),
-    (lambda g: {"labels": None}, "'labels' of shape .* got None"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda g: {"labels": g["labels"][::-1]},
+            "expected 'labels' of the levels .* in row 0",
+        ),
+        (
+            lambda g: {"images": g["images"][:-1]},
+            r"'images' of shape \(48, 64, 64, 3\), got \(47,",
+        ),
+        (lambda g: {"images": g["images"] / 255}, "'images' uint8, got float64"),
+        (lambda g: {"labels": None}, "'labels' of shape .* got None"),
+    ],
+)
 def test_a_wrong_file_is_refused(rooms, tmp_path, data_folder, change, message):
     rooms(**change(rooms()))
     with pytest.raises(ValueError, match=rf"3dshapes\.h5.*{message}"):
@@ -69,4 +88,4 @@ def test_a_truncated_file_is_refused(rooms, tmp_path):
 def test_a_missing_h5py_is_said(data_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ValueError, match="pip install h5py"):
-        datasets.load("shapes3d")
+        datasets.load_dataset("shapes3d")

@@ -4,15 +4,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from metrics import Codes, mig, mig_groups
-from metrics.harmonics import coordinate_information
-from metrics.information import information_terms, standard_error
-from metrics.latents import NAMES
-from metrics.quadrature import error_bound
-from priors.posteriors import Gaussian
-from priors.von_mises_fisher import PowerSpherical
+from priorbench.metrics import Codes, mig, mig_groups
+from priorbench.metrics.information.harmonics import coordinate_information
+from priorbench.metrics.information.sampled import information_terms, standard_error
+from priorbench.metrics.information.best_method import NAMES
+from priorbench.metrics.information.quadrature import error_bound
+from priorbench.priors.posteriors.base import Gaussian
+from priorbench.priors.posteriors.von_mises_fisher import PowerSpherical
 
-from .test_aggregate import Opaque
+from tests.metrics.information.test_aggregate_posterior import Opaque
 
 FINE = 0.25
 
@@ -29,10 +29,16 @@ def test_oracle_grid_toy(make_codes, grid):
     loc = torch.stack([2 * v[:, 0], v[:, 1], v[:, 0] + v[:, 1] / 2], dim=1)
     scale = torch.tensor([[0.5, 0.4, 0.6]], dtype=torch.float64)
     scores = mig(make_codes(loc, scale, v, (2, 3)), step=FINE)
-    expected = torch.tensor([[0.6327201937368669, 0.0, 0.19268673747477083],
-                             [0.0, 0.7628254719404951, 0.12229914719498831]],
-                            dtype=torch.float64).T
-    torch.testing.assert_close(scores["mutual_information"], expected, atol=1e-10, rtol=0)
+    expected = torch.tensor(
+        [
+            [0.6327201937368669, 0.0, 0.19268673747477083],
+            [0.0, 0.7628254719404951, 0.12229914719498831],
+        ],
+        dtype=torch.float64,
+    ).T
+    torch.testing.assert_close(
+        scores["mutual_information"], expected, atol=1e-10, rtol=0
+    )
     assert scores["mig_a"] == pytest.approx(0.6348340851745568, abs=1e-10)
     assert scores["mig_b"] == pytest.approx(0.5830321864704806, abs=1e-10)
     assert scores["mig"] == pytest.approx(0.6089331358225186, abs=1e-10)
@@ -52,7 +58,9 @@ def test_constant_codes_score_nothing(make_codes, grid):
 
 
 def test_independent_codes_score_nothing(make_codes, grid):
-    v = grid(3, 4, 5)  # the latents follow the last factor, which is not one of those scored
+    v = grid(
+        3, 4, 5
+    )  # the latents follow the last factor, which is not one of those scored
     scores = mig(make_codes(v[:, 2:].repeat(1, 2), 0.5, v[:, :2], (3, 4)))
     assert scores["mig"] == pytest.approx(0, abs=1e-12)
 
@@ -71,11 +79,14 @@ def test_one_latent_has_no_second(make_codes):
 
 def test_excluded_and_single_valued_factors(make_codes, grid):
     v = torch.cat([grid(2, 3), torch.zeros(6, 1, dtype=torch.int64)], dim=1)
-    codes = make_codes(v[:, :2], 0.4, v, (2, 3, 1), excluded=("a",),
-                       factor_names=("a", "b", "c"))
+    codes = make_codes(
+        v[:, :2], 0.4, v, (2, 3, 1), excluded=("a",), factor_names=("a", "b", "c")
+    )
     scores = mig(codes)
     assert scores["mig"] == scores["mig_b"]
-    assert scores["mig_all_factors"] == pytest.approx((scores["mig_a"] + scores["mig_b"]) / 2)
+    assert scores["mig_all_factors"] == pytest.approx(
+        (scores["mig_a"] + scores["mig_b"]) / 2
+    )
     assert "mig_c" not in scores
     assert scores["mutual_information"][:, 2] == pytest.approx([0, 0], abs=1e-12)
 
@@ -87,22 +98,42 @@ def test_permuting_latents_points_and_relabelling(toy):
     q = codes.posterior
     params = torch.cat([q.loc[:, order], q.log_scale[:, order]], dim=1)[points]
     relabel = torch.randperm(12)
-    factors = torch.stack([3 - codes.factors[:, 0], codes.factors[:, 1],
-                           relabel[codes.factors[:, 2]]], dim=1)[points]
-    changed = Codes(Gaussian(params), codes.z[points][:, order], codes.log_prior[points], factors,
-                    codes.factor_names, codes.factor_sizes, codes.groups)
+    factors = torch.stack(
+        [3 - codes.factors[:, 0], codes.factors[:, 1], relabel[codes.factors[:, 2]]],
+        dim=1,
+    )[points]
+    changed = Codes(
+        Gaussian(params),
+        codes.z[points][:, order],
+        codes.log_prior[points],
+        factors,
+        codes.factor_names,
+        codes.factor_sizes,
+        codes.groups,
+    )
     got = mig(changed)
     for name in ("mig", "mig_a", "mig_b", "mig_c"):
         assert got[name] == pytest.approx(expected[name], abs=1e-12)
-    torch.testing.assert_close(got["mutual_information"], expected["mutual_information"][order],
-                               atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        got["mutual_information"],
+        expected["mutual_information"][order],
+        atol=1e-12,
+        rtol=0,
+    )
 
 
 def test_affine_change_of_a_latent(toy, make_codes):
     codes = toy()
-    factor, shift = torch.tensor([100.0, -0.01, 3.0, 1.0]), torch.tensor([5.0, 1.0, -7.0, 0.0])
-    changed = make_codes(codes.posterior.loc * factor + shift,
-                         codes.posterior.scale * factor.abs(), codes.factors, codes.factor_sizes)
+    factor, shift = (
+        torch.tensor([100.0, -0.01, 3.0, 1.0]),
+        torch.tensor([5.0, 1.0, -7.0, 0.0]),
+    )
+    changed = make_codes(
+        codes.posterior.loc * factor + shift,
+        codes.posterior.scale * factor.abs(),
+        codes.factors,
+        codes.factor_sizes,
+    )
     assert mig(changed)["mig"] == pytest.approx(mig(codes)["mig"], abs=1e-7)
 
 
@@ -128,7 +159,10 @@ def test_narrow_latent_is_sampled(make_codes, grid):
     scale[0, 1] = 1e-6
     scores = mig(make_codes(v, scale, v, (3, 4)))
     reference = mig(make_codes(v, 0.3, v, (3, 4)))
-    assert (scores["mig_quadrature_latents"], reference["mig_quadrature_latents"]) == (1.0, 2.0)
+    assert (scores["mig_quadrature_latents"], reference["mig_quadrature_latents"]) == (
+        1.0,
+        2.0,
+    )
     assert scores["mig_a"] == pytest.approx(reference["mig_a"], abs=0.02)
     assert scores["mig_b"] == pytest.approx(reference["mig_b"], abs=0.06)
 
@@ -149,8 +183,11 @@ def test_errors(make_codes, grid, toy):
         def blocks(self):
             return [(Opaque(self.params), tuple(range(4)))]
 
-    with pytest.raises(ValueError, match=r"Wrapped cannot be sampled there \(whole groups only\)"
-                                         ".*'mig_groups'"):
+    with pytest.raises(
+        ValueError,
+        match=r"Wrapped cannot be sampled there \(whole groups only\)"
+        ".*'mig_groups'",
+    ):
         mig(replace(codes, posterior=Wrapped(codes.posterior.params)))
 
 
@@ -179,8 +216,14 @@ def test_every_family_of_a_product_has_its_method(product):
     codes = product()
     fine = mig(codes, step=0.2)["mutual_information"]
     torch.testing.assert_close(got["mutual_information"], fine, atol=5e-6, rtol=0)
-    terms = information_terms(codes.posterior, codes.z, codes.factors, codes.factor_sizes, latents,
-                              torch.arange(120))
+    terms = information_terms(
+        codes.posterior,
+        codes.z,
+        codes.factors,
+        codes.factor_sizes,
+        latents,
+        torch.arange(120),
+    )
     assert ((terms.mean(0) - fine).abs() < 4 * standard_error(terms) + 0.01).all()
 
 
@@ -188,13 +231,19 @@ def test_product_agrees_with_its_parts(product, make_codes):
     codes = product()
     information = mig(codes)["mutual_information"]
     gaussian, circle, sphere = codes.posterior.blocks()
-    alone = make_codes(gaussian[0].loc, gaussian[0].scale, codes.factors, codes.factor_sizes)
-    torch.testing.assert_close(information[:2], mig(alone)["mutual_information"],
-                               atol=1e-12, rtol=0)
+    alone = make_codes(
+        gaussian[0].loc, gaussian[0].scale, codes.factors, codes.factor_sizes
+    )
+    torch.testing.assert_close(
+        information[:2], mig(alone)["mutual_information"], atol=1e-12, rtol=0
+    )
     for block, columns in (circle, sphere):
-        expected, _ = coordinate_information(block, range(len(columns)), codes.factors,
-                                             codes.factor_sizes)
-        torch.testing.assert_close(information[list(columns)], expected, atol=1e-12, rtol=0)
+        expected, _ = coordinate_information(
+            block, range(len(columns)), codes.factors, codes.factor_sizes
+        )
+        torch.testing.assert_close(
+            information[list(columns)], expected, atol=1e-12, rtol=0
+        )
 
 
 def test_perfect_constant_and_independent_coordinates(make_spherical, grid):
@@ -211,12 +260,17 @@ def test_perfect_constant_and_independent_coordinates(make_spherical, grid):
 def test_narrow_sphere_falls_back_and_is_counted(make_spherical, grid):
     v = grid(4, 3).repeat(20, 1)
     generator = torch.Generator().manual_seed(0)
-    direction = torch.nn.functional.one_hot(v[:, 0], 4) + 0.3 * torch.randn(
-        240, 4, generator=generator).double()
+    direction = (
+        torch.nn.functional.one_hot(v[:, 0], 4)
+        + 0.3 * torch.randn(240, 4, generator=generator).double()
+    )
     kappa = torch.full((240,), 60.0, dtype=torch.float64)
     reference = mig(make_spherical([direction, direction.flip(1)], kappa, v, (4, 3)))
     kappa[0] = 1e7
-    got = mig(make_spherical([direction, direction.flip(1)], kappa, v, (4, 3)), num_samples=240)
+    got = mig(
+        make_spherical([direction, direction.flip(1)], kappa, v, (4, 3)),
+        num_samples=240,
+    )
     assert (reference["mig_harmonic_latents"], got["mig_monte_carlo_latents"]) == (8, 8)
     assert reference["mig_error"] < 1e-7 < got["mig_error"]
     difference = got["mutual_information"] - reference["mutual_information"]
@@ -224,9 +278,12 @@ def test_narrow_sphere_falls_back_and_is_counted(make_spherical, grid):
 
 
 def test_narrow_sphere_without_coordinate_densities_is_refused(make_spherical):
-    codes = make_spherical([torch.eye(3)[:2]], 1e8, torch.arange(2)[:, None], (2,),
-                           family=PowerSpherical)
-    with pytest.raises(ValueError, match=r"PowerSpherical cannot be sampled.*'mig_groups'"):
+    codes = make_spherical(
+        [torch.eye(3)[:2]], 1e8, torch.arange(2)[:, None], (2,), family=PowerSpherical
+    )
+    with pytest.raises(
+        ValueError, match=r"PowerSpherical cannot be sampled.*'mig_groups'"
+    ):
         mig(codes)
     assert mig_groups(codes)["mig_groups"] == pytest.approx(1, abs=1e-12)
 

@@ -4,30 +4,36 @@ import pytest
 import torch
 from scipy import stats
 
-from priors import Gaussian, GeneralizedGaussian
+from priorbench.priors import Gaussian, GeneralizedGaussian
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 
 # high-precision values (mpmath) of log p/(2 Gamma(1/p) s^(1/p)) - |z|^p/s
-@pytest.mark.parametrize(("p", "scale", "z", "value"), [
-    (2.0, 2.0, 1.3, -1.7639385332046726),
-    (2.1, 1.0, 0.5, -0.8050212320493043),
-    (2.4, 1.0, -1.1, -1.829673586953753),
-    (2.1, 1.0, 0.0, -0.5717629841651025),
-])
+@pytest.mark.parametrize(
+    ("p", "scale", "z", "value"),
+    [
+        (2.0, 2.0, 1.3, -1.7639385332046726),
+        (2.1, 1.0, 0.5, -0.8050212320493043),
+        (2.4, 1.0, -1.1, -1.829673586953753),
+        (2.1, 1.0, 0.0, -0.5717629841651025),
+    ],
+)
 def test_log_prob_high_precision(p, scale, z, value):
     prior = GeneralizedGaussian(1, p=p, scale=scale)
     assert prior.log_prob(torch.tensor([z])).item() == pytest.approx(value, rel=1e-9)
 
 
 # high-precision values of the entropy, the variance and the kurtosis
-@pytest.mark.parametrize(("p", "scale", "entropy", "variance", "kurtosis"), [
-    (1.0, 1.0, 1.6931471805599454, 2.0, 6.0),
-    (2.1, 1.0, 1.0479534603555787, 0.476396309121441, 2.9065711637051765),
-    (2.2, 2.0, 1.3412975963359808, 0.8576524033346635, 2.8247290081443173),
-    (0.8, 1.5, 2.5748502805875475, 13.446921368143137, 8.565144420868679),
-])
+@pytest.mark.parametrize(
+    ("p", "scale", "entropy", "variance", "kurtosis"),
+    [
+        (1.0, 1.0, 1.6931471805599454, 2.0, 6.0),
+        (2.1, 1.0, 1.0479534603555787, 0.476396309121441, 2.9065711637051765),
+        (2.2, 2.0, 1.3412975963359808, 0.8576524033346635, 2.8247290081443173),
+        (0.8, 1.5, 2.5748502805875475, 13.446921368143137, 8.565144420868679),
+    ],
+)
 def test_moments_high_precision(p, scale, entropy, variance, kurtosis):
     prior = GeneralizedGaussian(1, p=p, scale=scale)
     assert prior.variance() == pytest.approx(variance, rel=1e-9)
@@ -81,14 +87,20 @@ def test_learned_exponent_starts_at_p_and_gets_the_right_gradient():
     assert grad.item() == pytest.approx(expected * slope, rel=1e-6)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"p": 0.0}, "'p' must be a positive number; got 0.0"),
-    ({"p": -1.0}, "'p' must be a positive number; got -1.0"),
-    ({"p": float("nan")}, "'p' must be a positive number; got nan"),
-    ({"p": 0.4, "learn_exponent": True}, "'p' must be greater than 0.5 to be learned; got 0.4"),
-    ({"scale": 0.0}, "'scale' must be a positive number; got 0.0"),
-    ({"scale": "1"}, "'scale' must be a positive number; got '1'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"p": 0.0}, "'p' must be a positive number; got 0.0"),
+        ({"p": -1.0}, "'p' must be a positive number; got -1.0"),
+        ({"p": float("nan")}, "'p' must be a positive number; got nan"),
+        (
+            {"p": 0.4, "learn_exponent": True},
+            "'p' must be greater than 0.5 to be learned; got 0.4",
+        ),
+        ({"scale": 0.0}, "'scale' must be a positive number; got 0.0"),
+        ({"scale": "1"}, "'scale' must be a positive number; got '1'"),
+    ],
+)
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         GeneralizedGaussian(2, **arguments)

@@ -6,14 +6,16 @@ import pytest
 import torch
 from scipy import stats
 
-import priors
-from priors import HypersphereProduct
-from priors.geometry import log_surface
+from priorbench import priors
+from priorbench.priors import HypersphereProduct
+from priorbench.priors.spheres.geometry import log_surface_area
 
 
-@pytest.mark.parametrize(("m", "value"), [(2, 1.8378770664093456), (3, 2.5310242469692907)])
+@pytest.mark.parametrize(
+    ("m", "value"), [(2, 1.8378770664093456), (3, 2.5310242469692907)]
+)
 def test_surface_against_high_precision(m, value):
-    assert log_surface(m) == pytest.approx(value, rel=1e-13)
+    assert log_surface_area(m) == pytest.approx(value, rel=1e-13)
 
 
 def test_density_is_one_over_the_area():
@@ -21,7 +23,8 @@ def test_density_is_one_over_the_area():
     z = prior.sample((7,))
     assert prior.latent_dim == 41
     assert prior.log_prob(z).tolist() == pytest.approx(
-        [-log_surface(11) - 3 * log_surface(10)] * 7, rel=1e-6)
+        [-log_surface_area(11) - 3 * log_surface_area(10)] * 7, rel=1e-6
+    )
     assert prior.log_prob_groups(z).shape == (7, 4)
     assert prior.support == ("sphere",) * 4
 
@@ -54,12 +57,17 @@ def test_kl_reaches_zero(posterior):
     raw[:, 80:] = 0.0
     each = prior.kl_groups(prior.posterior(raw), prior.sample((3,)))
     assert each.shape == (3, 40)
-    torch.testing.assert_close(each.sum(1), prior.kl(prior.posterior(raw), prior.sample((3,))))
+    torch.testing.assert_close(
+        each.sum(1), prior.kl(prior.posterior(raw), prior.sample((3,)))
+    )
 
 
 def test_kl_of_another_posterior_is_estimated():
     """A posterior on other spheres has no closed KL here; it is not taken for one that has."""
-    prior, q = HypersphereProduct([1, 2]), priors.VonMisesFisher(torch.randn(5, 7), dims=[2, 1])
+    prior, q = (
+        HypersphereProduct([1, 2]),
+        priors.VonMisesFisher(torch.randn(5, 7), dims=[2, 1]),
+    )
     z = q.rsample(torch.randn(5, 5))
     torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
 
@@ -71,21 +79,27 @@ def test_wrong_dims(dims):
 
 
 def test_wrong_names():
-    with pytest.raises(ValueError, match=r"'posterior' must be one of .*; got 'gaussian'"):
+    with pytest.raises(
+        ValueError, match=r"'posterior' must be one of .*; got 'gaussian'"
+    ):
         HypersphereProduct([2], posterior="gaussian")
     with pytest.raises(ValueError, match=r"'gradient' must be one of .*; got 'score'"):
         HypersphereProduct([2], gradient="score")
-    with pytest.raises(ValueError, match="'pathwise' is of von Mises–Fisher's published sampler"):
+    with pytest.raises(
+        ValueError, match="'pathwise' is of von Mises–Fisher's published sampler"
+    ):
         HypersphereProduct([2], posterior="power_spherical", gradient="pathwise")
 
 
 def test_latent_dim_must_fit_the_grid():
     with pytest.raises(ValueError, match="has 5 latents, but 'latent_dim' is 20"):
-        priors.build("hypersphere", latent_dim=20, dims=[1, 2])
+        priors.build_prior("hypersphere", latent_dim=20, dims=[1, 2])
 
 
 def test_generator_is_honoured():
     prior = HypersphereProduct([3, 1])
-    first, second = (prior.sample((4,), torch.Generator().manual_seed(5)) for _ in range(2))
+    first, second = (
+        prior.sample((4,), torch.Generator().manual_seed(5)) for _ in range(2)
+    )
     assert torch.equal(first, second)
     assert math.isclose(first[0, :4].norm().item(), 1, rel_tol=1e-6)

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from scipy.special import digamma
 
-from priors import ISA, GeneralizedGaussian, LpNested, Normal
+from priorbench.priors import ISA, GeneralizedGaussian, LpNested, Normal
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -23,49 +23,61 @@ def close(value):
     return pytest.approx(value, rel=1e-9)
 
 
-@pytest.mark.parametrize(("tree", "value"), [
-    (THREE, 2.2675514008185287),
-    (DEPTH_THREE, 3.57071160617908),
-    (TWO_SUBSPACES, 3.6968683465025443),
-    (LEARNED_START, 3.5916731537988644),
-    (GAUSSIAN, 3.498728178685772),
-])
+@pytest.mark.parametrize(
+    ("tree", "value"),
+    [
+        (THREE, 2.2675514008185287),
+        (DEPTH_THREE, 3.57071160617908),
+        (TWO_SUBSPACES, 3.6968683465025443),
+        (LEARNED_START, 3.5916731537988644),
+        (GAUSSIAN, 3.498728178685772),
+    ],
+)
 def test_log_surface_high_precision(tree, value):
     assert LpNested(tree).log_surface() == close(value)
 
 
-@pytest.mark.parametrize(("tree", "z", "value"), [
-    (THREE, Z3, 1.4013334523595693),
-    (DEPTH_THREE, Z7, 1.8554260874786288),
-    (LEARNED_START, Z7, 1.7476543413461845),
-])
+@pytest.mark.parametrize(
+    ("tree", "z", "value"),
+    [
+        (THREE, Z3, 1.4013334523595693),
+        (DEPTH_THREE, Z7, 1.8554260874786288),
+        (LEARNED_START, Z7, 1.7476543413461845),
+    ],
+)
 def test_f_high_precision(tree, z, value):
     assert LpNested(tree).log_f(z).exp().item() == close(value)
 
 
-@pytest.mark.parametrize(("tree", "scale", "z", "at_z", "at_zero"), [
-    (THREE, 1.0, Z3, -3.7146231535657406, -2.164008312288031),
-    (THREE, 2.0, Z3, -4.538886149603683, -3.763578728964828),
-    (DEPTH_THREE, 1.0, Z7, -7.512675062875394, -3.8505625525483445),
-    (LEARNED_START, 2.0, Z7, -7.796844068402963, -6.182014702034613),
-    (LAPLACE, 2.0, Z7, -11.679060527839233, -9.704060527839234),
-    (GAUSSIAN, 1.0, Z7, -7.159054600472901, -4.0065546004729),
-    (GAUSSIAN, 2.0, Z7, -8.008819732432709, -6.432569732432709),
-])
+@pytest.mark.parametrize(
+    ("tree", "scale", "z", "at_z", "at_zero"),
+    [
+        (THREE, 1.0, Z3, -3.7146231535657406, -2.164008312288031),
+        (THREE, 2.0, Z3, -4.538886149603683, -3.763578728964828),
+        (DEPTH_THREE, 1.0, Z7, -7.512675062875394, -3.8505625525483445),
+        (LEARNED_START, 2.0, Z7, -7.796844068402963, -6.182014702034613),
+        (LAPLACE, 2.0, Z7, -11.679060527839233, -9.704060527839234),
+        (GAUSSIAN, 1.0, Z7, -7.159054600472901, -4.0065546004729),
+        (GAUSSIAN, 2.0, Z7, -8.008819732432709, -6.432569732432709),
+    ],
+)
 def test_log_prob_high_precision(tree, scale, z, at_z, at_zero):
     prior = LpNested(tree, scale=scale)
     assert prior.log_prob(z).item() == close(at_z)
     assert prior.log_prob(torch.zeros_like(z)).item() == close(at_zero)
 
 
-@pytest.mark.parametrize(("tree", "entropy", "mean_power"), [
-    (THREE, 4.471700619980338, 2.3076923076923075),
-    (DEPTH_THREE, 7.183895885881678, 3.3333333333333335),
-    (TWO_SUBSPACES, 7.310052626205143, 3.3333333333333335),
-    (LEARNED_START, 7.204857433501462, 3.3333333333333335),
-    (LAPLACE, 11.852030263919618, 7.0),
-    (GAUSSIAN, 7.5065546004729, 3.5),
-])
+@pytest.mark.parametrize(
+    ("tree", "entropy", "mean_power"),
+    [
+        (THREE, 4.471700619980338, 2.3076923076923075),
+        (DEPTH_THREE, 7.183895885881678, 3.3333333333333335),
+        (TWO_SUBSPACES, 7.310052626205143, 3.3333333333333335),
+        (LEARNED_START, 7.204857433501462, 3.3333333333333335),
+        (LAPLACE, 11.852030263919618, 7.0),
+        (GAUSSIAN, 7.5065546004729, 3.5),
+    ],
+)
 def test_entropy_high_precision(tree, entropy, mean_power):
     """-E log p = E f^p0 / s - log p(0), by the density's form; exact in E f^p0 = s n / p0."""
     prior = LpNested(tree)
@@ -80,7 +92,9 @@ def test_sampler_moments(tree, scale):
     prior = LpNested(tree, scale=scale)
     z, p0, n = prior.sample((200_000,)), tree[0], prior.latent_dim
     power = (p0 * prior.log_f(z)).exp()
-    assert stats.kstest(power.numpy(), stats.gamma(n / p0, scale=scale).cdf).pvalue > 1e-4
+    assert (
+        stats.kstest(power.numpy(), stats.gamma(n / p0, scale=scale).cdf).pvalue > 1e-4
+    )
     variance, fourth = z.square().mean(0), z.pow(4).mean(0)
     error = (fourth / 200_000).sqrt()
     assert (abs(variance - prior.variance()) < 5 * error).all()
@@ -93,27 +107,35 @@ def test_sampler_follows_the_density_in_two_dimensions():
     edges = torch.linspace(-4, 4, 17)
     counts, _ = torch.histogramdd(z, [edges, edges])
     fine = (torch.arange(16 * 40) + 0.5) / 80 - 4
-    density = prior.log_prob(torch.cartesian_prod(fine, fine)).exp().reshape(16, 40, 16, 40)
+    density = (
+        prior.log_prob(torch.cartesian_prod(fine, fine)).exp().reshape(16, 40, 16, 40)
+    )
     expected = density.sum((1, 3)) / 80**2 * len(z)
     many = expected > 20
     chi2 = ((counts - expected)[many] ** 2 / expected[many]).sum().item()
     assert stats.chi2(int(many.sum()) - 1).sf(chi2) > 1e-4
 
 
-@pytest.mark.parametrize(("subspace", "p0", "p", "variance"), [
-    (5, 2.1, 2.2, 0.49872717404002115),
-    (4, 2.1, 2.0, 0.4567650261306956),
-    (4, 2.1, 1.9, 0.43588654388975046),
-])
+@pytest.mark.parametrize(
+    ("subspace", "p0", "p", "variance"),
+    [
+        (5, 2.1, 2.2, 0.49872717404002115),
+        (4, 2.1, 2.0, 0.4567650261306956),
+        (4, 2.1, 1.9, 0.43588654388975046),
+    ],
+)
 def test_isa_coordinate_variance_high_precision(subspace, p0, p, variance):
     prior = ISA([subspace] * 3, p0=p0, p=p)
     assert prior.variance().tolist() == [close(variance)] * (3 * subspace)
 
 
-@pytest.mark.parametrize(("n", "p0", "p", "value"), [
-    (5, 2.1, 2.2, 0.00306448596654714),
-    (4, 2.1, 2.0, 0.00043061683082221727),
-])
+@pytest.mark.parametrize(
+    ("n", "p0", "p", "value"),
+    [
+        (5, 2.1, 2.2, 0.00306448596654714),
+        (4, 2.1, 2.0, 0.00043061683082221727),
+    ],
+)
 def test_divergence_from_the_matched_gaussian_high_precision(n, p0, p, value):
     """KL of one subspace to N(0, same variance): -h(p) + n/2 (log 2 pi v + 1)."""
     prior = ISA([n], p0=p0, p=p)
@@ -123,10 +145,13 @@ def test_divergence_from_the_matched_gaussian_high_precision(n, p0, p, value):
     assert kl == pytest.approx(value, abs=1e-9)
 
 
-@pytest.mark.parametrize(("p0", "p", "value"), [
-    (2.1, 2.2, 0.0001993434045802171),
-    (2.0, 1.0, 0.05391355305493243),
-])
+@pytest.mark.parametrize(
+    ("p0", "p", "value"),
+    [
+        (2.1, 2.2, 0.0001993434045802171),
+        (2.0, 1.0, 0.05391355305493243),
+    ],
+)
 def test_total_correlation_within_a_subspace_high_precision(p0, p, value):
     """Sum of marginal entropies less the joint's; the reference holds to 2e-8.
 
@@ -137,8 +162,13 @@ def test_total_correlation_within_a_subspace_high_precision(p0, p, value):
     entropy = n / p0 - prior.log_prob(torch.zeros(n)).item()
     log_z, log_r = torch.arange(-30, 3.5, 0.04), torch.arange(-12, 3.5, 0.04)
     rest = (log_r.exp() / 3 ** (1 / p))[:, None].expand(-1, 3)
-    z = torch.cat([log_z.exp()[:, None, None].expand(-1, len(log_r), 1),
-                   rest.expand(len(log_z), -1, -1)], dim=-1)
+    z = torch.cat(
+        [
+            log_z.exp()[:, None, None].expand(-1, len(log_r), 1),
+            rest.expand(len(log_z), -1, -1),
+        ],
+        dim=-1,
+    )
     shell = LpNested([p, [0, 1, 2]]).log_surface() + 3 * log_r
     density = 0.04 * (prior.log_prob(z) + shell).exp().sum(-1)
     mass = 2 * 0.04 * density * log_z.exp()
@@ -158,20 +188,30 @@ def test_derivative_in_the_exponents(p):
     log_abs = z[:, :n].abs().log()
     weights = torch.softmax(p * log_abs, -1)
     log_v = torch.logsumexp(p * log_abs, -1) / p
-    closed = (n * digamma(1 / p) / p**2 + (n - 1) / p - n * digamma(n / p) / p**2
-              - p0 / s * torch.exp(p0 * log_v) * ((weights * log_abs).sum(-1) - log_v) / p)
+    closed = (
+        n * digamma(1 / p) / p**2
+        + (n - 1) / p
+        - n * digamma(n / p) / p**2
+        - p0 / s * torch.exp(p0 * log_v) * ((weights * log_abs).sum(-1) - log_v) / p
+    )
     for row, expected in zip(z, closed, strict=True):
         (grad,) = torch.autograd.grad(prior.log_prob(row), own.parameters())
-        assert (grad[0] / slope).item() == pytest.approx(expected.item(), rel=1e-7, abs=1e-9)
+        assert (grad[0] / slope).item() == pytest.approx(
+            expected.item(), rel=1e-7, abs=1e-9
+        )
 
 
 def test_special_cases_agree():
     z = torch.randn(50, 6)
     flat = LpNested([2.4, list(range(6))], scale=1.3)
-    assert torch.allclose(flat.log_prob(z), GeneralizedGaussian(6, 2.4, 1.3).log_prob(z))
+    assert torch.allclose(
+        flat.log_prob(z), GeneralizedGaussian(6, 2.4, 1.3).log_prob(z)
+    )
     equal = ISA([2, 4], p0=2.4, p=2.4, scale=1.3)
     assert torch.allclose(equal.log_prob(z), flat.log_prob(z))
-    assert torch.allclose(ISA([6], p0=2.0, p=2.0, scale=2.0).log_prob(z), Normal(6).log_prob(z))
+    assert torch.allclose(
+        ISA([6], p0=2.0, p=2.0, scale=2.0).log_prob(z), Normal(6).log_prob(z)
+    )
 
 
 def test_normalises_in_three_dimensions():
@@ -180,13 +220,17 @@ def test_normalises_in_three_dimensions():
     z, dz = torch.sinh(t) * 2, torch.cosh(t) * 2 * (t[1] - t[0])
     grid = torch.cartesian_prod(z, z, z)
     weights = torch.cartesian_prod(dz, dz, dz).prod(-1)
-    assert (prior.log_prob(grid).exp() * weights).sum().item() == pytest.approx(1, abs=2e-3)
+    assert (prior.log_prob(grid).exp() * weights).sum().item() == pytest.approx(
+        1, abs=2e-3
+    )
 
 
 def test_unit_scale_gives_unit_variance():
     assert ISA([4] * 5, scale="unit").scale == pytest.approx(2.093, abs=5e-4)
     assert ISA([5] * 4, scale="unit").scale == pytest.approx(2.076, abs=5e-4)
-    assert ISA([4, 4], p=[1.5, 3.0], scale="unit").variance().mean() == pytest.approx(1.0)
+    assert ISA([4, 4], p=[1.5, 3.0], scale="unit").variance().mean() == pytest.approx(
+        1.0
+    )
 
 
 def test_learned_exponents_start_at_two_and_the_root_stays_fixed():
@@ -212,16 +256,19 @@ def test_groups():
     assert LpNested(DEPTH_THREE).groups == ((0,), (1, 2, 3, 4), (5, 6))
 
 
-@pytest.mark.parametrize(("tree", "message"), [
-    ([2.1], r"'tree' must be \[exponent, \[child, ...\]\]; got \[2.1\]"),
-    ([2.1, []], "'tree' must be"),
-    ([2.1, [0, [2.2, 1]]], r"'tree\[1\]\[1\]' must be"),
-    ([2.1, [0, 2]], "must be 0 to 1, each once; got"),
-    ([2.1, [0, 0]], "must be 0 to 1, each once; got"),
-    ([2.1, [0, "1"]], r"'tree\[1\]\[1\]' must be"),
-    ([-2.1, [0, 1]], "'p0' must be a positive number; got -2.1"),
-    ([2.1, [[0, [0, 1]]]], "'p' must be a positive number; got 0"),
-])
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ([2.1], r"'tree' must be \[exponent, \[child, ...\]\]; got \[2.1\]"),
+        ([2.1, []], "'tree' must be"),
+        ([2.1, [0, [2.2, 1]]], r"'tree\[1\]\[1\]' must be"),
+        ([2.1, [0, 2]], "must be 0 to 1, each once; got"),
+        ([2.1, [0, 0]], "must be 0 to 1, each once; got"),
+        ([2.1, [0, "1"]], r"'tree\[1\]\[1\]' must be"),
+        ([-2.1, [0, 1]], "'p0' must be a positive number; got -2.1"),
+        ([2.1, [[0, [0, 1]]]], "'p' must be a positive number; got 0"),
+    ],
+)
 def test_malformed_trees(tree, message):
     with pytest.raises(ValueError, match=message):
         LpNested(tree)
@@ -232,13 +279,16 @@ def test_nothing_to_learn():
         LpNested([2.0, [0, 1]], learn_exponents=True)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"subspaces": []}, "'subspaces' must be positive integers"),
-    ({"subspaces": [4, 0]}, "'subspaces' must be positive integers"),
-    ({"p": [2.2, 2.2]}, r"one per subspace \(5\); got 2"),
-    ({"p0": 0}, "'p0' must be a positive number; got 0"),
-    ({"scale": "units"}, "'scale' must be"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"subspaces": []}, "'subspaces' must be positive integers"),
+        ({"subspaces": [4, 0]}, "'subspaces' must be positive integers"),
+        ({"p": [2.2, 2.2]}, r"one per subspace \(5\); got 2"),
+        ({"p0": 0}, "'p0' must be a positive number; got 0"),
+        ({"scale": "units"}, "'scale' must be"),
+    ],
+)
 def test_isa_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         ISA(**arguments)

@@ -7,10 +7,10 @@ import torch
 from scipy import stats
 from torch.func import functional_call, stack_module_state, vmap
 
-import priors
-from priors import Gaussian, VonMisesFisher
-from priors.product import Product, part_names
-from priors.product_posterior import ProductPosterior
+from priorbench import priors
+from priorbench.priors import Gaussian, VonMisesFisher
+from priorbench.priors.product import Product, list_part_names
+from priorbench.priors.posteriors.product import ProductPosterior
 
 PARTS = [
     {"name": "isa", "subspaces": [2, 1], "learn_exponents": True},
@@ -41,19 +41,27 @@ def drawn(prior, *batch, seed=0):
 
 def alone():
     """The same priors, built by themselves."""
-    return [priors.build("isa", 3, subspaces=[2, 1], learn_exponents=True),
-            priors.build("hypersphere", 5, dims=[1, 2]), priors.build("normal", 2)]
+    return [
+        priors.build_prior("isa", 3, subspaces=[2, 1], learn_exponents=True),
+        priors.build_prior("hypersphere", 5, dims=[1, 2]),
+        priors.build_prior("normal", 2),
+    ]
 
 
 def test_density_of_the_parts_in_high_precision():
     """Standard normal at (0.3, -1.2), a circle, a sphere: log 1/2π and log 1/4π."""
-    product = Product([{"name": "hypersphere", "dims": [1, 2]}, "normal"], latent_dim=7).double()
+    product = Product(
+        [{"name": "hypersphere", "dims": [1, 2]}, "normal"], latent_dim=7
+    ).double()
     z = torch.tensor([0.6, 0.8, 0.0, 1.0, 0.0, 0.3, -1.2], dtype=torch.float64)
     normal = stats.norm.logpdf([0.3, -1.2])
     circle, sphere = -math.log(2 * math.pi), -math.log(4 * math.pi)
-    assert product.log_prob(z).item() == pytest.approx(circle + sphere + normal.sum(), rel=1e-14)
-    assert product.log_prob_groups(z).tolist() == pytest.approx([circle, sphere, *normal],
-                                                                rel=1e-14)
+    assert product.log_prob(z).item() == pytest.approx(
+        circle + sphere + normal.sum(), rel=1e-14
+    )
+    assert product.log_prob_groups(z).tolist() == pytest.approx(
+        [circle, sphere, *normal], rel=1e-14
+    )
 
 
 def test_groups_and_supports_stand_side_by_side(prior):
@@ -67,7 +75,10 @@ def test_each_value_is_that_of_the_parts_alone(prior):
     parts, points = alone(), z.split(CUTS, dim=-1)
     sizes = [p.posterior.num_params(p.latent_dim) for p in parts]
     assert sum(sizes) == prior.posterior.num_params(10) == 6 + 7 + 4
-    own = [p.posterior(r) for p, r in zip(parts, q.params.split(sizes, dim=-1), strict=True)]
+    own = [
+        p.posterior(r)
+        for p, r in zip(parts, q.params.split(sizes, dim=-1), strict=True)
+    ]
     for joined, of_part in (
         (prior.log_prob(z), lambda p, q, x: p.log_prob(x)),
         (prior.kl(q, z), lambda p, q, x: p.kl(q, x)),
@@ -162,22 +173,32 @@ def test_density_of_any_groups_of_whole_spheres(prior):
     q, z = drawn(prior, 6)
     each = q.log_prob_groups(z, GROUPS)
     groups = [(8,), (3, 4, 0, 1, 9), (2,), (5, 6, 7, 3, 4)]
-    expected = torch.stack([each[:, 4], each[:, [2, 0, 5]].sum(-1), each[:, 1],
-                            each[:, [3, 2]].sum(-1)], dim=-1)
+    expected = torch.stack(
+        [each[:, 4], each[:, [2, 0, 5]].sum(-1), each[:, 1], each[:, [3, 2]].sum(-1)],
+        dim=-1,
+    )
     torch.testing.assert_close(q.log_prob_groups(z, groups), expected)
     pairs = list(q.log_prob_pairs(z[:4], groups))
     assert [p.shape for p in pairs] == [(4, 6)] * 4
-    single = torch.stack([q[[n]].log_prob_groups(z[:4], groups) for n in range(6)], dim=1)
+    single = torch.stack(
+        [q[[n]].log_prob_groups(z[:4], groups) for n in range(6)], dim=1
+    )
     torch.testing.assert_close(torch.stack(pairs, -1), single, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("group", "message"), [
-    ((10,), r"a group must hold coordinates 0 to 9; got \(10,\)"),
-    ((-1, 0), r"a group must hold coordinates 0 to 9; got \(-1, 0\)"),
-    ((), r"a group must hold coordinates 0 to 9; got \(\)"),
-    ((5, 6), r"part 1 of the product, coordinates 3 to 7 counted from 3: VonMisesFisher has joint "
-             r"densities of whole spheres .* got the group \(2, 3\)"),
-])
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ((10,), r"a group must hold coordinates 0 to 9; got \(10,\)"),
+        ((-1, 0), r"a group must hold coordinates 0 to 9; got \(-1, 0\)"),
+        ((), r"a group must hold coordinates 0 to 9; got \(\)"),
+        (
+            (5, 6),
+            r"part 1 of the product, coordinates 3 to 7 counted from 3: VonMisesFisher has joint "
+            r"densities of whole spheres .* got the group \(2, 3\)",
+        ),
+    ],
+)
 def test_groups_without_a_density(prior, group, message):
     q, z = drawn(prior, 2)
     with pytest.raises(ValueError, match=message):
@@ -190,8 +211,12 @@ def test_blocks_are_the_parts_own(prior):
     q, z = drawn(prior, 4)
     blocks = q.blocks()
     assert [columns for _, columns in blocks] == [(0, 1, 2), (3, 4), (5, 6, 7), (8, 9)]
-    assert [type(block) for block, _ in blocks] == [Gaussian, VonMisesFisher, VonMisesFisher,
-                                                    Gaussian]
+    assert [type(block) for block, _ in blocks] == [
+        Gaussian,
+        VonMisesFisher,
+        VonMisesFisher,
+        Gaussian,
+    ]
     total = sum(block.log_prob(z[:, list(columns)]) for block, columns in blocks)
     torch.testing.assert_close(total, q.log_prob(z))
 
@@ -208,7 +233,9 @@ def test_an_entropy_without_a_closed_form_is_refused(prior):
             return super(Gaussian, self).entropy()
 
     q = ProductPosterior(torch.zeros(2, 6), parts=((Gaussian, 2), (NoEntropy, 1)))
-    with pytest.raises(NotImplementedError, match="NoEntropy has no closed-form entropy"):
+    with pytest.raises(
+        NotImplementedError, match="NoEntropy has no closed-form entropy"
+    ):
         q.entropy()
 
 
@@ -225,14 +252,21 @@ def test_samples_are_the_parts(prior):
 
 
 def test_products_of_products():
-    inner = {"name": "product", "parts": [{"name": "hypersphere", "dims": [1]},
-                                          {"name": "normal", "latent_dim": 1}]}
+    inner = {
+        "name": "product",
+        "parts": [
+            {"name": "hypersphere", "dims": [1]},
+            {"name": "normal", "latent_dim": 1},
+        ],
+    }
     prior = Product([{"name": "isa", "subspaces": [2]}, inner, "normal"], latent_dim=6)
     assert prior.groups == ((0, 1), (2, 3), (4,), (5,))
     q, z = drawn(prior, 5)
     assert [columns for _, columns in q.blocks()] == [(0, 1), (2, 3), (4,), (5,)]
     torch.testing.assert_close(prior.kl_groups(q, z).sum(-1), prior.kl(q, z))
-    torch.testing.assert_close(q.log_prob_groups(z, [(4, 0, 1), (2, 3, 5)]).sum(-1), q.log_prob(z))
+    torch.testing.assert_close(
+        q.log_prob_groups(z, [(4, 0, 1), (2, 3, 5)]).sum(-1), q.log_prob(z)
+    )
 
 
 def test_a_block_of_seeds_equals_its_members():
@@ -267,11 +301,18 @@ def test_a_block_of_seeds_equals_its_members():
 
 
 def test_what_was_learned_is_named_by_part():
-    learning = {"name": "generalized_gaussian", "latent_dim": 1, "p": 1.5, "learn_exponent": True}
+    learning = {
+        "name": "generalized_gaussian",
+        "latent_dim": 1,
+        "p": 1.5,
+        "learn_exponent": True,
+    }
     learned = Product([*PARTS, learning, learning]).learned()
     assert {name: value.flatten().tolist() for name, value in learned.items()} == {
-        "0_isa_exponents": [2.0, 2.0], "3_generalized_gaussian_exponent": [pytest.approx(1.5)],
-        "4_generalized_gaussian_exponent": [pytest.approx(1.5)]}
+        "0_isa_exponents": [2.0, 2.0],
+        "3_generalized_gaussian_exponent": [pytest.approx(1.5)],
+        "4_generalized_gaussian_exponent": [pytest.approx(1.5)],
+    }
 
 
 def test_learning_rates_are_the_parts():
@@ -285,42 +326,94 @@ def test_learning_rates_are_the_parts():
 
 
 def test_the_part_without_latents_takes_what_is_left():
-    prior = priors.build("product", 12, parts=[PARTS[1], "normal"])
+    prior = priors.build_prior("product", 12, parts=[PARTS[1], "normal"])
     assert [part.latent_dim for part in prior.parts] == [5, 7]
-    assert priors.build("product", 5, parts=[PARTS[1]]).latent_dim == 5
+    assert priors.build_prior("product", 5, parts=[PARTS[1]]).latent_dim == 5
 
 
-@pytest.mark.parametrize("parts", [[], "normal", 3, None, [3], [{"latent_dim": 2}], [None],
-                                   {"name": "normal"}, [{"name": 3}]])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        "normal",
+        3,
+        None,
+        [3],
+        [{"latent_dim": 2}],
+        [None],
+        {"name": "normal"},
+        [{"name": 3}],
+    ],
+)
 def test_parts_that_are_none(parts):
-    with pytest.raises(ValueError, match="'parts' must be a list of priors, each a name or a tab"):
+    with pytest.raises(
+        ValueError, match="'parts' must be a list of priors, each a name or a tab"
+    ):
         Product(parts, latent_dim=4)
 
 
-@pytest.mark.parametrize(("parts", "latent_dim", "message"), [
-    (["normal"], None, r"part 0 \('normal'\) must say 'latent_dim', .*latent_dim = 4 }"),
-    (["normal", "generalized_gaussian"], 8, "part 0 .* and part 1 .*generalized_gaussian.* must"),
-    ([PARTS[1], "normal"], 5, r"have 5 of the 5 latents and leave none to part 1 \('normal'\)"),
-    (PARTS, 20, r"'parts' have 3 \+ 5 \+ 2 = 10 latents, but 'latent_dim' is 20"),
-    (["nrmal"], 4, r"part 0 \('nrmal'\) of the product: unknown prior 'nrmal'; did you mean 'norm"),
-    ([PARTS[2], {"name": "isa", "p0": -1}], None, r"part 1 \('isa'\) of .*'p0' must be a positive"),
-    ([{"name": "isa", "subspace": [1]}], None, r"part 0 \('isa'\) .*'subspace'; did you mean"),
-    ([{"name": "product", "parts": ["normal"]}], None, r"part 0 \('product'\) of the product: par"),
-    ([{"name": "normal", "latent_dim": 0}], None, "'latent_dim' must be a positive integer; got 0"),
-])
+@pytest.mark.parametrize(
+    ("parts", "latent_dim", "message"),
+    [
+        (
+            ["normal"],
+            None,
+            r"part 0 \('normal'\) must say 'latent_dim', .*latent_dim = 4 }",
+        ),
+        (
+            ["normal", "generalized_gaussian"],
+            8,
+            "part 0 .* and part 1 .*generalized_gaussian.* must",
+        ),
+        (
+            [PARTS[1], "normal"],
+            5,
+            r"have 5 of the 5 latents and leave none to part 1 \('normal'\)",
+        ),
+        (PARTS, 20, r"'parts' have 3 \+ 5 \+ 2 = 10 latents, but 'latent_dim' is 20"),
+        (
+            ["nrmal"],
+            4,
+            r"part 0 \('nrmal'\) of the product: unknown prior 'nrmal'; did you mean 'norm",
+        ),
+        (
+            [PARTS[2], {"name": "isa", "p0": -1}],
+            None,
+            r"part 1 \('isa'\) of .*'p0' must be a positive",
+        ),
+        (
+            [{"name": "isa", "subspace": [1]}],
+            None,
+            r"part 0 \('isa'\) .*'subspace'; did you mean",
+        ),
+        (
+            [{"name": "product", "parts": ["normal"]}],
+            None,
+            r"part 0 \('product'\) of the product: par",
+        ),
+        (
+            [{"name": "normal", "latent_dim": 0}],
+            None,
+            "'latent_dim' must be a positive integer; got 0",
+        ),
+    ],
+)
 def test_wrong_parts(parts, latent_dim, message):
     with pytest.raises(ValueError, match=message):
         Product(parts, latent_dim=latent_dim)
 
 
 def test_wrong_shapes(prior):
-    with pytest.raises(ValueError, match=r"'z' must have shape \(\.\.\., 10\); got \(3, 9\)"):
+    with pytest.raises(
+        ValueError, match=r"'z' must have shape \(\.\.\., 10\); got \(3, 9\)"
+    ):
         prior.log_prob(torch.zeros(3, 9))
 
 
 @pytest.fixture
 def user():
     """A prior of a user's own, and something that is none."""
+
     @priors.register("tests_product_ring")
     class Ring(priors.HypersphereProduct):
         def __init__(self):
@@ -336,15 +429,22 @@ def test_a_users_prior_is_a_part(user):
     prior = Product(["tests_product_ring", "normal"], latent_dim=3)
     assert isinstance(prior.parts[0], user)
     assert prior.support == ("sphere", "real")
-    with pytest.raises(ValueError, match=r"part 0 .*must be a subclass of priors\.Prior.*got int"):
+    with pytest.raises(
+        ValueError, match=r"part 0 .*must be a subclass of priors\.Prior.*got int"
+    ):
         Product(["tests_product_none"])
 
 
 def test_names_of_parts():
     inner = {"name": "product", "parts": [{"name": "isa"}, 5, "hypersphere"]}
-    assert part_names("product", {"parts": ["normal", inner]}) == [
-        "product", "normal", "product", "isa", "hypersphere"]
-    assert part_names("normal", {"parts": ["isa"]}) == ["normal"]
-    assert part_names("product", {"parts": "isa"}) == ["product"]
+    assert list_part_names("product", {"parts": ["normal", inner]}) == [
+        "product",
+        "normal",
+        "product",
+        "isa",
+        "hypersphere",
+    ]
+    assert list_part_names("normal", {"parts": ["isa"]}) == ["normal"]
+    assert list_part_names("product", {"parts": "isa"}) == ["product"]
     with pytest.raises(ValueError, match="unknown prior 'is'"):
-        part_names("product", {"parts": ["is"]})
+        list_part_names("product", {"parts": ["is"]})

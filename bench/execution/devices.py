@@ -1,0 +1,41 @@
+"""Several GPUs, shared out among the processes of one command."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+FOLDER = ".devices"
+
+_held: list[FileLock] = []
+"""This process's claims; the system lets go of them when it ends."""
+
+
+@cache
+def claim_device(device: str, workers: int, folder: Path) -> str:
+    """The device of this process: of several GPUs the one that fewest processes have.
+
+    Args:
+        device: as the command names it; "cuda" is all GPUs, and any other is itself.
+        workers: processes of the command.
+        folder: of the grid; the claims lie in it.
+    Raises:
+        RuntimeError: more processes than ``workers`` ask.
+    """
+    count = torch.cuda.device_count()
+    if device != "cuda" or min(workers, count) < 2:
+        return device
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    for slot in range(workers):
+        lock = FileLock(folder / FOLDER / f"{slot}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        _held.append(lock)
+        return f"cuda:{slot % count}"
+    raise RuntimeError(
+        f"all {workers} places of {folder / FOLDER} are taken; "
+        "is another command running on this folder?"
+    )

@@ -1,0 +1,72 @@
+"""Statistics of a setting over its seeds: mean, median, standard error, bootstrap interval."""
+
+import numpy as np
+
+STATISTICS = ("mean", "median", "se", "ci_low", "ci_high")
+LEVEL = 0.95
+RESAMPLES = 4999
+SEED = 0
+_CHUNK = 1000
+
+
+def summarise_columns(values: np.ndarray) -> dict[str, np.ndarray]:
+    r"""Each column's statistics over its rows, without the rows where it is not finite.
+
+    ``se`` is :math:`\hat\sigma / \sqrt n` with :math:`n - 1` in :math:`\hat\sigma`;
+    ``ci_low`` and ``ci_high`` are the percentile bootstrap's 95% interval of the mean, with a
+    fixed seed. One row gives no standard error and no interval (NaN); equal rows give
+    themselves. With few rows the percentile interval is too narrow, as always.
+
+    References: Efron and Tibshirani 1993, chapter 13.
+    Shape: values (seeds, scores) -> each of :data:`STATISTICS` (scores,).
+    Example:
+        >>> summary = summarise_columns(np.array([[1.0], [2.0], [6.0]]))
+        >>> summary["mean"], summary["median"]
+        (array([3.]), array([2.]))
+    """
+    out = {name: np.full(values.shape[1], np.nan) for name in STATISTICS}
+    finite = np.isfinite(values)
+    for pattern in {column.tobytes() for column in finite.T}:
+        rows = np.frombuffer(pattern, dtype=bool)
+        if not rows.any():
+            continue
+        columns = np.flatnonzero((finite == rows[:, None]).all(axis=0))
+        for name, statistic in _summarise_complete(
+            values[np.ix_(rows, columns)]
+        ).items():
+            out[name][columns] = statistic
+    return out
+
+
+def _summarise_complete(values: np.ndarray) -> dict[str, np.ndarray]:
+    low, high = values.min(axis=0), values.max(axis=0)
+    out = {
+        "mean": np.clip(values.mean(axis=0), low, high),
+        "median": np.median(values, axis=0),
+    }
+    n = len(values)
+    if n > 1:
+        spread = np.where(low == high, 0.0, values.std(axis=0, ddof=1))
+        tail = (1 - LEVEL) / 2
+        interval = np.quantile(draw_bootstrap_means(values), [tail, 1 - tail], axis=0)
+        # Equal values are returned as they are, free of the resampled sums' rounding.
+        ci_low, ci_high = np.clip(interval, low, high)
+        out |= {"se": spread / np.sqrt(n), "ci_low": ci_low, "ci_high": ci_high}
+    return out
+
+
+def draw_bootstrap_means(values: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
+    """Means of ``resamples`` resamples of the rows; all columns share each resample.
+
+    A resample is how often each row was drawn, so its mean is one matrix product.
+
+    Shape: values (seeds, scores) -> (resamples, scores).
+    """
+    generator = np.random.default_rng(SEED)
+    n = len(values)
+    means = []
+    for start in range(0, resamples, _CHUNK):
+        size = min(_CHUNK, resamples - start)
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=size)
+        means.append(drawn @ values / n)
+    return np.concatenate(means)

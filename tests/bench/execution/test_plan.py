@@ -1,0 +1,322 @@
+import os
+from importlib.metadata import version
+
+import pytest
+import torch
+
+from priorbench import datasets
+from priorbench.bench.execution import worker, experiment, plan
+from priorbench.bench.study.grid import load_grid
+from priorbench.bench.study.job import list_jobs
+from priorbench.bench.execution.worker import Machine
+
+GRID = """
+seeds = 3
+beta = [1.0, 4.0]
+latent_dim = 4
+metrics = ["active_latents"]
+dataset = { name = "dsprites", factors = { shape = ["heart"], scale = [5], orientation = [0], \
+posX = [0, 4, 8, 12, 16, 20, 24, 28], posY = [0, 9, 18, 27] } }
+architecture = { name = "mlp", hidden = 16 }
+training = { epochs = 3, batch_size = 10 }
+[[methods]]
+name = "A"
+prior = "normal"
+objective = "beta_vae"
+[[methods]]
+name = "B"
+prior = { name = "isa", subspaces = [2, 2], learn_exponents = true }
+objective = "beta_tcvae"
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(plan, "CALIBRATION_SECONDS", 0.02)
+    (tmp_path / "tiny.toml").write_text(GRID)
+    return list_jobs(load_grid(str(tmp_path / "tiny.toml")))
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """A machine of eight cores."""
+    monkeypatch.setattr(
+        os, "sched_getaffinity", lambda pid: set(range(8)), raising=False
+    )
+
+
+def products(latents, hidden):
+    """Operations of the MLP on one image: forward, and forward with backward.
+
+    A product of a layer costs twice its weights; backward it is done for the weights and for
+    the inputs, but not for those of the first layer.
+    """
+    sizes = [
+        (4096, hidden),
+        (hidden, hidden),
+        (hidden, 2 * latents),
+        (latents, hidden),
+        (hidden, hidden),
+        (hidden, hidden),
+        (hidden, 4096),
+    ]
+    forward = sum(2 * a * b for a, b in sizes)
+    return forward, 3 * forward - 2 * 4096 * hidden
+
+
+def test_operations_of_the_papers_networks(monkeypatch):
+    """About 75 million for a forward and a backward pass on one image."""
+    paper = list_jobs(load_grid("dsprites_beta"))[0]
+    small = datasets.FactorDataset("small", ("a",), (1,), (1, 64, 64))
+    monkeypatch.setattr(experiment, "load_dataset", lambda job: small)
+    once, both = plan.count_image_flops(paper)
+    assert (once, both) == products(20, 1200)
+    assert 74e6 < both < 77e6
+
+
+def test_operations_of_a_job(jobs):
+    """Three epochs of three batches of ten out of 32 images, then all of them once to be scored
+    and 500 times for their likelihood."""
+    for j in (jobs[0], jobs[-1]):
+        once, both = plan.count_image_flops(j)
+        assert (once, both) == products(4, 16)
+        assert plan.count_job_flops(j) == 3 * 30 * both + (1 + 500) * 32 * once
+
+
+def test_a_batch_is_at_most_all_images(jobs):
+    training = {**jobs[0].config["training"], "batch_size": 2048}
+    whole = worker.Job(
+        **{**vars(jobs[0]), "config": {**jobs[0].config, "training": training}}
+    )
+    once, both = plan.count_image_flops(whole)
+    assert plan.count_job_flops(whole) == 3 * 32 * both + (1 + 500) * 32 * once
+
+
+def test_plan_adds_up(jobs, monkeypatch):
+    """Two methods of different speed."""
+    asked = []
+
+    def calibrate(j, machine, seconds):
+        asked.append((j.method, seconds))
+        return {"A": 1e6, "B": 1e5}[j.method]
+
+    monkeypatch.setattr(plan, "measure_rate", calibrate)
+    made = plan.make_plan(jobs, 5, 2, Machine("cpu", workers=2))
+    each = plan.count_job_flops(jobs[0])
+    assert made.todo == tuple(jobs)
+    assert (made.done, made.failed) == (5, 2)
+    assert made.flops == 12 * each
+    assert made.seconds == pytest.approx((6 * each / 1e6 + 6 * each / 1e5) / 2)
+    assert asked == [("A", 0.01), ("B", 0.01)]
+
+
+def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
+    monkeypatch.setattr(plan, "measure_rate", lambda *arguments: 1e6)
+    made = plan.make_plan(jobs[:1], 0, 0, Machine("cpu", workers=8))
+    assert made.seconds == pytest.approx(plan.count_job_flops(jobs[0]) / 1e6)
+
+
+def test_nothing_to_plan():
+    made = plan.make_plan([], 12, 1, Machine("cpu"))
+    assert (made.todo, made.flops, made.seconds, made.done, made.failed) == (
+        (),
+        0,
+        0,
+        12,
+        1,
+    )
+
+
+@pytest.mark.parametrize("precision", experiment.PRECISIONS)
+@pytest.mark.parametrize("size", [1, 2])
+def test_calibration_measures(jobs, precision, size):
+    j = worker.Job(**{**vars(jobs[-1]), "precision": precision})
+    before = torch.get_float32_matmul_precision()
+    rate = plan.measure_rate(j, Machine("cpu", block_size=size), 0.02)
+    assert 1e5 < rate < 1e13
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_calibration_counts_images_and_time(jobs, monkeypatch):
+    """A clock that goes on by a second per step."""
+    steps, clock = [], []
+
+    class Slow:
+        def step(self, pixels, batch_size, epoch, position, epochs):
+            steps.append((batch_size, position))
+
+    monkeypatch.setattr(worker, "make_ensemble", lambda b, device: Slow())
+    monkeypatch.setattr(
+        plan.time, "perf_counter", lambda: float(clock.append(0) or len(steps))
+    )
+    rate = plan.measure_rate(jobs[0], Machine("cpu", block_size=3), 5.0)
+    assert len(steps) == 1 + 5
+    assert {batch for batch, _ in steps} == {10}
+    assert {position for _, position in steps} == {0, 1, 2}
+    assert rate == pytest.approx(3 * 10 * plan.count_image_flops(jobs[0])[1])
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "workers", "threads"),
+    [
+        (100, None, 8, 1),
+        (100, 2, 2, 4),
+        (100, 3, 3, 2),
+        (2, None, 2, 4),
+        (1, 8, 1, 8),
+        (100, 16, 16, 1),
+        (0, None, 1, 8),
+    ],
+)
+def test_machine_on_a_cpu(cores, count, asked, workers, threads):
+    """A process per core and no more than there are jobs; a block is one seed."""
+    found = plan.plan_machine([None] * count, "cpu", asked, ["a.py"])
+    assert found == Machine("cpu", workers, threads, 1, ("a.py",))
+
+
+def test_machine_on_a_gpu(jobs, monkeypatch):
+    """One process; no more seeds than there are."""
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
+    assert plan.plan_machine(jobs, "cuda", None, []) == Machine("cuda", 1, 1, 3, ())
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 2)
+    assert plan.plan_machine(jobs, "cuda:1", None, []) == Machine("cuda:1", 1, 1, 2, ())
+    assert plan.plan_machine([], "cuda", None, []).block_size == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "workers", "size"),
+    [
+        (None, "cuda", 3, 3),
+        (6, "cuda", 6, 2),
+        (4, "cuda", 4, 2),
+        (None, "cuda:2", 1, 3),
+        (2, "cuda:2", 2, 2),
+    ],
+)
+def test_several_gpus_have_a_process_each(
+    jobs, monkeypatch, asked, device, workers, size
+):
+    """Processes that share a GPU share its memory."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 4)
+    assert plan.plan_machine(jobs, device, asked, []) == Machine(
+        device, workers, 1, size, ()
+    )
+
+
+def test_no_more_gpus_than_settings(jobs, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
+    settings = {j.setting for j in jobs}
+    assert plan.plan_machine(jobs, "cuda", None, []).workers == len(settings)
+
+
+def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
+    """β-TCVAE's pairs of images take several times the memory of β-VAE."""
+    fitting = {"A": 3, "B": 1}
+    monkeypatch.setattr(
+        plan, "_count_fitting_seeds", lambda j, device: fitting[j.method]
+    )
+    assert plan.plan_machine(jobs, "cuda", None, []).block_size == 1
+
+
+def test_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
+    """Resumed with the last seed of each setting: a block of one, also in the calibration."""
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
+    left = [j for j in jobs if j.seed == 2]
+    assert plan.plan_machine(left, "cuda", None, []).block_size == 1
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    def see(count):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+
+    return see
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "device"),
+    [
+        (0, "auto", "cpu"),
+        (2, "auto", "cuda"),
+        (0, "cpu", "cpu"),
+        (2, "cpu", "cpu"),
+        (1, "cuda", "cuda"),
+        (2, "cuda:0", "cuda:0"),
+        (2, "cuda:1", "cuda:1"),
+    ],
+)
+def test_pick_device(gpus, count, name, device):
+    gpus(count)
+    assert plan.pick_device(name) == device
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpu",
+        "",
+        "cuda:",
+        "cuda:x",
+        "cuda:-1",
+        "cpu:0",
+        "CPU",
+        "mps",
+        "cuda:1:2",
+        "cuda0",
+    ],
+)
+def test_no_device(gpus, name):
+    gpus(2)
+    with pytest.raises(
+        ValueError, match="'--device' must be auto, cpu, cuda or cuda:N; got"
+    ):
+        plan.pick_device(name)
+
+
+def test_no_device_with_a_colon(gpus):
+    gpus(2)
+    with pytest.raises(
+        ValueError, match="'--device' must be auto, cpu, cuda or cuda:N; got"
+    ):
+        plan.pick_device("cpu:")
+
+
+@pytest.mark.parametrize(("count", "name"), [(0, "cuda"), (0, "cuda:0"), (2, "cuda:2")])
+def test_a_device_that_is_not_there(gpus, count, name):
+    gpus(count)
+    with pytest.raises(
+        ValueError, match=f"no device '{name}': PyTorch sees {count} GPUs"
+    ):
+        plan.pick_device(name)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (42, "42 s"),
+        (89, "89 s"),
+        (90, "1.5 min"),
+        (600, "10.0 min"),
+        (3540, "59.0 min"),
+        (3600, "1.0 h"),
+        (5400, "1.5 h"),
+        (86_400, "24.0 h"),
+        (129_600, "1.5 days"),
+        (200_000, "2.3 days"),
+        (8_640_000, "100.0 days"),
+    ],
+)
+def test_duration(seconds, words):
+    assert plan.format_duration(seconds) == words
+
+
+def test_versions_are_recorded():
+    found = worker.list_versions()
+    assert found["torch"] == torch.__version__ == version("torch")
+    assert {"python", "priorbench", "numpy"} <= found.keys()

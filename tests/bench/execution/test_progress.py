@@ -1,0 +1,83 @@
+"""Progress: the live table and the plain lines."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from priorbench.bench.execution import progress
+from priorbench.bench.results.store import Record
+
+
+def record(seed=0, **changes):
+    fields = {
+        "beta": 1.5,
+        "status": "finished",
+        "scores": {"mig": 0.25, "reconstruction": -31.5},
+        "timings": {"train_seconds": 60.0, "evaluate_seconds": 2.0},
+    } | changes
+    return Record(
+        id=f"{seed}",
+        grid="g",
+        profile="p",
+        method="ISA-VAE",
+        prior="isa",
+        objective="beta_vae",
+        seed=seed,
+        config={},
+        device="cpu",
+        precision="fp32",
+        **fields,
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_plain_lines_where_the_output_is_no_terminal(clock):
+    text = io.StringIO()
+    with progress.Display(4, Console(file=text, width=200)) as shown:
+        clock[0] = 10.0
+        shown.tell(("ISA-VAE β=1.5 seed 0", 1, 1, 4, 1500.0))
+        assert text.getvalue() == ""
+        clock[0] = 40.0
+        shown.tell(("ISA-VAE β=1.5 seed 0", 1, 2, 4, 1500.0))
+        shown.finished("ISA-VAE β=1.5 seed 0", [record()])
+        shown.finished(
+            "x", [record(1, status="failed", scores={}, reason="the loss became nan")]
+        )
+    assert text.getvalue().splitlines() == [
+        # half of one of four runs took 40 s: seven halves are left
+        "        ISA-VAE β=1.5 seed 0: epoch 2 of 4, 1,500 images/s; 4.7 min left",
+        "[1/4] ISA-VAE β=1.5 seed 0: mig 0.25, reconstruction -31.5 (62 s)",
+        "[2/4] ISA-VAE β=1.5 seed 1: failed: the loss became nan",
+    ]
+
+
+def test_a_beta_for_each_group():
+    assert progress.describe_run(record(beta=(1.0, 1.0, 8.0))).startswith(
+        "ISA-VAE β=1/1/8 seed 0: mig"
+    )
+
+
+def test_a_block_counts_for_all_its_runs(clock):
+    shown = progress.Display(100, Console(file=io.StringIO()))
+    clock[0] = 60.0
+    shown.tell(("block", 50, 10, 20, 1.0))
+    assert shown._left() == "3.0 min left"  # 25 of 100 runs in a minute
+
+
+def test_live_table_on_a_terminal():
+    text = io.StringIO()
+    console = Console(file=text, width=120, force_terminal=True)
+    with progress.Display(2, console) as shown:
+        shown.tell(("ISA-VAE β=1.5 seed 0", 1, 3, 20, 1234.0))
+        shown.live.refresh()
+        shown.finished("ISA-VAE β=1.5 seed 0", [record()])
+    assert "3/20" in text.getvalue()
+    assert "1,234" in text.getvalue()
+    assert "mig 0.25, reconstruction -31.5" in text.getvalue()

@@ -1,0 +1,334 @@
+"""The published figures: every number of the papers' tables, a file's errors, ours beside them."""
+
+import math
+import tomllib
+from collections import Counter
+
+import pytest
+
+from priorbench.errors import UserError
+from priorbench.bench.study.grid_file import GRIDS as GRID_FILES
+from priorbench.bench.report import likelihoods, published
+from priorbench.bench.report.published import FOLDER, HEADER, load_published
+from tests.bench.report.likelihood_records import record, study
+
+GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
+
+# Of the paper's tables, read by another way than the files: how many numbers a table of a dataset
+# has, and the sum of each of its columns, baselines apart.
+BASELINES = {"mnist_products": 4, "omniglot_products": 2, "caltech_products": 2}
+COUNTS = {
+    "mnist_products": {1: 8, 2: 44, 5: 8},
+    "omniglot_products": {1: 6, 4: 44, 5: 6},
+    "caltech_products": {1: 4, 3: 44, 5: 4},
+}
+SUMS = {
+    ("mnist_products", 1): {"log_likelihood": -370.20, "elbo": -393.06},
+    ("mnist_products", 2): {
+        "log_likelihood": -1041.09,
+        "elbo": -1112.06,
+        "reconstruction": -804.51,
+        "kl": 307.56,
+    },
+    ("mnist_products", 5): {"log_likelihood": -370.28, "elbo": -393.81},
+    ("caltech_products", 1): {"log_likelihood": -279.94, "elbo": -304.72},
+    ("caltech_products", 3): {
+        "log_likelihood": -1634.37,
+        "elbo": -1783.87,
+        "reconstruction": -1470.97,
+        "kl": 312.88,
+    },
+    ("caltech_products", 5): {"log_likelihood": -277.79, "elbo": -303.78},
+    ("omniglot_products", 1): {"log_likelihood": -338.01, "elbo": -356.33},
+    ("omniglot_products", 4): {
+        "log_likelihood": -1291.30,
+        "elbo": -1358.88,
+        "reconstruction": -1069.13,
+        "kl": 289.74,
+    },
+    ("omniglot_products", 5): {"log_likelihood": -337.67, "elbo": -355.75},
+}
+SPOT = [
+    ("mnist_products", "S34×[S1]×3", "log_likelihood", "Table 2", -108.42),
+    (
+        "mnist_products",
+        "S15×S10×S4×S3×S2×S1",
+        "log_likelihood",
+        "Tables 1 and 2",
+        -92.25,
+    ),
+    ("mnist_products", "S10×S7×S6×S5×S4×S3×S2×[S1]×3", "elbo", "Table 5", -98.81),
+    ("mnist_products", "S22×[S1]×9", "reconstruction", "Table 2", -68.75),
+    ("caltech_products", "S30×[S1]×5", "kl", "Table 3", 15.55),
+    ("caltech_products", "[S10]×4", "log_likelihood", "Table 5", -137.95),
+    ("caltech_products", "S40", "elbo", "Tables 1 and 5", -152.25),
+    ("omniglot_products", "S4×[S3]×9", "log_likelihood", "Tables 1 and 4", -112.64),
+    ("omniglot_products", "S38×S1", "reconstruction", "Table 4", -91.82),
+    ("omniglot_products", "[S4]×10", "elbo", "Table 5", -118.70),
+]
+
+
+def of_table(grid, number):
+    """A table's compositions: "Tables 1 and 2" counts for both."""
+    return [
+        row
+        for row in published.find_published(grid)
+        if row.table.startswith("Table")
+        and str(number) in row.table
+        and row.method != "S40"
+    ]
+
+
+def test_there_is_a_file_for_each_grid_and_no_other():
+    assert {path.stem for path in FOLDER.iterdir()} == set(GRIDS)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_every_number_of_a_table_is_there(grid):
+    assert {n: len(of_table(grid, n)) for n in COUNTS[grid]} == COUNTS[grid]
+    assert (
+        Counter(row.method for row in published.find_published(grid))["S40"]
+        == BASELINES[grid]
+    )
+
+
+@pytest.mark.parametrize(("grid", "number"), SUMS)
+def test_sums_of_columns(grid, number):
+    sums = Counter()
+    for row in of_table(grid, number):
+        sums[row.score] += row.value
+    assert dict(sums) == pytest.approx(SUMS[grid, number], abs=1e-6)
+
+
+@pytest.mark.parametrize(("grid", "method", "score", "table", "value"), SPOT)
+def test_spot_values(grid, method, score, table, value):
+    found = [
+        r.value
+        for r in published.find_published(grid)
+        if (r.method, r.score, r.table) == (method, score, table)
+    ]
+    assert found == [value]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_elbo_is_its_parts_up_to_rounding(grid):
+    """A digit that was read wrong in a full table shows here."""
+    full = {}
+    for row in published.find_published(grid):
+        full.setdefault(row.method, {})[row.score] = row.value
+    complete = [scores for scores in full.values() if len(scores) == 4]
+    assert len(complete) == 11
+    for scores in complete:
+        assert scores["elbo"] == pytest.approx(
+            scores["reconstruction"] - scores["kl"], abs=0.011
+        )
+        assert scores["elbo"] < scores["log_likelihood"] < 0
+
+
+def test_both_baselines_of_static_mnist_are_kept():
+    rows = [
+        r
+        for r in published.find_published("mnist_products")
+        if (r.method, r.score) == ("S40", "log_likelihood")
+    ]
+    assert [(r.value, r.table) for r in rows] == [
+        (-93.37, "Table 1"),
+        (-93.38, "Table 5"),
+        (-96.32, "other version"),
+    ]
+    assert all("best single S_m, m ≤ 40" in r.note for r in rows)
+    assert "another version" in rows[2].source
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_compositions_have_as_many_coordinates_as_the_paper_says(grid):
+    """41 in the fixed ambient space; 40 degrees of freedom in Table 5."""
+    for row in published.find_published(grid):
+        if row.method == "S40":
+            continue
+        dims = spheres(row.method)
+        assert (
+            sum(dims) == 40 if row.table == "Table 5" else sum(dims) + len(dims) == 41
+        )
+
+
+def spheres(method):
+    """Dimensions of the spheres: "S4×[S3]×2" is 4, 3, 3."""
+    dims = []
+    for part in method.split("×"):
+        if part.isdigit():
+            dims += dims[-1:] * (int(part) - 1)
+        else:
+            dims.append(int(part.strip("[S]")))
+    return dims
+
+
+def test_a_grid_of_ones_own_has_nothing_published():
+    assert (
+        published.find_published("mine")
+        == published.find_published("../published/mnist_products")
+        == ()
+    )
+
+
+GOOD = "S40,elbo,-98.88,Table 1,source,"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "",
+            r"line 1: the columns must be method,score,value,table,source,note; got $",
+        ),
+        ("method,value\n", r"line 1: the columns must be .*; got method,value"),
+        (
+            "S40,ebo,-98.88,Table 1,source,",
+            r"line 2: unknown score 'ebo'; did you mean 'elbo'\?",
+        ),
+        (
+            "S40,elbo,-98.8.8,Table 1,source,",
+            r"line 2: 'value' must be a finite number; got '-98.8.8'",
+        ),
+        (
+            "S40,elbo,nan,Table 1,source,",
+            r"line 2: 'value' must be a finite number; got 'nan'",
+        ),
+        (
+            f"{GOOD}\nS40,elbo,-inf,Table 1,source,",
+            r"line 3: 'value' must be a finite number",
+        ),
+        (f"{GOOD}\n{GOOD}", r"line 3: elbo of S40 in Table 1 is there twice"),
+        ("S40,elbo,-98.88,Table 1", r"line 2: expected 6 cells; got 4"),
+        (f"{GOOD}\n\n", r"line 3: expected 6 cells; got 0"),
+        (" ,elbo,-98.88,Table 1,source,", r"line 2: 'method' is empty"),
+        ("S40,elbo,-98.88,,source,", r"line 2: 'table' is empty"),
+        ("S40,elbo,-98.88,Table 1,,", r"line 2: 'source' is empty"),
+    ],
+)
+def test_a_wrong_file_is_named_with_the_line(tmp_path, text, message):
+    path = tmp_path / "wrong.csv"
+    header = "" if text == "" or text.startswith("method") else ",".join(HEADER) + "\n"
+    path.write_text(header + text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"wrong\.csv, " + message):
+        load_published(path)
+
+
+def test_a_good_file(tmp_path):
+    path = tmp_path / "good.csv"
+    path.write_text(
+        f'{",".join(HEADER)}\n{GOOD}\nS40,elbo,-98,Table 5,"a, b",a note\n',
+        encoding="utf-8",
+    )
+    assert [(r.value, r.table, r.source, r.note) for r in load_published(path)] == [
+        (-98.88, "Table 1", "source", ""),
+        (-98.0, "Table 5", "a, b", "a note"),
+    ]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_grid_has_every_published_method(grid):
+    methods = tomllib.loads((GRID_FILES / f"{grid}.toml").read_text(encoding="utf-8"))[
+        "methods"
+    ]
+    assert {row.method for row in published.find_published(grid)} <= {
+        m["name"] for m in methods
+    }
+
+
+def compared(records):
+    return published.compare_published(
+        study(records), published.find_published("mnist_products")
+    )
+
+
+def page(records):
+    return likelihoods.make_files(study(records))["published.md"].decode()
+
+
+def test_comparison_by_hand():
+    runs = [
+        record("S38×S1", seed=s, ll=ll) for s, ll in enumerate([-95.0, -96.0, -97.0])
+    ]
+    table = compared(runs)
+    assert list(table.columns) == [
+        "method",
+        "score",
+        "table",
+        "ours",
+        "se",
+        "n",
+        "published",
+        "difference",
+        "difference_in_se",
+        "note",
+    ]
+    assert table["score"].tolist() == ["log_likelihood", "elbo", "reconstruction", "kl"]
+    se = 1 / math.sqrt(3)
+    assert table.loc[0, "ours":"difference_in_se"].tolist() == pytest.approx(
+        [-96, se, 3, -95.69, -0.31, -0.31 / se]
+    )
+    # equal runs have no spread to measure the difference by
+    kl = table.loc[3, "ours":"difference_in_se"].tolist()
+    assert kl[:-1] == pytest.approx([26, 0, 3, 32.01, -6.01])
+    assert math.isnan(kl[-1])
+
+
+def test_one_seed_has_a_difference_and_no_error():
+    [row] = compared([record("[S10]×4", scores={"elbo": -98.0})]).to_dict("records")
+    assert (row["n"], row["published"]) == (1, -98.26)
+    assert row["difference"] == pytest.approx(0.26)
+    assert math.isnan(row["se"])
+    assert math.isnan(row["difference_in_se"])
+    written = page([record("[S10]×4")])
+    assert "| [S10]×4 | elbo | Table 5 | -99.00 | 1 | -98.26 | -0.74 | | |" in " ".join(
+        written.split()
+    )
+
+
+def test_rows_are_as_published_and_methods_without_runs_are_named():
+    runs = [
+        record("[S10]×4"),
+        record("S40"),
+        record("N40"),
+        record("S20×S19", status="failed"),
+    ]
+    table = compared(runs)
+    assert table["method"].tolist() == ["S40"] * 4 + ["[S10]×4"] * 2
+    assert table["published"].tolist() == [
+        -93.37,
+        -93.38,
+        -96.32,
+        -98.88,
+        -92.62,
+        -98.26,
+    ]
+    written = page(runs)
+    assert "No finished run at β = 1 of: S20×S19, S38×S1, S10×[S9]×3," in written
+    assert (
+        "1. best single S_m, m ≤ 40; the paper does not say which m\n2. best" in written
+    )
+    assert "- another version of Davidson" in written
+
+
+def test_only_beta_one_is_compared():
+    runs = [record(beta=4.0, ll=-120.0), record("S20×S19", beta=(1.0, 2.0))]
+    assert compared(runs).empty
+    assert list(compared(runs).columns) == published.COLUMNS
+    assert "No finished run at β = 1 of: S40" in page(runs)
+    assert compared([*runs, record()])["ours"].tolist() == [-93] * 3 + [-99]
+
+
+def test_n_counts_the_runs_that_have_the_score():
+    runs = [record(), record(seed=1, scores={"log_likelihood": -94.0})]
+    table = compared(runs)
+    assert table["n"].tolist() == [2, 2, 2, 1]
+
+
+def test_a_profile_that_is_not_the_papers_is_warned_of():
+    written = page([record(profile="demo")])
+    assert (
+        "**These are runs of profile demo, not of paper: the differences say nothing"
+        in written
+    )
+    assert "say nothing" not in page([record()])

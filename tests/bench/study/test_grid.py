@@ -1,0 +1,603 @@
+from itertools import groupby
+
+import pytest
+
+from priorbench.bench.study import grid_file
+from priorbench.bench.study.grid import Training, load_grid
+from priorbench.bench.study.job import check_plugins
+from priorbench.bench.study.grid import Plugin, PriorPlugin
+from priorbench.errors import UserError
+from priorbench.bench.study.grid_file import find_line
+
+GOOD = """\
+seeds = 3
+beta = [1.0, 4]
+latent_dim = 6
+metrics = ["mig", { name = "mig_sampled", num_samples = 50 }]
+
+[dataset]
+name = "dsprites"
+factors = { shape = ["heart"] }
+
+[training]
+epochs = 7
+
+[[methods]]
+name = "A"
+prior = "normal"
+objective = "beta_vae"
+
+[[methods]]
+name = "B"
+prior = { name = "isa", subspaces = [4, 2] }
+objective = { name = "beta_tcvae", over = "latents" }
+beta = [2]
+
+[profiles.quick]
+seeds = 1
+dataset.factors.scale = [0]
+training = { batch_size = 16 }
+
+[profiles.other]
+methods = ["B"]
+training.epochs = 9
+beta = [0.5]
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text=GOOD, *changes, name="mine.toml"):
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def error(path, profile=None):
+    with pytest.raises(UserError) as caught:
+        load_grid(path, profile)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+# what is read
+
+
+def test_a_grid_file(write):
+    grid = load_grid(write())
+    assert (grid.name, grid.profile, grid.seeds, grid.latent_dim) == (
+        "mine",
+        "default",
+        3,
+        6,
+    )
+    assert grid.training.model_dump(exclude_none=True) == {
+        "epochs": 7,
+        "batch_size": 2048,
+        "learning_rate": 1e-3,
+    }
+    assert grid.dataset.arguments == {"factors": {"shape": ["heart"]}}
+    assert [m.name for m in grid.metrics] == ["mig", "mig_sampled"]
+    assert grid.metrics[1].arguments == {"num_samples": 50}
+    first, second = grid.methods
+    assert (first.name, first.prior, first.objective) == (
+        "A",
+        PriorPlugin(name="normal"),
+        Plugin(name="beta_vae"),
+    )
+    assert second.prior.arguments == {"subspaces": [4, 2]}
+    assert grid.betas(first) == (1.0, 4.0)
+    assert grid.betas(second) == (2.0,)
+    assert all(isinstance(b, float) for m in grid.methods for b in grid.betas(m))
+
+
+def test_defaults_are_the_papers(write):
+    """Table 1 of ISA-VAE for dSprites; architecture and likelihood of appendix A."""
+    grid = load_grid(
+        write(
+            GOOD,
+            ("seeds = 3\n", ""),
+            ("latent_dim = 6\n", ""),
+            ("[training]\nepochs = 7\n", ""),
+            ("[4, 2]", "[4, 4, 4, 4, 4]"),
+        )
+    )
+    assert (grid.seeds, grid.latent_dim, grid.keep_models) == (50, 20, False)
+    assert (grid.architecture.name, grid.likelihood.name) == ("mlp", "bernoulli")
+    assert grid.training.model_dump(exclude_none=True) == {
+        "epochs": 20,
+        "batch_size": 2048,
+        "learning_rate": 1e-3,
+    }
+    assert (grid.importance_samples, grid.importance_images) == (500, 1000)
+
+
+def test_a_beta_for_each_group(write):
+    grid = load_grid(
+        write(
+            GOOD,
+            ("beta = [1.0, 4]", "beta = [1.0, 4, [1, 1, 8.0]]"),
+            ("beta = [2]", "beta = [[0.5, 2]]"),
+        )
+    )
+    first, second = grid.methods
+    assert grid.betas(first) == (1.0, 4.0, (1.0, 1.0, 8.0))
+    assert grid.betas(second) == ((0.5, 2.0),)
+    assert all(isinstance(b, float) for b in (*grid.beta[2], *grid.betas(second)[0]))
+
+
+def test_a_profile_overrides_key_by_key(write):
+    grid = load_grid(write(), "quick")
+    assert (grid.profile, grid.seeds) == ("quick", 1)
+    assert grid.dataset.arguments == {"factors": {"shape": ["heart"], "scale": [0]}}
+    assert (grid.training.epochs, grid.training.batch_size) == (7, 16)
+    assert len(grid.methods) == 2
+    assert grid.beta == (1.0, 4.0)
+
+
+def test_a_profile_keeps_methods_by_name(write):
+    grid = load_grid(write(), "other")
+    assert [m.name for m in grid.methods] == ["B"]
+    assert grid.methods[0].beta == (2.0,)
+    assert (grid.beta, grid.training.epochs) == ((0.5,), 9)
+
+
+def test_a_profile_may_order_and_replace_methods(write):
+    ordered = GOOD.replace('methods = ["B"]', 'methods = ["B", "A"]')
+    assert [m.name for m in load_grid(write(ordered), "other").methods] == ["B", "A"]
+    replaced = GOOD.replace(
+        'methods = ["B"]',
+        'methods = [{ name = "C", prior = "normal", objective = "beta_vae" }]',
+    )
+    assert [m.name for m in load_grid(write(replaced), "other").methods] == ["C"]
+
+
+def test_the_profile_by_default(write):
+    path = write(GOOD, ("seeds = 3\n", 'seeds = 3\nprofile = "quick"\n'))
+    assert (load_grid(path).profile, load_grid(path).seeds) == ("quick", 1)
+    assert load_grid(path, "other").seeds == 3
+    assert load_grid(write(), "default").seeds == 3
+
+
+def test_the_projects_own_grid():
+    grid = load_grid("dsprites_beta")
+    assert (grid.name, grid.profile, grid.seeds, grid.latent_dim) == (
+        "dsprites_beta",
+        "paper",
+        50,
+        20,
+    )
+    assert [m.name for m in grid.methods] == [
+        "β-VAE",
+        "β-TCVAE",
+        "ISA-VAE",
+        "ISA-TCVAE",
+    ]
+    assert grid.beta == (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6)
+    assert (grid.training.epochs, grid.training.batch_size) == (20, 2048)
+    assert "dsprites_beta" in grid_file.list_grids()
+    for profile in ("quick", "demo"):
+        assert load_grid("dsprites_beta", profile).profile == profile
+
+
+@pytest.mark.parametrize("grid", grid_file.list_grids())
+def test_every_grid_of_the_project_has_its_profiles(grid):
+    """And names plug-ins that there are."""
+    for profile in (None, "quick", "demo"):
+        study = load_grid(grid, profile)
+        assert study.profile == (profile or "paper")
+        check_plugins(study, lambda *keys: str(keys))
+
+
+def test_the_faces_and_cars_of_the_paper():
+    """Stühmer et al. 2019, Figs. 5c and 6."""
+    faces, cars = load_grid("faces3d_isa"), load_grid("cars3d_isa")
+    assert (faces.seeds, faces.latent_dim, faces.training.epochs) == (15, 10, 1500)
+    assert faces.beta == (0.5, 1, 2, 3, 4, 5)
+    assert (cars.seeds, cars.beta) == (35, (1, 2, 3, 4))
+    for grid in (faces, cars):
+        assert grid.architecture.name == "conv"
+        assert [m.prior.arguments.get("learn_exponents") for m in grid.methods] == [
+            None,
+            None,
+            True,
+            True,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("grid", "methods", "images"),
+    [
+        ("mnist_products", 17, 10_000),
+        ("caltech_products", 15, 2_307),
+        ("omniglot_products", 16, 8_070),
+    ],
+)
+def test_the_products_of_spheres_of_the_paper(grid, methods, images):
+    """Davidson et al. 2019, section 3: the eleven of 41 coordinates, and their Table 5."""
+    study = load_grid(grid)
+    assert study.training == Training(
+        epochs=300, batch_size=64, learning_rate=1e-3, warm_up=100, look_ahead=50
+    )
+    assert (study.seeds, study.importance_samples, study.importance_images) == (
+        3,
+        500,
+        images,
+    )
+    assert (study.beta, study.architecture.name) == ((1.0,), "mlp_svae")
+    normal, *spheres = study.methods
+    assert (normal.name, normal.prior.name, study.latent_dim) == ("N40", "normal", 40)
+    assert len(spheres) == methods - 1
+    coordinates = []
+    for method in spheres:
+        dims = method.prior.arguments["dims"]
+        assert method.name == composition(dims)
+        coordinates.append(method.prior.arguments["latent_dim"])
+        assert coordinates[-1] == sum(dims) + len(dims)
+        assert 41 in (coordinates[-1], sum(dims) + 1)
+    assert coordinates[:12] == [41] * 12
+    assert min(coordinates[12:]) > 41
+
+
+def composition(dims):
+    """As in the paper's tables: equal neighbours once, in brackets, with their number."""
+    runs = [(k, len(list(equal))) for k, equal in groupby(dims)]
+    return "×".join(
+        part
+        for k, n in runs
+        for part in (
+            [f"[S{k}]", str(n)] if n > 2 or n == len(dims) > 1 else [f"S{k}"] * n
+        )
+    )
+
+
+# what is refused: file, key, line, and what was expected
+
+
+def test_unknown_grid(tmp_path):
+    assert "did you mean 'dsprites_beta'" in error("dsprites_bta")
+    assert f"no grid file at '{tmp_path}/none.toml'" in error(f"{tmp_path}/none.toml")
+
+
+def test_unknown_profile(write):
+    path = write()
+    assert (
+        error(path, "qick") == f"{path}: unknown profile 'qick'; did you mean 'quick'?"
+    )
+    assert "known: default, quick, other" in error(path, "zzzz")
+
+
+def test_not_toml(write):
+    path = write(GOOD, ("epochs = 7", "epochs = = 7"))
+    assert error(path).startswith(f"{path}: not valid TOML: ")
+    assert "line 11" in error(path)
+
+
+def test_not_text(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"seeds = 3 # \xff\n")
+    assert "cannot be read" in error(str(path))
+
+
+SCHEMA = {
+    "unknown key": (
+        "seeds = 3",
+        "sedes = 3",
+        1,
+        "'sedes': unknown key; did you mean 'seeds'",
+    ),
+    "unknown table": (
+        "[training]",
+        "[trainin]",
+        10,
+        "'trainin': unknown key; did you mean 'train",
+    ),
+    "unknown training key": (
+        "epochs = 7",
+        "epoch = 7",
+        11,
+        "'training.epoch': unknown key; did you mean 'epochs'",
+    ),
+    "unknown method key": (
+        "beta = [2]",
+        "bta = [2]",
+        22,
+        "'methods[1].bta': unknown key; did you mean 'beta'",
+    ),
+    "number as word": (
+        "seeds = 3",
+        'seeds = "three"',
+        1,
+        "'seeds': Input should be a valid int",
+    ),
+    "part of a seed": (
+        "seeds = 3",
+        "seeds = 3.5",
+        1,
+        "'seeds': Input should be a valid int",
+    ),
+    "no seeds": (
+        "seeds = 3",
+        "seeds = 0",
+        1,
+        "'seeds': Input should be greater than or equal",
+    ),
+    "negative seeds": ("seeds = 3", "seeds = -2", 1, "got -2"),
+    "no latents": (
+        "latent_dim = 6",
+        "latent_dim = 0",
+        3,
+        "'latent_dim': Input should be greater",
+    ),
+    "no epochs": (
+        "epochs = 7",
+        "epochs = 0",
+        11,
+        "'training.epochs': Input should be greater",
+    ),
+    "batch of one": (
+        "epochs = 7",
+        "batch_size = 1",
+        11,
+        "'training.batch_size': Input should be",
+    ),
+    "no step": (
+        "epochs = 7",
+        "learning_rate = 0.0",
+        11,
+        "'training.learning_rate': Input should",
+    ),
+    "no warm-up": (
+        "epochs = 7",
+        "warm_up = 0",
+        11,
+        "'training.warm_up': Input should be greater",
+    ),
+    "longer warm-up": (
+        "epochs = 7",
+        "warm_up = 21",
+        11,
+        "'training.warm_up': must be at most the 20 epochs; got 21",
+    ),
+    "no look-ahead": (
+        "epochs = 7",
+        "look_ahead = 0",
+        11,
+        "'training.look_ahead': Input should",
+    ),
+    "no number": (
+        "epochs = 7",
+        "learning_rate = nan",
+        11,
+        "'training.learning_rate': Input sho",
+    ),
+    "beta no list": ("beta = [1.0, 4]", "beta = 1.0", 2, "'beta': "),
+    "beta a word": (
+        "beta = [1.0, 4]",
+        'beta = ["a"]',
+        2,
+        "'beta[0]': Input should be a valid num",
+    ),
+    "metrics no list": ('metrics = ["mig", {', 'metrics = "mig" #', 4, "'metrics': "),
+    "plug-in a number": ('prior = "normal"', "prior = 3", 15, "'methods[0].prior': "),
+    "plug-in without name": (
+        '{ name = "isa", ',
+        "{ ",
+        20,
+        "'methods[1].prior.name': Field req",
+    ),
+    "no prior": ('prior = "normal"\n', "", 13, "'methods[0].prior': Field required"),
+    "no dataset name": ('name = "dsprites"\n', "", 6, "'dataset.name': Field required"),
+    "method without name": (
+        'name = "A"\n',
+        "",
+        13,
+        "'methods[0].name': Field required",
+    ),
+    "method with empty name": ('name = "A"', 'name = ""', 14, "'methods[0].name': "),
+    "two of a name": ('name = "B"', 'name = "A"', None, "two methods are called 'A'"),
+    "name no word": ("seeds = 3", 'name = "../x"', 1, "'name': "),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "line", "message"), SCHEMA.values(), ids=SCHEMA)
+def test_schema_errors(write, old, new, line, message):
+    path = write(GOOD, (old, new))
+    text = error(path)
+    assert text.startswith(f"{path}, line {line}: " if line else path)
+    assert message in text
+
+
+@pytest.mark.parametrize("key", ["metrics = ", "[dataset]\nname = "])
+def test_missing_keys(write, key):
+    """The line that is not there cannot be said."""
+    start = GOOD.index(key)
+    text = GOOD[:start] + GOOD[GOOD.index("\n\n", start) + 1 :]
+    name = key.strip("[").split(" ")[0].split("]")[0]
+    assert error(write(text)).endswith(f": '{name}': Field required")
+
+
+def test_no_methods(write):
+    text = GOOD[: GOOD.index("[[methods]]")]
+    assert error(write(text)).endswith("'methods': Field required")
+    assert "'methods': " in error(write("methods = []\n" + text))
+
+
+def test_two_methods_that_are_the_same(write):
+    path = write(
+        GOOD,
+        ('{ name = "isa", subspaces = [4, 2] }', '"normal"'),
+        ('{ name = "beta_tcvae", over = "latents" }', '"beta_vae"'),
+    )
+    assert "methods 'A' and 'B' are the same" in error(path)
+
+
+def test_a_profile_that_names_no_method(write):
+    text = error(write(GOOD, ('methods = ["B"]', 'methods = ["BB"]')), "other")
+    assert "method 'BB'; did you mean 'B'" in text
+
+
+def test_profiles_that_are_no_tables(write):
+    text = GOOD[: GOOD.index("[profiles.quick]")] + "[[profiles]]\nseeds = 1\n"
+    assert "'profiles' must be tables" in error(write(text))
+    assert "'profiles' must be tables" in error(
+        write("profiles = 3\n" + GOOD.split("[profile")[0])
+    )
+
+
+def test_the_line_of_an_error_in_a_profile(write):
+    path = write(GOOD, ("seeds = 1", "seeds = 0"))
+    assert load_grid(path).seeds == 3
+    assert error(path, "quick").startswith(f"{path}, line 25: 'seeds'")
+    dotted = write(GOOD, ("training.epochs = 9", "training.epochs = 0"))
+    assert error(dotted, "other").startswith(f"{dotted}, line 31: 'training.epochs'")
+    unknown = write(GOOD, ("training.epochs = 9", "training.epoch = 9"))
+    assert error(unknown, "other").startswith(
+        f"{unknown}, line 31: 'training.epoch': unknown key"
+    )
+
+
+def test_the_line_is_not_that_of_another_profile(write):
+    path = write(GOOD, ("seeds = 3", "seeds = 0"))
+    assert error(path).startswith(f"{path}, line 1: ")
+    assert error(path, "other").startswith(f"{path}, line 1: ")
+
+
+BAD_VALUES = {
+    "seeds a string": ("seeds = 3", 'seeds = "3"', "'seeds'"),
+    "seeds a truth value": ("seeds = 3", "seeds = true", "'seeds'"),
+    "epochs a string": ("epochs = 7", 'epochs = "7"', "'training.epochs'"),
+    "beta strings": ("beta = [1.0, 4]", 'beta = ["1.0"]', "'beta"),
+    "beta truth values": ("beta = [1.0, 4]", "beta = [true]", "'beta"),
+    "keep_models a string": ("seeds = 3", 'keep_models = "yes"', "'keep_models'"),
+    "no beta": ("beta = [1.0, 4]", "beta = []", "'beta'"),
+    "no beta of a method": ("beta = [2]", "beta = []", "'methods[1].beta'"),
+    "beta twice": ("beta = [1.0, 4]", "beta = [4, 1.0, 4.0]", "'beta"),
+    "beta of a method twice": ("beta = [2]", "beta = [2, 2.0]", "'methods[1].beta"),
+    "beta negative": ("beta = [1.0, 4]", "beta = [-1.0]", "'beta"),
+    "beta not a number": ("beta = [1.0, 4]", "beta = [nan]", "'beta"),
+    "beta infinite": ("beta = [1.0, 4]", "beta = [inf]", "'beta"),
+    "no beta of a group": ("beta = [1.0, 4]", "beta = [1.0, []]", "'beta[1]'"),
+    "beta of a group negative": (
+        "beta = [1.0, 4]",
+        "beta = [[1.0, -2.0]]",
+        "'beta[0][1]': Input should be greater than or equal to 0; got",
+    ),
+    "beta of a group not a number": (
+        "beta = [2]",
+        "beta = [1, [1, nan]]",
+        "'methods[1].beta[1][1]'",
+    ),
+    "beta of a group infinite": (
+        "beta = [2]",
+        "beta = [[inf]]",
+        "'methods[1].beta[0][0]'",
+    ),
+    "beta of a group a word": (
+        "beta = [1.0, 4]",
+        'beta = [["a"]]',
+        "'beta[0][0]': Input should be a valid number; got 'a'",
+    ),
+    "beta of a group a list": ("beta = [1.0, 4]", "beta = [[[1.0]]]", "'beta[0][0]'"),
+    "betas of groups twice": (
+        "beta = [1.0, 4]",
+        "beta = [[1, 2], 1, [1.0, 2.0]]",
+        "'beta",
+    ),
+    "no images": ("seeds = 3", "importance_images = 0", "'importance_images'"),
+    "samples negative": (
+        "seeds = 3",
+        "importance_samples = -1",
+        "'importance_samples'",
+    ),
+    "step infinite": ("epochs = 7", "learning_rate = inf", "'training.learning_rate'"),
+    "metric twice": (
+        '{ name = "mig_sampled", num_samples = 50 }',
+        '"mig"',
+        "'metrics'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "place"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_bad_values_are_refused(write, old, new, place):
+    path = write(GOOD, (old, new))
+    text = error(path)
+    assert text.startswith(f"{path}, line ")
+    assert place in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "profile"),
+    [
+        ("seeds = 3", 'seeds = 3\nprofile = ["quick"]', None),
+        ('methods = ["B"]', "methods = 5", "other"),
+        ('methods = ["B"]', 'methods = "B"', "other"),
+    ],
+    ids=["profile a list", "methods a number", "methods a string"],
+)
+def test_wrong_types_in_profiles_are_refused(write, old, new, profile):
+    path = write(GOOD, (old, new))
+    assert error(path, profile).startswith(path)
+
+
+def test_methods_that_are_names_only(write):
+    """A profile picks among methods that are none."""
+    text = 'methods = ["B"]\n' + GOOD[: GOOD.index("[[methods]]")]
+    path = write(text + '[profiles.other]\nmethods = ["B"]\n')
+    assert error(path, "other").startswith(path)
+
+
+def test_errors_of_a_profiles_methods_name_the_file(write):
+    path = write(GOOD, ('methods = ["B"]', 'methods = ["BB"]'))
+    assert error(path, "other").startswith(path)
+
+
+def test_a_profile_overrides_a_bare_name(write):
+    """``dataset = "dsprites"`` is the same as ``dataset = { name = "dsprites" }``."""
+    text = GOOD.replace(
+        '[dataset]\nname = "dsprites"\nfactors = { shape = ["heart"] }\n', ""
+    )
+    grid = load_grid(write('dataset = "dsprites"\n' + text), "quick")
+    assert grid.dataset == Plugin(name="dsprites", factors={"scale": [0]})
+
+
+def test_a_profile_overrides_a_default_plugin(write):
+    grid = load_grid(write(GOOD, ("seeds = 1", "architecture.hidden = 32")), "quick")
+    assert grid.architecture == Plugin(name="mlp", hidden=32)
+
+
+def test_a_profile_with_another_plugin_does_not_take_the_arguments_of_the_first(write):
+    path = write(GOOD, ("dataset.factors.scale = [0]", 'dataset = { name = "other" }'))
+    assert load_grid(path, "quick").dataset == Plugin(name="other")
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (["seeds"], 1),
+        (["training", "epochs"], 11),
+        (["training", "batch_size"], 10),
+        (["methods", 0, "name"], 14),
+        (["methods", 1, "beta", 0], 22),
+        (["methods", 1, "x"], 18),
+        (["dataset", "factors", "shape"], 8),
+        (["nothing"], None),
+    ],
+)
+def test_find_line(keys, line):
+    assert find_line(GOOD, keys) == line
+
+
+def test_where(write):
+    path = write()
+    assert grid_file.locate_key(path, "default", ["methods", 1, "beta"]) == (
+        f"{path}, line 22: 'methods[1].beta'"
+    )
+    assert grid_file.locate_key(path, "quick", ["seeds"]) == f"{path}, line 25: 'seeds'"

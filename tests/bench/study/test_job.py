@@ -1,0 +1,306 @@
+import dataclasses
+import hashlib
+import json
+import linecache
+import re
+import sys
+
+import pytest
+
+from priorbench.bench.study import plugins
+from priorbench.bench.study.grid import load_grid
+from priorbench.bench.study.job import (
+    RESULTS_VERSION,
+    check_plugins,
+    hash_source,
+    list_jobs,
+)
+from priorbench.bench.study.grid import Plugin
+from priorbench.errors import UserError
+from priorbench.bench.study.job import Job
+from priorbench.priors.base import registry as priors
+
+CONFIG = {
+    "architecture": {"name": "mlp", "hidden": 16},
+    "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 2]}},
+    "importance_images": 1000,
+    "importance_samples": 500,
+    "latent_dim": 4,
+    "likelihood": {"name": "bernoulli"},
+    "metrics": [{"name": "mig"}, {"name": "mig_sampled", "num_samples": 50}],
+    "objective": {"name": "beta_tcvae", "over": "groups"},
+    "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.1},
+    "sources": {},
+    "training": {"epochs": 7, "batch_size": 16, "learning_rate": 0.001},
+}
+ONE = Job("grid", "paper", "ISA-TCVAE", 4.0, 3, "fp32", CONFIG)
+
+
+def test_golden_id():
+    """Ids may not change: the runs on people's disks are found by them.
+
+    The last change: results of version 2 have the log-likelihood of 1000 images by default.
+    """
+    assert ONE.id == "6f49e4e3535cda9f"
+
+
+def test_golden_id_of_a_beta_for_each_group():
+    assert dataclasses.replace(ONE, beta=(1.0, 4.0)).id == "bae9c1764685645b"
+    assert dataclasses.replace(ONE, beta=(4.0, 4.0)).id != ONE.id
+    assert dataclasses.replace(ONE, beta=(4.0, 1.0)).id != "bae9c1764685645b"
+
+
+def test_the_id_of_a_scalar_beta_is_hashed_from_the_number():
+    identity = {
+        "beta": 4.0,
+        "config": CONFIG,
+        "precision": "fp32",
+        "seed": 3,
+        "version": 2,
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == ONE.id
+
+
+def test_golden_config(tmp_path):
+    """What a grid file becomes before it is hashed; defaults left out of the file are in it."""
+    path = tmp_path / "golden.toml"
+    path.write_text("""
+        latent_dim = 4
+        beta = [4]
+        metrics = ["mig", { name = "mig_sampled", num_samples = 50 }]
+        dataset = { name = "dsprites", factors = { scale = [0, 2], shape = ["heart"] } }
+        architecture = { name = "mlp", hidden = 16 }
+        training = { epochs = 7, batch_size = 16 }
+        [[methods]]
+        name = "ISA-TCVAE"
+        prior = { p0 = 2.1, name = "isa", subspaces = [2, 2] }
+        objective = { name = "beta_tcvae", over = "groups" }
+    """)
+    fourth = list_jobs(load_grid(str(path)))[3]
+    assert fourth.config == CONFIG
+    assert fourth.id == ONE.id
+
+
+def test_options_of_the_training_that_are_not_given_leave_the_id(tmp_path):
+    """They came later than runs that are on people's disks."""
+    path = tmp_path / "mine.toml"
+    text = """
+        metrics = []
+        dataset = "binarized_mnist"
+        methods = [{ name = "N", prior = "normal", objective = "beta_vae" }]
+        [training]
+        epochs = 7
+    """
+    path.write_text(text, encoding="utf-8")
+    (plain,) = list_jobs(load_grid(str(path)).model_copy(update={"seeds": 1}))
+    assert plain.config["training"] == {
+        "epochs": 7,
+        "batch_size": 2048,
+        "learning_rate": 0.001,
+    }
+    ids = {plain.id}
+    for option in ("warm_up = 2", "look_ahead = 2"):
+        path.write_text(text + option, encoding="utf-8")
+        ids.add(list_jobs(load_grid(str(path)))[0].id)
+    assert len(ids) == 3
+
+
+def test_id_is_a_name_for_a_folder():
+    assert re.fullmatch("[0-9a-f]{16}", ONE.id)
+
+
+def test_id_does_not_depend_on_the_order_of_keys():
+    turned = {key: CONFIG[key] for key in reversed(CONFIG)}
+    assert dataclasses.replace(ONE, config=turned).id == ONE.id
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"grid": "other"},
+        {"profile": "quick"},
+        {"method": "renamed"},
+        {"keep_model": True},
+    ],
+)
+def test_labels_leave_the_id(labels):
+    assert dataclasses.replace(ONE, **labels).id == ONE.id
+
+
+def test_a_finished_result_depends_on_each_field():
+    changed = [
+        dataclasses.replace(ONE, **change)
+        for change in ({"beta": 4.5}, {"seed": 4}, {"precision": "bf16"})
+    ]
+    for key, value in {
+        "architecture": {"name": "mlp", "hidden": 17},
+        "dataset": {
+            "name": "dsprites",
+            "factors": {"shape": ["heart"], "scale": [0, 3]},
+        },
+        "importance_images": 10,
+        "importance_samples": 10,
+        "latent_dim": 5,
+        "likelihood": {"name": "other"},
+        "metrics": [{"name": "mig"}],
+        "objective": {"name": "beta_tcvae", "over": "latents"},
+        "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.2},
+        "sources": {"prior isa": "0123"},
+        "training": {"epochs": 8, "batch_size": 16, "learning_rate": 0.001},
+    }.items():
+        assert CONFIG[key] != value
+        changed.append(dataclasses.replace(ONE, config={**CONFIG, key: value}))
+    assert len(changed) == 3 + len(CONFIG)
+    assert len({j.id for j in [ONE, *changed]}) == len(changed) + 1
+
+
+def test_id_depends_on_the_version_of_the_results(monkeypatch):
+    before = ONE.id
+    monkeypatch.setattr("priorbench.bench.study.job.RESULTS_VERSION", RESULTS_VERSION + 1)
+    assert ONE.id != before
+
+
+def test_jobs_of_the_projects_grid():
+    jobs = list_jobs(load_grid("dsprites_beta"))
+    assert len(jobs) == 4 * 9 * 50
+    assert len({j.id for j in jobs}) == len(jobs)
+    assert len({j.setting for j in jobs}) == 4 * 9
+    assert {j.seed for j in jobs} == set(range(50))
+    first = jobs[0]
+    assert (first.grid, first.profile, first.method) == (
+        "dsprites_beta",
+        "paper",
+        "β-VAE",
+    )
+    assert (first.beta, first.seed, first.precision) == (1.0, 0, "fp32")
+    assert first.config.keys() == CONFIG.keys()
+    assert first.config["sources"] == {}
+    assert first.config["training"] == {
+        "epochs": 20,
+        "batch_size": 2048,
+        "learning_rate": 0.001,
+    }
+
+
+def test_jobs_are_ordered_by_method_beta_and_seed():
+    grid = load_grid("dsprites_beta", "demo")
+    keys = [(j.method, j.beta, j.seed) for j in list_jobs(grid)]
+    assert keys == [
+        (m.name, b, s) for m in grid.methods for b in (1.0, 4.0) for s in (0, 1)
+    ]
+
+
+def test_more_seeds_keep_the_ids_of_the_first():
+    grid = load_grid("dsprites_beta", "demo")
+    few = {j.id for j in list_jobs(grid)}
+    more = {j.id for j in list_jobs(grid.model_copy(update={"seeds": 5}))}
+    assert few < more
+    assert len(more) == 4 * 2 * 5
+
+
+def test_profiles_share_the_runs_that_are_the_same():
+    paper, quick = (
+        {j.id for j in list_jobs(load_grid("dsprites_beta", p))}
+        for p in ("paper", "quick")
+    )
+    assert quick < paper
+
+
+def test_only_some_methods():
+    grid = load_grid("dsprites_beta", "demo")
+    chosen = list_jobs(grid, "bf16", ["ISA-VAE"])
+    assert {j.method for j in chosen} == {"ISA-VAE"}
+    assert {j.precision for j in chosen} == {"bf16"}
+    assert list_jobs(grid, methods=[]) == []
+
+
+PLUGIN = """
+import priors
+
+@priors.register("tests_job_prior")
+class Mine(priors.Normal):
+    pass
+"""
+
+
+@pytest.fixture
+def load_plugin(tmp_path):
+    """Load a plug-in's text as a fresh process would; its config."""
+    grid = load_grid("dsprites_beta", "demo")
+    file = tmp_path / "tests_job_plugin.py"
+
+    def forget():
+        priors._entries.pop("tests_job_prior", None)
+        for name in [
+            n for n in sys.modules if n.startswith("priorbench_plugin_tests_job_plugin")
+        ]:
+            del sys.modules[name]
+
+    def load(text, **prior):
+        forget()
+        file.write_text(text)
+        linecache.checkcache()
+        plugins.load_plugin(str(file))
+        chosen = Plugin(**prior or {"name": "tests_job_prior"})
+        method = grid.methods[0].model_copy(update={"prior": chosen})
+        return list_jobs(grid.model_copy(update={"methods": (method,)}))[0]
+
+    yield load
+    forget()
+
+
+def test_the_source_of_a_plugin_is_part_of_the_id(load_plugin):
+    first = load_plugin(PLUGIN)
+    assert list(first.config["sources"]) == ["prior tests_job_prior"]
+    assert load_plugin(PLUGIN).id == first.id
+    changed = load_plugin(PLUGIN + "# another line\n")
+    assert changed.config["sources"] != first.config["sources"]
+    assert changed.id != first.id
+
+
+def test_the_source_of_a_part_of_a_product_is_part_of_the_id(load_plugin):
+    inner = {"name": "product", "parts": [{"name": "tests_job_prior", "latent_dim": 2}]}
+    product = {"name": "product", "parts": ["normal", inner]}
+    first = load_plugin(PLUGIN, **product)
+    assert list(first.config["sources"]) == ["prior tests_job_prior"]
+    assert first.config["prior"] == product
+    assert load_plugin(PLUGIN, **product).id == first.id
+    assert load_plugin(PLUGIN + "# another line\n", **product).id != first.id
+
+
+def test_the_projects_own_plugins_have_no_source():
+    assert hash_source("prior", "isa") is None
+    assert hash_source("metrics", "mig") is None
+
+
+def test_unknown_names_are_placed():
+    grid = load_grid("dsprites_beta", "demo")
+    places = []
+
+    def where(*keys):
+        places.append(keys)
+        return f"place {len(places)}"
+
+    check_plugins(grid, where)
+    assert ("dataset",) in places
+    assert ("metrics", 5) in places
+    assert ("methods", 3, "objective") in places
+    wrong = grid.methods[1].model_copy(update={"prior": Plugin(name="nrmal")})
+    grid = grid.model_copy(update={"methods": (grid.methods[0], wrong)})
+    with pytest.raises(UserError, match="unknown prior 'nrmal'; did you mean 'normal'"):
+        check_plugins(grid, where)
+    assert places[-1] == ("methods", 1, "prior")
+    part = Plugin(name="product", parts=["normal", {"name": "ise"}])
+    grid = grid.model_copy(
+        update={"methods": (wrong.model_copy(update={"prior": part}),)}
+    )
+    with pytest.raises(UserError, match="unknown prior 'ise'; did you mean 'isa'"):
+        check_plugins(grid, where)
+
+
+def test_arguments_of_metrics_are_checked_before_anything_is_trained():
+    grid = load_grid("dsprites_beta", "demo")
+    grid = grid.model_copy(update={"metrics": (Plugin(name="mig", stpe=0.5),)})
+    with pytest.raises(UserError, match="'stpe'; did you mean 'step'"):
+        check_plugins(grid, lambda *keys: "here")

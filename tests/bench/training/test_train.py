@@ -1,0 +1,232 @@
+import numpy as np
+import pytest
+import torch
+
+from priorbench import datasets
+from priorbench import priors
+from priorbench.bench.models.architectures import MLP
+from priorbench.bench.training.ensemble import Ensemble, Loss
+from priorbench.bench.models.likelihoods import Bernoulli
+from priorbench.bench.models.vae import VAE
+from priorbench.bench.objectives import BetaTCVAE, BetaVAE
+from priorbench.bench.training.pixels import Pixels
+from priorbench.bench.training.train import train_block
+
+CPU = torch.device("cpu")
+LATENTS = 4
+SICK = 7
+"""The seed that goes wrong."""
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRIORBENCH_DATA", str(tmp_path_factory.mktemp("data")))
+        data = datasets.load_dataset(
+            "dsprites",
+            factors={
+                "shape": ["square", "heart"],
+                "scale": [2],
+                "orientation": [0],
+                "posX": [0, 6, 12, 18, 24, 30],
+                "posY": [0, 6, 12, 18, 24, 30],
+            },
+        )
+    return Pixels(data, CPU)
+
+
+def block(seeds, objective, prior=None, learning_rate=1e-3, autocast=None):
+    def build():
+        p = priors.Normal(LATENTS) if prior is None else prior()
+        network = MLP((1, 64, 64), LATENTS, 2 * LATENTS, hidden=16)
+        return Loss(VAE(network, p, Bernoulli(), autocast), objective())
+
+    return Ensemble(build, seeds, learning_rate, CPU)
+
+
+class Sickly(BetaVAE):
+    """Overflows for one seed from a given share of the training on, gradients included."""
+
+    def __init__(self, start=0.5):
+        super().__init__(1.0)
+        self.start = start
+        self.register_buffer("sick", torch.tensor(float(torch.initial_seed() == SICK)))
+
+    def forward(self, draw, dataset_size, progress):
+        loss = super().forward(draw, dataset_size, progress)
+        return loss * torch.exp(200 * self.sick * float(progress >= self.start))
+
+
+def parameters(trained):
+    return {name: value.numpy() for name, value in trained.model.state_dict().items()}
+
+
+def same(first, second):
+    np.testing.assert_allclose(first.losses["loss"], second.losses["loss"], rtol=1e-4)
+    for name, value in parameters(first).items():
+        np.testing.assert_allclose(
+            value, parameters(second)[name], rtol=1e-2, atol=1e-4
+        )
+
+
+def test_a_curve_has_an_entry_for_each_step(pixels):
+    objective = lambda: BetaVAE(1.0)  # noqa: E731
+    trained = train_block(
+        block([0, 1], objective, learning_rate=1e-2), pixels, 3, batch_size=16
+    )
+    assert [t.seed for t in trained] == [0, 1]
+    for t in trained:
+        assert (t.failed_step, t.reason) == (None, None)
+        assert t.losses.keys() == {"step", "loss", "log_likelihood"}
+        assert t.losses["step"].tolist() == list(range(3 * 4))
+        assert np.isfinite(t.losses["loss"]).all()
+        # a KL is added to it
+        assert (t.losses["loss"] > -t.losses["log_likelihood"]).all()
+        assert t.losses["loss"][-1] < 0.5 * t.losses["loss"][0]
+        assert t.seeds_in_block == 2
+        assert t.seconds > 0
+        assert np.isclose(t.images_per_second * t.seconds, 2 * 3 * 64, rtol=0.1)
+
+
+def test_first_loss_is_that_of_the_initialisation(pixels):
+    """Pixels are even odds at first: 4096 log 2 nats."""
+    (trained,) = train_block(
+        block([0], lambda: BetaVAE(1.0), learning_rate=1e-12), pixels, 1, 16
+    )
+    np.testing.assert_allclose(
+        -trained.losses["log_likelihood"], 4096 * np.log(2), rtol=0.02
+    )
+
+
+def test_a_batch_is_at_most_all_images(pixels):
+    (trained,) = train_block(
+        block([0], lambda: BetaVAE(1.0)), pixels, epochs=2, batch_size=1000
+    )
+    assert len(trained.losses["step"]) == 2
+
+
+def test_epochs_are_reported(pixels):
+    seen = []
+    train_block(
+        block([0], lambda: BetaVAE(1.0)),
+        pixels,
+        3,
+        32,
+        lambda *message: seen.append(message),
+    )
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert all(rate > 0 for _, rate in seen)
+
+
+@pytest.mark.parametrize("objective", [BetaVAE, BetaTCVAE])
+@pytest.mark.parametrize("prior", ["normal", "isa"])
+def test_alone_or_in_a_block_the_same_run(pixels, objective, prior):
+    """On images of dSprites' size, 52 steps."""
+
+    def density():
+        if prior == "normal":
+            return priors.Normal(LATENTS)
+        return priors.ISA([2, 2], learn_exponents=True)
+
+    together = train_block(
+        block([1, 0], lambda: objective(4.0), density), pixels, 13, 16
+    )
+    for t in together:
+        (alone,) = train_block(
+            block([t.seed], lambda: objective(4.0), density), pixels, 13, 16
+        )
+        assert len(alone.losses["loss"]) == 52
+        np.testing.assert_allclose(t.losses["loss"], alone.losses["loss"], rtol=1e-4)
+        np.testing.assert_allclose(
+            t.losses["log_likelihood"], alone.losses["log_likelihood"], rtol=1e-4
+        )
+
+
+def test_a_seed_that_diverges_leaves_and_the_others_are_unchanged(pixels):
+    with_it = train_block(block([0, SICK, 3], Sickly), pixels, epochs=4, batch_size=16)
+    without = train_block(block([0, 3], Sickly), pixels, epochs=4, batch_size=16)
+    first, sick, last = with_it
+    assert sick.seed == SICK
+    assert sick.model is None
+    assert sick.failed_step == 8
+    assert sick.reason == "the loss became inf at step 8 (epoch 3)"
+    assert sick.losses["step"].tolist() == list(range(9))
+    assert np.isfinite(sick.losses["loss"][:-1]).all()
+    assert sick.losses["loss"][-1] == np.inf
+    for got, expected in zip((first, last), without, strict=True):
+        assert got.failed_step is None
+        assert len(got.losses["loss"]) == 16
+        same(got, expected)
+
+
+def test_a_seed_that_diverges_after_its_update_is_found_at_the_next_step(pixels):
+    """A finite loss whose gradient is not: the square root at 0."""
+
+    class Cusp(Sickly):
+        def forward(self, draw, dataset_size, progress):
+            zero = self.sick * (draw.z * 0).sum()
+            loss = BetaVAE.forward(self, draw, dataset_size, progress)
+            return loss + (torch.sqrt(zero) if progress >= 0.5 else 0) * self.sick
+
+    (trained,) = train_block(block([SICK], Cusp), pixels, epochs=2, batch_size=16)
+    assert trained.failed_step == 5
+    assert trained.reason == "the loss became nan at step 5 (epoch 2)"
+
+
+def test_a_block_of_which_none_is_left_ends(pixels):
+    seen = []
+    (trained,) = train_block(
+        block([SICK], lambda: Sickly(0.0)),
+        pixels,
+        5,
+        16,
+        lambda *message: seen.append(message),
+    )
+    assert (trained.model, trained.failed_step) == (None, 0)
+    assert len(seen) == 1
+    assert trained.losses["step"].tolist() == [0]
+
+
+def test_a_device_read_once_an_epoch_gives_the_same(pixels, monkeypatch):
+    """As on an accelerator: the sick seed is found at the epoch's end, its step is the same."""
+    expected = train_block(block([0, SICK, 3], lambda: Sickly(0.4)), pixels, 4, 16)
+    chunks = []
+
+    def whole_epochs(ensemble, pixels, batch_size, epoch, epochs):
+        """What ``_chunks`` does with length = steps."""
+        steps = len(pixels) // batch_size
+        alive = ensemble.seeds.tolist()
+        values = torch.stack(
+            [
+                torch.stack(ensemble.step(pixels, batch_size, epoch, i, epochs))
+                for i in range(steps)
+            ],
+            dim=1,
+        ).numpy()
+        chunks.append(epoch)
+        yield 0, steps, alive, values
+        finite = np.isfinite(values[0]).all(axis=0)
+        if not finite.all():
+            ensemble.keep(torch.from_numpy(finite))
+
+    monkeypatch.setattr("priorbench.bench.training.train._train_epoch", whole_epochs)
+    got = train_block(block([0, SICK, 3], lambda: Sickly(0.4)), pixels, 4, 16)
+    assert chunks == [0, 1, 2, 3]
+    for a, b in zip(got, expected, strict=True):
+        assert (a.seed, a.failed_step, a.reason) == (b.seed, b.failed_step, b.reason)
+        np.testing.assert_allclose(a.losses["loss"], b.losses["loss"], rtol=1e-4)
+        if a.model is not None:
+            same(a, b)
+
+
+def test_bf16(pixels):
+    trained = train_block(
+        block([0, 1], lambda: BetaVAE(1.0), autocast=torch.bfloat16), pixels, 3, 16
+    )
+    exact = train_block(block([0, 1], lambda: BetaVAE(1.0)), pixels, 3, 16)
+    for rounded, reference in zip(trained, exact, strict=True):
+        assert all(p.dtype == torch.float32 for p in rounded.model.parameters())
+        assert not np.array_equal(rounded.losses["loss"], reference.losses["loss"])
+        np.testing.assert_allclose(
+            rounded.losses["loss"], reference.losses["loss"], rtol=0.03
+        )

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
+
+SIZES = {"shape": 3, "scale": 6}
+LABELS = {"shape": ("square", "ellipse", "heart")}
+
+
+def chosen(**factors):
+    return choose_levels(SIZES, factors, LABELS)
+
+
+def test_levels_ascend_whatever_the_order_given():
+    assert chosen(shape=["heart", "square"], scale=[4, np.int64(0)]) == ((0, 2), (0, 4))
+    assert chosen(shape=(1,), scale=range(2)) == ((1,), (0, 1))
+    assert chosen() == ((0, 1, 2), (0, 1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"shapes": ["heart"]}, "no factor 'shapes'; did you mean 'shape'"),
+        ({"shape": ["hart"]}, "no shape 'hart'; did you mean 'heart'"),
+        (
+            {"shape": [3]},
+            "'shape' integers from 0 to 2 or one of square, ellipse, heart; got 3",
+        ),
+        ({"scale": [-1]}, "'scale' integers from 0 to 5; got -1"),
+        ({"scale": ["big"]}, "'scale' integers from 0 to 5; got 'big'"),
+        ({"scale": [0.5]}, "got 0.5"),
+        ({"scale": [True]}, "got True"),
+        ({"scale": []}, "'scale' a list of at least one level"),
+        ({"scale": 3}, "'scale' a list of at least one level; got 3"),
+        ({"shape": "heart"}, "'shape' a list of at least one level; got 'heart'"),
+        ({"shape": ["heart", 2]}, "each level of 'shape' once"),
+        ({"scale": [1, 1]}, "each level of 'scale' once"),
+    ],
+)
+def test_bad_choices_are_named(factors, message):
+    with pytest.raises(ValueError, match=message):
+        chosen(**factors)
+
+
+def test_factors_must_be_a_mapping():
+    with pytest.raises(ValueError, match="must give lists of levels by factor"):
+        choose_levels(SIZES, ["shape"], LABELS)
+
+
+def test_rows_are_those_of_the_full_grid():
+    assert np.array_equal(
+        find_grid_rows((2, 3, 4), [[0, 1], [2], [1, 3]]), [9, 11, 21, 23]
+    )

@@ -1,0 +1,174 @@
+import math
+
+import pytest
+import torch
+
+from priorbench.metrics.information.quadrature import (
+    CHUNK,
+    MAX_POINTS,
+    latent_entropies,
+    mutual_information,
+    count_grid_points,
+)
+
+FINE = 0.25
+LEVELS = [
+    ([-1.0, 1.0], 1.0, [0.3368308203468316, 1.7557693535514044, 0.48594415413293535]),
+    ([-1.0, 1.0], 0.5, [0.6327201937368669, 1.3585115463815944, 0.9128222857744822]),
+    (
+        [0.0, 1.0, 2.0, 3.0],
+        0.5,
+        [0.8452327550668499, 1.5710241077115772, 0.60970655206593],
+    ),
+]
+
+
+def arrays(means, sigma):
+    loc = torch.tensor(means, dtype=torch.float64)[:, None]
+    return loc, torch.full_like(loc, sigma), torch.arange(len(means))[:, None]
+
+
+@pytest.mark.parametrize(("means", "sigma", "expected"), LEVELS)
+def test_gaussian_levels(means, sigma, expected):
+    loc, scale, factors = arrays(means, sigma)
+    marginal, conditional = latent_entropies(loc, scale, factors, [len(means)], FINE)
+    information = mutual_information(loc, scale, factors, [len(means)], FINE)
+    assert information.item() == pytest.approx(expected[0], abs=1e-10)
+    assert marginal.item() == pytest.approx(expected[1], abs=1e-10)
+    assert conditional.item() == pytest.approx(
+        0.5 * math.log(2 * math.pi * math.e * sigma**2), abs=1e-10
+    )
+    assert information.item() / math.log(len(means)) == pytest.approx(
+        expected[2], abs=1e-10
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "error"), [(0.25, 1e-10), (0.5, 1e-6), (1.0, 1e-3), (2.0, 0.1)]
+)
+def test_step_sets_the_error(step, error):
+    for means, sigma, expected in LEVELS:
+        loc, scale, factors = arrays(means, sigma)
+        got = mutual_information(loc, scale, factors, [len(means)], step).item()
+        assert abs(got - expected[0]) < error
+
+
+def test_single_posterior_has_its_closed_entropy():
+    loc = torch.tensor([[3.0, -20.0]], dtype=torch.float64)
+    scale = torch.tensor([[0.01, 5.0]], dtype=torch.float64)
+    marginal, conditional = latent_entropies(
+        loc, scale, torch.zeros(1, 1, dtype=torch.int64), [1], 0.5
+    )
+    expected = scale[0].log() + 0.5 * math.log(2 * math.pi * math.e)
+    torch.testing.assert_close(marginal, expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(conditional[:, 0], expected, atol=1e-12, rtol=0)
+
+
+def test_unequal_counts_weigh_the_values():
+    # Well separated values: I(z; v) = H(v), whatever the size of the table.
+    values = torch.tensor([0] * 5 + [2] * 3 + [3] * 2)
+    loc = 50.0 * values[:, None].double()
+    information = mutual_information(loc, torch.ones_like(loc), values[:, None], [5])
+    shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    assert information.item() == pytest.approx(
+        -(shares * shares.log()).sum().item(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("gap", [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
+@pytest.mark.parametrize("ratio", [1.0, 3.0])
+def test_default_step_suffices_for_few_gaussians(gap, ratio):
+    loc, scale, factors = arrays([0.0, gap, 2 * gap + 0.37], 1.0)
+    scale[1] *= ratio
+    got = latent_entropies(loc, scale, factors, [3])
+    fine = latent_entropies(loc, scale, factors, [3], 0.1)
+    torch.testing.assert_close(got, fine, atol=4e-6, rtol=0)
+
+
+def test_chunks_and_windows_lose_nothing(monkeypatch):
+    monkeypatch.setitem(CHUNK, "cpu", 300)
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(6, (4_000, 1), generator=generator)
+    loc = values.double() + torch.randn(4_000, 1, generator=generator).double()
+    scale = torch.exp(torch.randn(4_000, 1, generator=generator).double() / 3 - 2)
+    got = latent_entropies(loc, scale, values, [6])
+    spacing = scale.min() / 2
+    grid = torch.arange(
+        (loc - 9 * scale).min().item(),
+        (loc + 9 * scale).max().item(),
+        spacing.item(),
+        dtype=torch.float64,
+    )
+    densities = torch.stack(
+        [
+            torch.cat(
+                [
+                    torch.distributions.Normal(m, s)
+                    .log_prob(part[:, None])
+                    .exp()
+                    .mean(1)
+                    for part in grid.split(64)
+                ]
+            )
+            for m, s in [(loc[:, 0], scale[:, 0])]
+            + [(loc[values == v], scale[values == v]) for v in range(6)]
+        ]
+    )
+    exact = spacing * torch.special.entr(densities).sum(1)
+    counts = torch.bincount(values[:, 0]) / len(values)
+    assert got[0].item() == pytest.approx(exact[0].item(), abs=1e-7)
+    assert got[1].item() == pytest.approx((exact[1:] * counts).sum().item(), abs=1e-7)
+
+
+def test_float32_input_is_computed_in_float64():
+    loc, scale, factors = arrays([0.0, 1.0, 2.0, 3.0], 0.5)
+    got = mutual_information(loc.float(), scale.float(), factors, [4], FINE)
+    assert got.dtype == torch.float64
+    assert got.item() == pytest.approx(LEVELS[2][2][0], abs=1e-10)
+
+
+def test_grid_grows_with_the_narrowest_posterior():
+    loc = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    assert count_grid_points(loc, torch.full_like(loc, 0.1)).item() == 53
+    with pytest.raises(ValueError, match=rf"points in latent 0, at most {MAX_POINTS}"):
+        latent_entropies(
+            loc, torch.full_like(loc, 1e-5), torch.zeros(2, 1, dtype=torch.int64), [1]
+        )
+
+
+@pytest.mark.parametrize(
+    ("loc", "scale", "step", "message"),
+    [
+        (math.nan, 1.0, 1.0, "diverged"),
+        (0.0, math.inf, 1.0, "diverged"),
+        (0.0, -1.0, 1.0, "diverged"),
+        (0.0, 1.0, 0.0, "'step' must be positive"),
+    ],
+)
+def test_errors(loc, scale, step, message):
+    with pytest.raises(ValueError, match=message):
+        count_grid_points(torch.tensor([[loc]]), torch.tensor([[scale]]), step)
+
+
+def test_a_few_narrow_posteriors_among_broad_ones():
+    """The broad are summed on coarse grids and interpolated; against one fine grid for all."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(3, (400, 1), generator=generator)
+    loc = values.double() + 0.5 * torch.randn(400, 1, generator=generator).double()
+    scale = torch.exp(
+        1.5 * torch.randn(400, 1, generator=generator).double() - 2
+    ).clamp(0.01, 1)
+    scale[7], scale[8] = 1e-3, 2.5e-3
+    marginal, conditional = latent_entropies(loc, scale, values, [3])
+    spacing = 0.25e-3
+    grid = torch.arange(-9.0, 12.0, spacing, dtype=torch.float64)
+    densities = torch.zeros(3, len(grid), dtype=torch.float64)
+    for v, m, s in zip(values[:, 0], loc[:, 0], scale[:, 0], strict=True):
+        densities[v] += torch.distributions.Normal(m, s).log_prob(grid).exp()
+    counts = torch.bincount(values[:, 0])
+    exact = spacing * torch.special.entr(densities.sum(0) / 400).sum()
+    each = spacing * torch.special.entr(densities / counts[:, None]).sum(1)
+    assert marginal.item() == pytest.approx(exact.item(), abs=1e-8)
+    assert conditional.item() == pytest.approx(
+        (each * counts).sum().item() / 400, abs=1e-8
+    )

@@ -1,0 +1,102 @@
+import logging
+import shutil
+
+import pytest
+import torch
+
+from priorbench import compiled
+
+
+def double(x, factor):
+    return x * factor
+
+
+@pytest.fixture
+def on_the_cpu(monkeypatch):
+    """As though the CPU were a GPU, with no failure remembered."""
+    monkeypatch.setattr(compiled, "COMPILED_ON", ("cpu",))
+    monkeypatch.setattr(compiled, "_failed", set())
+
+
+def test_on_a_cpu_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda f: pytest.fail("compiled"))
+    assert compiled.fuse_on_gpu(double)(torch.ones(2), 3.0).tolist() == [3.0, 3.0]
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_compiled_once_and_used(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        torch, "compile", lambda f: made.append(f) or (lambda x, k: x * k + 0.5)
+    )
+    function = compiled.fuse_on_gpu(double)
+    assert not made
+    assert [function(torch.ones(1), k).item() for k in (1.0, 2.0)] == [1.5, 2.5]
+    assert made == [double]
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_where_the_compiler_fails_it_says_so_once_and_goes_on(monkeypatch, caplog):
+    calls = []
+
+    def broken(x, factor):
+        calls.append(1)
+        raise RuntimeError("no working Triton\nand a long explanation")
+
+    monkeypatch.setattr(torch, "compile", lambda f: broken)
+    function = compiled.fuse_on_gpu(double)
+    with caplog.at_level(logging.WARNING):
+        values = [function(torch.ones(1), k).item() for k in (1.0, 2.0)]
+    assert values == [1.0, 2.0]
+    assert len(calls) == 1
+    assert len(caplog.records) == 1
+    assert "double could not be compiled and runs unfused, slower" in caplog.text
+    assert "(RuntimeError: no working Triton)" in caplog.text
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_errors_of_the_function_itself_are_raised(monkeypatch):
+    def wrong(x):
+        raise ValueError("wrong")
+
+    monkeypatch.setattr(torch, "compile", lambda f: f)
+    with pytest.raises(ValueError, match="wrong"):
+        compiled.fuse_on_gpu(wrong)(torch.ones(1))
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_no_memory_is_no_fault_of_the_compiler(monkeypatch):
+    def full(x, factor):
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(torch, "compile", lambda f: full)
+    with pytest.raises(torch.OutOfMemoryError):
+        compiled.fuse_on_gpu(double)(torch.ones(1), 2.0)
+    assert not compiled._failed
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("on_the_cpu")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_the_compiler_takes_what_a_step_is_made_of():
+    """Values and gradients of likelihood and mixture, compiled as on a GPU, many seeds at once."""
+    from priorbench.bench.models.likelihoods import Bernoulli
+    from priorbench.priors import Gaussian
+    from priorbench.priors.posteriors.mixture import log_mixture
+
+    def of_one(raw, z, logits, x):
+        joint, parts = log_mixture(Gaussian(raw), z, [[0, 2], [1]], -1.0)
+        return joint.sum() + parts.sum() + Bernoulli()(logits, x).sum()
+
+    shapes = (2, 16, 6), (2, 16, 3), (2, 16, 20)
+    inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    x = (torch.rand(2, 16, 20) < 0.2).float()
+    found = []
+    for devices in ((), ("cpu",)):
+        compiled.COMPILED_ON = devices
+        total = torch.vmap(of_one)(*inputs, x).sum()
+        found.append((total, *torch.autograd.grad(total, inputs)))
+    assert not compiled._failed
+    for got, expected in zip(*found, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
