@@ -1,16 +1,29 @@
 """Command lines: a user's error is one line and exit status 2."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
+import tomllib
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from priorbench.errors import UserError
 
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+"""The option that every command has."""
 
-def make_app(main: Callable[..., Any]) -> typer.Typer:
-    """A command line of one command; with ``debug`` among its options, errors are raised."""
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="Python file with plug-ins; may be repeated."),
+]
+"""The option of every command that builds plug-ins."""
+
+
+def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``main`` as a command that prints a :class:`UserError` in one line.
+
+    With ``debug`` among its options the error is raised instead.
+    """
 
     @functools.wraps(main)
     def command(**options: Any) -> None:
@@ -22,6 +35,53 @@ def make_app(main: Callable[..., Any]) -> typer.Typer:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error
 
+    return command
+
+
+def make_app(main: Callable[..., Any]) -> typer.Typer:
+    """Return the command line of one command."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(explain_errors(main))
     return app
+
+
+def parse_settings(pairs: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """Return the values of options written ``key=value``.
+
+    Args:
+        pairs: the texts; a value is TOML, or a bare word, which is text.
+        option: the option that they were given with, for errors.
+
+    Raises:
+        UserError: a text that is not ``key=value``, a value that is not TOML, or a key
+            that is given twice.
+
+    Example:
+        >>> parse_settings(["p=1.5", "subspaces=[2, 3]", "scale=unit"])
+        {'p': 1.5, 'subspaces': [2, 3], 'scale': 'unit'}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals or not key or not value:
+            raise UserError(f"{option} {pair!r}: write it key=value, like p=1.5")
+        if key in settings:
+            raise UserError(f"{option} gives {key!r} twice")
+        settings[key] = _parse_value(value, f"{option} {pair!r}")
+    return settings
+
+
+def _parse_value(value: str, where: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError as error:
+        if any(character in value for character in "[]{}\"'=,\n"):
+            raise UserError(
+                f"{where}: {value!r} is not a TOML value; write 1.5, true, [2, 3], "
+                'or "text"'
+            ) from error
+        return value
+    if len(parsed) > 1:
+        raise UserError(f"{where}: {value!r} must be one value")
+    return parsed["value"]

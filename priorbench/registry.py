@@ -2,22 +2,22 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-T = TypeVar("T", bound=Callable[..., Any])
+Entry = TypeVar("Entry", bound=Callable[..., Any])
 
 
 class Registry:
     """Named classes or functions of one kind.
 
-    Two ways in: the decorator :meth:`register`, or an entry point of an installed package
-    in ``group``, which is imported when its name is first asked for.
+    There are two ways in: the decorator :meth:`register`, and an entry point of an
+    installed package in ``group``, which is imported when its name is first asked for.
 
     Args:
         kind: what is registered, in the singular; errors are worded with it.
-        group: entry-point group, for example ``priorbench.priors``.
+        group: the entry-point group, for example ``priorbench.priors``.
 
     Example:
         >>> shapes = Registry("shape", "example.shapes")
@@ -31,29 +31,34 @@ class Registry:
         ValueError: unknown shape 'sqare'; did you mean 'square'?
     """
 
+    every: ClassVar[list["Registry"]] = []
+    """All registries, so that a user's file can be asked what it registered."""
+
     def __init__(self, kind: str, group: str) -> None:
+        self.every.append(self)
         self.kind = kind
         self.group = group
         self._entries: dict[str, Callable[..., Any]] = {}
         self._loading: str | None = None
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that registers a class or function under ``name``.
+    def register(self, name: str) -> Callable[[Entry], Entry]:
+        """Return a decorator that registers a class or function under ``name``.
 
         Raises:
             ValueError: the name is taken, or is not an identifier-like word.
         """
         if not name or not name.replace("-", "_").isidentifier():
             raise ValueError(
-                f"a {self.kind}'s name must be one word of letters, digits, "
-                f"'-' and '_'; got {name!r}"
+                f"a {self.kind}'s name must be one word of letters, digits, '-' and "
+                f"'_'; got {name!r}"
             )
 
-        def add(entry: T) -> T:
+        def add(entry: Entry) -> Entry:
             old = self._entries.get(name)
             if old is not None and old.__module__ == entry.__module__ == "__main__":
                 old = None  # a notebook's cell, run once more
-            if old is not None or (name in self._installed() and name != self._loading):
+            taken = name in self._find_installed() and name != self._loading
+            if old is not None or taken:
                 raise ValueError(
                     f"{self.kind} {name!r} is already registered; choose another name"
                 )
@@ -63,52 +68,53 @@ class Registry:
         return add
 
     def get(self, name: str) -> Callable[..., Any]:
-        """The class or function registered as ``name``.
+        """Return the class or function registered as ``name``.
 
         Raises:
-            ValueError: no such name (near matches are suggested), or its package fails to import.
+            ValueError: there is no such name (near matches are suggested), or its package
+                fails to import.
         """
         if name in self._entries:
             return self._entries[name]
-        installed = self._installed()
+        installed = self._find_installed()
         if name not in installed:
-            raise ValueError(
-                f"unknown {self.kind} {name!r}; {suggest_names(name, self.names())}"
-            )
+            known = suggest_names(name, self.names())
+            raise ValueError(f"unknown {self.kind} {name!r}; {known}")
         self._loading = name  # its module may carry the decorator too
         try:
             self._entries[name] = installed[name].load()
         except Exception as error:
             raise ValueError(
-                f"{self.kind} {name!r} of {installed[name].value!r} "
-                f"does not import: {error}"
+                f"{self.kind} {name!r} of {installed[name].value!r} does not import: "
+                f"{error}"
             ) from error
         finally:
             self._loading = None
         return self._entries[name]
 
     def build(self, name: str, *args: Any, **arguments: Any) -> Any:
-        """Call the entry ``name``; arguments it does not take are named in the error.
+        """Call the entry ``name``.
 
         Raises:
-            ValueError: unknown name; unknown, missing or refused arguments.
+            ValueError: the name is unknown; arguments are unknown, missing or refused.
         """
-        self.check(name, *args, **arguments)
+        self.check_arguments(name, *args, **arguments)
         return self.get(name)(*args, **arguments)
 
-    def check(self, name: str, *args: Any, **arguments: Any) -> None:
-        """See that the entry ``name`` takes the arguments, without calling it.
+    def check_arguments(self, name: str, *args: Any, **arguments: Any) -> None:
+        """Check that the entry ``name`` takes the arguments, without calling it.
 
         Raises:
-            ValueError: unknown name; unknown or missing arguments.
+            ValueError: the name is unknown; arguments are unknown or missing.
         """
         signature = inspect.signature(self.get(name))
-        if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        parameters = signature.parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             for key in arguments:
-                if key not in signature.parameters:
+                if key not in parameters:
+                    known = suggest_names(key, list(parameters))
                     raise ValueError(
-                        f"{self.kind} {name!r} has no argument {key!r}; "
-                        f"{suggest_names(key, list(signature.parameters))}"
+                        f"{self.kind} {name!r} has no argument {key!r}; {known}"
                     )
         try:
             signature.bind(*args, **arguments)
@@ -116,16 +122,25 @@ class Registry:
             raise ValueError(f"{self.kind} {name!r}: {error}") from error
 
     def names(self) -> list[str]:
-        """All registered names, sorted."""
-        return sorted({*self._entries, *self._installed()})
+        """Return all registered names, sorted."""
+        return sorted({*self._entries, *self._find_installed()})
 
-    def _installed(self) -> dict[str, Any]:
+    def describe(self, name: str) -> str:
+        """Return the first line of the entry's docstring; "" if it has none."""
+        return (inspect.getdoc(self.get(name)) or "").partition("\n")[0]
+
+    def _find_installed(self) -> dict[str, Any]:
         return {point.name: point for point in entry_points(group=self.group)}
 
 
-def suggest_names(name: str, known: list[str]) -> str:
-    """The end of an error message: near matches of ``name``, or all that is known."""
-    folded = {k.casefold(): k for k in known}
+def suggest_names(name: str, known: Sequence[str]) -> str:
+    """Return the end of an error message: near matches of ``name``, or all names.
+
+    Example:
+        >>> suggest_names("ise", ["isa", "normal"]), suggest_names("x", ["isa"])
+        ("did you mean 'isa'?", 'known: isa')
+    """
+    folded = {word.casefold(): word for word in known}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(repr(folded[n]) for n in near) + "?"

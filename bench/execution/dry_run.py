@@ -8,7 +8,8 @@ from torch import Tensor
 
 from priorbench import metrics
 from priorbench.bench.execution import experiment
-from priorbench.bench.study import plugins
+from priorbench import plugins
+from priorbench.errors import locate_error
 from priorbench.bench.training import random_streams
 from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.errors import UserError
@@ -72,9 +73,9 @@ def explain_plugin_errors() -> Iterator[None]:
                 "tensor, nor call .item()"
             )
         if isinstance(error, ValueError):
-            raise UserError(text + plugins.locate_error(error)) from error
+            raise UserError(text + locate_error(error)) from error
         raise UserError(
-            f"{type(error).__name__}: {text}{plugins.locate_error(error)}"
+            f"{type(error).__name__}: {text}{locate_error(error)}"
         ) from error
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from priorbench.bench.execution import experiment
-from priorbench.bench.study import plugins
+from priorbench import plugins
+from priorbench.errors import locate_error
 from priorbench.bench.results import store
 from priorbench.bench.study.beta import format_beta
 from priorbench.bench.execution.devices import claim_device
@@ -218,7 +219,7 @@ def _explain_failure(error: Exception) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         raise error
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{plugins.locate_error(error, anywhere=True)}"
+    return f"{type(error).__name__}: {text}{locate_error(error, anywhere=True)}"
 
 
 @cache

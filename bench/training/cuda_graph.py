@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from priorbench.bench.study import plugins
+from priorbench.errors import locate_error
 
 log = logging.getLogger("priorbench")
 
@@ -132,5 +132,5 @@ class Replayed:
             self.name,
             type(error).__name__,
             reason,
-            plugins.locate_error(error),
+            locate_error(error),
         )
