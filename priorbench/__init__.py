@@ -1,7 +1,8 @@
-"""A benchmark of latent priors: :mod:`priorbench.priors`, ``metrics``, ``datasets``, ``bench``.
+"""A benchmark of latent priors: ``priors``, ``metrics``, ``datasets`` and ``bench``.
 
-In a checkout the four folders lie beside this one. They are imported as ``priorbench.priors`` and
-so on all the same, and ``import priors`` is another name for the same modules.
+In a checkout the four folders lie beside this one. They are imported as
+``priorbench.priors`` and so on all the same, and ``import priors`` is another name for
+the same modules.
 """
 
 import sys

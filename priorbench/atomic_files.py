@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -17,11 +17,18 @@ def make_unfinished_path(path: Path) -> Path:
 
 
 @contextmanager
-def open_atomically(path: Path) -> Iterator[IO[bytes]]:
+def open_atomically(
+    path: Path, name_file: Callable[[], str] | None = None
+) -> Iterator[IO[bytes]]:
     """Open a file for bytes that takes the place of ``path`` when the block ends.
 
     What was written is on the disk before the name changes. After an error, also one of
     the block's own, ``path`` is as it was and nothing is left behind.
+
+    Args:
+        path: of the file.
+        name_file: called when the block ends, gives the file's name if that depends on
+            what was written; None to keep the name of ``path``.
 
     Raises:
         OSError: the file cannot be written.
@@ -40,7 +47,8 @@ def open_atomically(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        name = path.name if name_file is None else name_file()
+        os.replace(unfinished, path.with_name(name))
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)

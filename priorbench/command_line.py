@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+import priorbench
 from priorbench.errors import UserError
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -17,6 +18,22 @@ Plugins = Annotated[
     typer.Option("--plugin", help="Python file with plug-ins; may be repeated."),
 ]
 """The option of every command that builds plug-ins."""
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and stop, if it is asked for."""
+    if asked:
+        typer.echo(f"priorbench {priorbench.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=print_version, is_eager=True, help="Show the version."
+    ),
+]
+"""The option of the commands that show the version."""
 
 
 def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:

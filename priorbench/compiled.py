@@ -1,4 +1,4 @@
-"""Functions of many elementwise operations: few kernels on a GPU, as they are elsewhere."""
+"""Functions of many elementwise operations, which a GPU runs in few kernels."""
 
 import functools
 import logging
@@ -17,21 +17,22 @@ _failed: set[str] = set()
 
 
 def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a function of tensors that is to be compiled where its first argument is on a GPU.
+    """Compile a function where its first argument is on a GPU.
 
-    Where the compiler does not work (no Triton, no C compiler, an operation it does not know) a
-    warning says so once, and the function runs as it is written: slower, with the same values.
+    Where the compiler does not work (no Triton, no C compiler, an operation that it
+    does not know) a warning says so once, and the function runs as it is written:
+    slower, with the same values.
 
     Args:
-        function: of tensors and of constants, of which the first argument is a tensor; without
-            side effects, and without gradients of its own.
+        function: of tensors and constants, of which the first is a tensor; it has no
+            side effects and takes no gradients of its own.
     """
     name = f"{function.__module__}.{function.__qualname__}"
     # made at the first use: the compiler takes seconds to import
     compiled = functools.cache(lambda: torch.compile(function))
 
     @functools.wraps(function)
-    def call(first: Tensor, *rest: Any) -> Any:
+    def call_fused(first: Tensor, *rest: Any) -> Any:
         if first.device.type not in COMPILED_ON or name in _failed:
             return function(first, *rest)
         try:
@@ -49,4 +50,4 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
             )
             return function(first, *rest)
 
-    return call
+    return call_fused

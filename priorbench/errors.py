@@ -2,7 +2,7 @@
 
 import sysconfig
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,12 @@ class UserError(Exception):
 
 
 @contextmanager
-def prefix_errors(where: str) -> Iterator[None]:
+def prefix_errors(where: str | Callable[[], str]) -> Iterator[None]:
     """Turn the errors of a piece of user input into a :class:`UserError` that names it.
 
     Args:
-        where: the words that come before the error's own message.
+        where: the words that come before the error's own message, or a function that
+            finds them, which is called only if there is an error.
 
     Raises:
         UserError: in place of ``ValueError``, ``TypeError`` and ``OSError``.
@@ -38,7 +39,8 @@ def prefix_errors(where: str) -> Iterator[None]:
     try:
         yield
     except (UserError, ValueError, TypeError, OSError) as error:
-        raise UserError(f"{where}: {error}") from error
+        place = where if isinstance(where, str) else where()
+        raise UserError(f"{place}: {error}") from error
 
 
 def locate_error(
@@ -53,7 +55,8 @@ def locate_error(
         anywhere: name the project's own files too where none of the others took part.
 
     Returns:
-        The place, like ``" (my_prior.py, line 12)"``, to be appended to a message; or "".
+        The place, like ``" (my_prior.py, line 12)"``, to be appended to a message; or
+        "".
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"

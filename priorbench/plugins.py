@@ -53,7 +53,9 @@ def import_file(path: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():
-        near = [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
+        near = (
+            [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
+        )
         hint = f"; {suggest_names(file.name, near)}" if near else ""
         raise UserError(f"plug-in {path!r}: there is no such file{hint}")
     spec = importlib.util.spec_from_file_location(name, file)

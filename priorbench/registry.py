@@ -71,8 +71,8 @@ class Registry:
         """Return the class or function registered as ``name``.
 
         Raises:
-            ValueError: there is no such name (near matches are suggested), or its package
-                fails to import.
+            ValueError: there is no such name (near matches are suggested), or its
+                package fails to import.
         """
         if name in self._entries:
             return self._entries[name]
@@ -82,7 +82,7 @@ class Registry:
             raise ValueError(f"unknown {self.kind} {name!r}; {known}")
         self._loading = name  # its module may carry the decorator too
         try:
-            self._entries[name] = installed[name].load()
+            self._entries.setdefault(name, installed[name].load())
         except Exception as error:
             raise ValueError(
                 f"{self.kind} {name!r} of {installed[name].value!r} does not import: "

@@ -1,4 +1,4 @@
-"""Short import names in a checkout: ``priors.normal`` is ``priorbench.priors.normal``."""
+"""Short names in a checkout: ``priors.normal`` is ``priorbench.priors.normal``."""
 
 import importlib
 import importlib.util
@@ -13,10 +13,11 @@ ROOMS = ("bench", "datasets", "metrics", "priors")
 
 
 class ShortNames(MetaPathFinder, Loader):
-    """Import a module below a short name as the module of the long name, never a second copy.
+    """Import a module below a short name as that of the long name, never a copy.
 
     Args:
-        root: folder of the checkout; packages of the same names elsewhere are left alone.
+        root: folder of the checkout; packages of the same names elsewhere are left
+            alone.
     """
 
     def __init__(self, root: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_compiler_takes_what_a_step_is_made_of():
     from priorbench.priors.posteriors.mixture import log_mixture
 
     def of_one(raw, z, logits, x):
-        joint, parts = log_mixture(Gaussian(raw), z, [[0, 2], [1]], -1.0)
+        joint, parts = log_mixture(Gaussian()(raw), z, [[0, 2], [1]], -1.0)
         return joint.sum() + parts.sum() + Bernoulli()(logits, x).sum()
 
     shapes = (2, 16, 6), (2, 16, 3), (2, 16, 20)
