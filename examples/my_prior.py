@@ -1,4 +1,4 @@
-"""A prior of your own: one class, registered under a name; examples/my_grid.toml uses it."""
+"""A prior of your own: one class, registered; examples/my_grid.toml uses it."""
 
 import math
 
@@ -9,7 +9,7 @@ from priorbench import priors
 
 @priors.register("logistic")
 class Logistic(priors.Prior):
-    """Independent logistic latents: log p(z) = Σ log sech²(z_i / 2s) - log 4s, in nats."""
+    """Independent logistic latents: log p(z) = Σ log sech²(z_i / 2s) - log 4s, nats."""
 
     def __init__(self, latent_dim: int, scale: float = 0.5) -> None:
         super().__init__(latent_dim)
@@ -17,16 +17,14 @@ class Logistic(priors.Prior):
             raise ValueError(f"'scale' must be positive; got {scale}")
         self.scale = scale
 
-    def log_prob(self, z: torch.Tensor) -> torch.Tensor:
-        self.check_shape(z)
+    def _log_prob_groups(self, z):  # of each latent: (..., latent_dim)
         half = z.abs() / (2 * self.scale)  # log cosh x = x + log(1 + e^-2x) - log 2
         log_cosh = half + torch.log1p(torch.exp(-2 * half)) - math.log(2)
-        return (-2 * log_cosh - math.log(4 * self.scale)).sum(-1)
+        return -2 * log_cosh - math.log(4 * self.scale)
 
-    def sample(self, shape=(), generator=None) -> torch.Tensor:
-        device = generator.device if generator is not None else None
-        u = torch.rand(*shape, self.latent_dim, generator=generator, device=device)
+    def _sample(self, shape, generator):  # (*shape, latent_dim)
+        u = torch.rand(*shape, self.latent_dim, generator=generator)
         return self.scale * torch.logit(u, eps=1e-7)
 
-    def variance(self) -> float:  # optional: lowers the variance of the KL's estimate
+    def variance(self):  # optional: lowers the variance of the KL's estimate
         return (math.pi * self.scale) ** 2 / 3

@@ -9,46 +9,52 @@ Example:
 
 from typing import Any
 
-from priorbench.priors.base import Prior, build_prior, get, names, register, registry
-from priorbench.priors.diffusion_sphere import Diffusion, DiffusionSphere
+from priorbench.priors.base import Group, Prior, build_prior, register, registry
+from priorbench.priors.diffusion_sphere import DiffusionSphere
+from priorbench.priors.from_distribution import from_distribution
 from priorbench.priors.generalized_gaussian import GeneralizedGaussian
 from priorbench.priors.hypersphere import HypersphereProduct
 from priorbench.priors.lp_nested import ISA, LpNested
 from priorbench.priors.normal import Normal
-from priorbench.priors.posteriors.base import Family, Gaussian, Posterior
+from priorbench.priors.posteriors.base import Posterior, PosteriorFamily
+from priorbench.priors.posteriors.diffusion import Diffusion
+from priorbench.priors.posteriors.gaussian import Gaussian, GaussianPosterior
+from priorbench.priors.posteriors.power_spherical import PowerSpherical
+from priorbench.priors.posteriors.product import ProductFamily, ProductPosterior
+from priorbench.priors.posteriors.spherical import SphericalPosterior
+from priorbench.priors.posteriors.von_mises_fisher import VonMisesFisher
 from priorbench.priors.product import Product
-from priorbench.priors.posteriors.product import ProductPosterior
-from priorbench.priors.posteriors.spherical import Spherical
-from priorbench.priors.posteriors.von_mises_fisher import PowerSpherical, VonMisesFisher
 
 __all__ = [
     "ISA",
     "Diffusion",
     "DiffusionSphere",
-    "Family",
     "Gaussian",
+    "GaussianPosterior",
     "GeneralizedGaussian",
+    "Group",
     "HypersphereProduct",
     "LpNested",
     "Normal",
     "Posterior",
+    "PosteriorFamily",
     "PowerSpherical",
     "Prior",
     "Product",
+    "ProductFamily",
     "ProductPosterior",
-    "Spherical",
+    "SphericalPosterior",
     "VonMisesFisher",
-    "build",
+    "build_prior",
     "check_prior",
-    "get",
-    "names",
+    "from_distribution",
     "register",
     "registry",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """``check_prior`` is imported where it is first asked for: a density needs no checker."""
+    """Import ``check_prior`` when it is first asked for: a density needs no checker."""
     if name == "check_prior":
         from priorbench.priors.check import check_prior
 

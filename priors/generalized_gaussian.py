@@ -1,18 +1,16 @@
 """Generalized Gaussian prior."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from priorbench.priors.base import Prior, register
 from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
 from priorbench.priors.numerics.special import (
+    draw_signs,
     exp_real,
+    log_abs,
     log_gamma,
     log_real,
-    log_abs,
-    random_signs,
     sample_log_gamma,
 )
 
@@ -21,10 +19,11 @@ from priorbench.priors.numerics.special import (
 class GeneralizedGaussian(Prior):
     r"""Generalized Gaussian prior, independent over latents.
 
-    .. math::
-        \log p(z) = \sum_i \log p - \log 2 - \log\Gamma(1/p) - \tfrac1p\log s - |z_i|^p / s
+    .. math:: \log p(z) = \sum_i \log p - \log 2 - \log\Gamma(1/p) - \tfrac1p\log s
+        - |z_i|^p / s
 
-    p = 2 with s = 2 is the standard normal, p = 1 Laplace; p > 2 is platykurtic.
+    p = 2 with s = 2 is the standard normal, p = 1 Laplace; p > 2 is platykurtic. Draws
+    are exact: |z|^p / s is Gamma(1/p), the sign is fair.
 
     References: Stühmer et al. 2019 (ISA-VAE), Eq. 5.
 
@@ -32,7 +31,8 @@ class GeneralizedGaussian(Prior):
         latent_dim: number of latents d.
         p: exponent, > 0; where learning starts if it is learned.
         scale: s, > 0.
-        learn_exponent: learn the exponent, one for all latents, at its own learning rate.
+        learn_exponent: learn the exponent, one for all latents, at its own learning
+            rate.
     Shape:
         z (..., d) -> log_prob (...), in nats.
     Raises:
@@ -61,31 +61,24 @@ class GeneralizedGaussian(Prior):
         """The exponent."""
         return self.exponents()[0]
 
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Log density, z (..., d) -> (...), in nats."""
-        return self.log_prob_groups(z).sum(-1)
-
-    def log_prob_groups(self, z: Tensor) -> Tensor:
-        """Log density of each latent, (..., d), in nats."""
-        self.check_shape(z)
+    def _log_prob_groups(self, z: Tensor) -> Tensor:
         p = self.p
         log_normaliser = log_real(2 * self.scale ** (1 / p) / p) + log_gamma(1 / p)
         return -torch.exp(p * log_abs(z)) / self.scale - log_normaliser
 
-    def sample(
-        self, shape: Sequence[int] = (), generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Exact draws, (*shape, d): |z|^p / s is Gamma(1/p), the sign is fair."""
-        shape, p = (*shape, self.latent_dim), self.exponents.values()[0]
+    def _sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        shape = (*shape, self.latent_dim)
+        p = self.exponents.values()[0]
         log_power = sample_log_gamma(shape, 1 / p, generator) + log_real(self.scale)
-        z = random_signs(shape, generator) * torch.exp(log_power / p)
-        return z.to(torch.get_default_dtype())
+        return draw_signs(shape, generator) * torch.exp(log_power / p)
 
     def variance(self) -> Tensor | float:
-        """Variance of each latent, s^(2/p) Γ(3/p) / Γ(1/p)."""
+        """Return the variance of a latent, s^(2/p) Γ(3/p) / Γ(1/p)."""
         p = self.p
         return self.scale ** (2 / p) * exp_real(log_gamma(3 / p) - log_gamma(1 / p))
 
     def learned(self) -> dict[str, Tensor]:
-        """The exponent, if it is learned."""
-        return {"exponent": self.p.detach()} if self.exponents.rho is not None else {}
+        """Return the exponent, if it is learned."""
+        if self.exponents.rho is None:
+            return {}
+        return {"exponent": self.p.detach()}

@@ -8,9 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from priorbench.priors.base import Prior, register, registry
+from priorbench.priors.base import Group, Prior, register, registry
 from priorbench.priors.posteriors.base import Posterior
-from priorbench.priors.posteriors.product import ProductPosterior, first_coordinates
+from priorbench.priors.posteriors.product import (
+    ProductFamily,
+    ProductPosterior,
+    first_coordinates,
+)
 
 
 @register("product")
@@ -23,16 +27,18 @@ class Product(Prior):
 
     Args:
         parts: of each part, its name or a table of its name and arguments.
-        latent_dim: of all parts together; optional where every part says its own. One part that
-            needs a ``latent_dim`` and has none takes what the others leave.
+        latent_dim: of all parts together; optional where every part has its own. One
+            part that needs a ``latent_dim`` and has none takes what the others leave.
     Shape:
         z (..., latent_dim) -> log_prob (...), in nats.
     Raises:
-        ValueError: a part that is no prior or refuses its arguments, that needs a ``latent_dim``
-            nobody gives, or parts that do not add up to ``latent_dim``.
+        ValueError: a part is not a prior or refuses its arguments, it needs a
+            ``latent_dim`` that nobody gives, or the parts do not add up to
+            ``latent_dim``.
     Example:
-        >>> prior = Product([{"name": "isa", "subspaces": [2, 1]}, "normal"], latent_dim=5)
-        >>> prior.groups
+        >>> parts = [{"name": "isa", "subspaces": [2, 1]}, "normal"]
+        >>> prior = Product(parts, latent_dim=5)
+        >>> prior.coordinates
         ((0, 1), (2,), (3,), (4,))
         >>> prior.log_prob(torch.zeros(2, 5)).shape
         torch.Size([2])
@@ -56,7 +62,7 @@ class Product(Prior):
     def __init__(
         self, parts: Sequence[str | Mapping[str, Any]], latent_dim: int | None = None
     ) -> None:
-        tables = _read_tables(parts)
+        tables = _check_tables(parts)
         built = _build_parts(tables, latent_dim)
         dims = tuple(part.latent_dim for part in built)
         if latent_dim is not None and sum(dims) != latent_dim:
@@ -64,76 +70,51 @@ class Product(Prior):
                 f"'parts' have {' + '.join(map(str, dims))} = {sum(dims)} latents, "
                 f"but 'latent_dim' is {latent_dim}"
             )
-        super().__init__(sum(dims))
-        self.parts, self.dims = nn.ModuleList(built), dims
-        self.names = tuple(table["name"] for table in tables)
-        self.posterior = ProductPosterior.family(
-            parts=tuple((part.posterior, part.latent_dim) for part in built)
-        )
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """The parts' groups, one part after the other."""
-        return tuple(
-            tuple(first + c for c in group)
-            for part, first in zip(
-                self.parts, first_coordinates(self.dims), strict=True
-            )
+        groups = [
+            Group((first + i for i in group.coordinates), group.on)
+            for part, first in zip(built, first_coordinates(dims), strict=True)
             for group in part.groups
+        ]
+        super().__init__(sum(dims), groups)
+        self.parts = nn.ModuleList(built)
+        self.dims = dims
+        self.names = tuple(table["name"] for table in tables)
+        self.posterior = ProductFamily(
+            tuple((part.posterior, part.latent_dim) for part in built)
         )
 
-    @property
-    def support(self) -> tuple[str, ...]:
-        """The parts' supports, one part after the other."""
-        return tuple(kind for part in self.parts for kind in part.support)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Log density, z (..., latent_dim) -> (...), in nats."""
+    def _log_prob(self, z: Tensor) -> Tensor:
         return sum(part.log_prob(own) for part, own in self._split(z))
 
-    def log_prob_groups(self, z: Tensor) -> Tensor:
-        """Log density of each group, (..., groups), in nats.
+    def _log_prob_groups(self, z: Tensor) -> Tensor:
+        columns = [part.log_prob_groups(own) for part, own in self._split(z)]
+        return torch.cat(columns, dim=-1)
 
-        Raises:
-            NotImplementedError: a part does not say so.
-        """
-        return torch.cat(
-            [part.log_prob_groups(own) for part, own in self._split(z)], dim=-1
-        )
-
-    def sample(
-        self, shape: Sequence[int] = (), generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Independent draws, (*shape, latent_dim)."""
+    def _sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return torch.cat([part.sample(shape, generator) for part in self.parts], dim=-1)
 
-    def kl(self, q: Posterior, z: Tensor) -> Tensor:
-        """KL(q || p), (...), in nats: of each part closed or estimated as it does it alone."""
+    def _kl(self, q: Posterior, z: Tensor) -> Tensor:
+        """Return the sum over the parts, each closed or estimated as it is alone."""
         if not self._fits(q):
-            return super().kl(q, z)
+            return super()._kl(q, z)
         return sum(
             part.kl(own, x)
             for (part, x), own in zip(self._split(z), q.parts, strict=True)
         )
 
-    def kl_groups(self, q: Posterior, z: Tensor) -> Tensor:
-        """KL of each group, (..., groups), in nats, as :meth:`kl`.
-
-        Raises:
-            NotImplementedError: a part has no log density of its groups.
-        """
+    def _kl_groups(self, q: Posterior, z: Tensor) -> Tensor:
         if not self._fits(q):
-            return super().kl_groups(q, z)
-        each = [
+            return super()._kl_groups(q, z)
+        columns = [
             part.kl_groups(own, x)
             for (part, x), own in zip(self._split(z), q.parts, strict=True)
         ]
         # a closed form has the shape of q alone, an estimate that of z too
-        shape = torch.broadcast_shapes(*(kl.shape[:-1] for kl in each))
-        return torch.cat([kl.expand(*shape, -1) for kl in each], dim=-1)
+        shape = torch.broadcast_shapes(*(kl.shape[:-1] for kl in columns))
+        return torch.cat([kl.expand(*shape, -1) for kl in columns], dim=-1)
 
     def learned(self) -> dict[str, Tensor]:
-        """What the parts learned, by "<position>_<part>_<name>"."""
+        """Return what the parts learned, by "<position>_<part>_<name>"."""
         return {
             f"{i}_{name}_{key}": value
             for i, (name, part) in enumerate(zip(self.names, self.parts, strict=True))
@@ -141,7 +122,7 @@ class Product(Prior):
         }
 
     def learning_rates(self) -> dict[str, float | None]:
-        """Learning rate of each parameter: its part's."""
+        """Return the learning rate of each parameter: its part's."""
         return {
             f"parts.{i}.{name}": rate
             for i, part in enumerate(self.parts)
@@ -149,69 +130,68 @@ class Product(Prior):
         }
 
     def _split(self, z: Tensor) -> list[tuple[Prior, Tensor]]:
-        self.check_shape(z)
+        """Return each part with its latents."""
         return list(zip(self.parts, z.split(self.dims, dim=-1), strict=True))
 
     def _fits(self, q: Posterior) -> bool:
+        """Return whether a posterior has the same parts."""
         return isinstance(q, ProductPosterior) and q.dims == self.dims
 
 
 def list_part_names(name: str, arguments: Mapping[str, Any]) -> list[str]:
-    """Names of a prior and, where it is a product, of its parts, nested ones too.
+    """Return the names of a prior and, where it is a product, of its parts.
+
+    Parts of parts are among them.
 
     Args:
         name: of the prior.
-        arguments: its own; ``parts`` that are malformed are left to the constructor to refuse.
+        arguments: its own; malformed ``parts`` are left to the constructor to refuse.
     Raises:
-        ValueError: a name that is not registered.
+        ValueError: a name is not registered.
 
     Example:
-        >>> list_part_names("product", {"parts": ["normal", {"name": "isa", "subspaces": [4, 4]}]})
+        >>> parts = ["normal", {"name": "isa", "subspaces": [4, 4]}]
+        >>> list_part_names("product", {"parts": parts})
         ['product', 'normal', 'isa']
     """
-    entry, found = registry.get(name), [name]
-    if not (inspect.isclass(entry) and issubclass(entry, Product)):
-        return found
+    entry, names = registry.get(name), [name]
     parts = arguments.get("parts")
-    for part in (
-        parts if isinstance(parts, Sequence) and not isinstance(parts, str) else ()
-    ):
+    product = inspect.isclass(entry) and issubclass(entry, Product)
+    if not product or not isinstance(parts, Sequence) or isinstance(parts, str):
+        return names
+    for part in parts:
         table = {"name": part} if isinstance(part, str) else part
         if isinstance(table, Mapping) and isinstance(table.get("name"), str):
-            found += list_part_names(table["name"], table)
-    return found
+            names += list_part_names(table["name"], table)
+    return names
 
 
-def _read_tables(parts: Any) -> list[Mapping[str, Any]]:
-    """Every part as a table with its name."""
-    listed = isinstance(parts, Sequence) and not isinstance(parts, str)
-    tables = (
-        [{"name": part} if isinstance(part, str) else part for part in parts]
-        if listed
-        else []
-    )
-    if not tables or any(
-        not isinstance(table, Mapping) or not isinstance(table.get("name"), str)
-        for table in tables
-    ):
-        raise ValueError(
-            "'parts' must be a list of priors, each a name or a table like "
-            f'{{ name = "normal", latent_dim = 4 }}; got {parts!r}'
-        )
+def _check_tables(parts: Any) -> list[Mapping[str, Any]]:
+    """Return every part as a table with its name."""
+    tables = []
+    if isinstance(parts, Sequence) and not isinstance(parts, str):
+        tables = [{"name": part} if isinstance(part, str) else part for part in parts]
+    for table in tables or [None]:
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            raise ValueError(
+                "'parts' must be a list of priors, each a name or a table like "
+                f'{{ name = "normal", latent_dim = 4 }}; got {parts!r}'
+            )
     return tables
 
 
 def _build_parts(
     tables: Sequence[Mapping[str, Any]], latent_dim: int | None
 ) -> list[Prior]:
-    """The parts; the one that lacks its ``latent_dim`` takes what the others leave."""
+    """Return the parts; one that lacks a ``latent_dim`` takes what the others leave."""
     lacking = [i for i, table in enumerate(tables) if _lacks_latent_dim(i, table)]
     if len(lacking) > (latent_dim is not None):
         names = " and ".join(f"part {i} ({tables[i]['name']!r})" for i in lacking)
+        example = tables[lacking[-1]]["name"]
         raise ValueError(
-            f"{names} must say 'latent_dim', the number of latents, like "
-            f'{{ name = "{tables[lacking[-1]]["name"]}", latent_dim = 4 }}; only one '
-            "part may leave it out, where the product's own is given"
+            f"{names} must have a 'latent_dim', the number of latents, like "
+            f'{{ name = "{example}", latent_dim = 4 }}; only one part may leave it '
+            "out, where the product's own is given"
         )
     built = {
         i: _build_part(i, table) for i, table in enumerate(tables) if i not in lacking
@@ -228,18 +208,16 @@ def _build_parts(
 
 
 def _lacks_latent_dim(i: int, table: Mapping[str, Any]) -> bool:
+    """Return whether part i needs a ``latent_dim`` and has none."""
     with _name_part(i, table):
-        needed = inspect.signature(registry.get(table["name"])).parameters.get(
-            "latent_dim"
-        )
-    return (
-        needed is not None
-        and needed.default is needed.empty
-        and "latent_dim" not in table
-    )
+        parameters = inspect.signature(registry.get(table["name"])).parameters
+    if "latent_dim" not in parameters or "latent_dim" in table:
+        return False
+    return parameters["latent_dim"].default is inspect.Parameter.empty
 
 
 def _build_part(i: int, table: Mapping[str, Any]) -> Prior:
+    """Return part i; an error names it."""
     with _name_part(i, table):
         part = registry.build(**table)
         if not isinstance(part, Prior) or not hasattr(part, "latent_dim"):
@@ -252,7 +230,7 @@ def _build_part(i: int, table: Mapping[str, Any]) -> Prior:
 
 @contextmanager
 def _name_part(i: int, table: Mapping[str, Any]) -> Iterator[None]:
-    """Say of which part an error is."""
+    """Name the part in an error."""
     try:
         yield
     except ValueError as error:

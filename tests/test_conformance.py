@@ -71,7 +71,7 @@ def prior(request):
 
 
 def test_every_registered_prior_is_covered():
-    assert {name for name, _ in CASES.values()} == set(priors.names())
+    assert {name for name, _ in CASES.values()} == set(priors.registry.names())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -81,7 +81,7 @@ def test_property(case, held):
     assert result.passed or (result.passed is None and held.name in OPTIONAL), result
 
 
-def test_wrong_shapes_are_said(prior):
+def test_wrong_shapes_are_refused(prior):
     for shape in ((), (DIM + 1,), (3, DIM - 1)):
         with pytest.raises(ValueError, match=r"'z' must have shape \(\.\.\., 6\); got"):
             prior.log_prob(torch.zeros(shape))

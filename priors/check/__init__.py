@@ -1,4 +1,4 @@
-"""A check of any prior: every property that the harness counts on, with what to look at.
+"""A check of any prior: every property that the harness counts on, and where to look.
 
 Example:
     >>> from priorbench import priors
@@ -23,11 +23,16 @@ PROPERTIES = (
 )
 
 
-def check_prior(prior: Prior, seed: int = 0, name: str | None = None) -> Report:
+def check_prior(
+    prior: Prior,
+    seed: int = 0,
+    name: str | None = None,
+) -> Report:
     """Check every property that a prior and its posterior must have.
 
-    The prior is left as it is, and so are the global random numbers; the same seed gives the same
-    report. A property that raises an error fails, and the others are still checked.
+    The prior is left as it is, and so are the global random numbers; the same seed
+    gives the same report. A property that raises an error fails, and the others are
+    still checked.
 
     Args:
         prior: of one seed.
@@ -35,7 +40,8 @@ def check_prior(prior: Prior, seed: int = 0, name: str | None = None) -> Report:
         name: what the report calls the prior; by default its class.
     """
     subject = Subject(prior, seed)
-    title = (
-        f"{type(prior).__name__}, {prior.latent_dim} latents" if name is None else name
-    )
-    return Report(title, tuple(p.check(subject) for p in PROPERTIES))
+    title = name
+    if title is None:
+        title = f"{type(prior).__name__}, {prior.latent_dim} latents"
+    results = tuple(each.check(subject) for each in PROPERTIES)
+    return Report(title, results)

@@ -4,7 +4,11 @@ import torch
 from torch import Tensor
 
 from priorbench.priors.check import statistics
-from priorbench.priors.check.properties import Finding, Unchecked, check_property
+from priorbench.priors.check.properties import (
+    Finding,
+    Unchecked,
+    check_property,
+)
 from priorbench.priors.check.subject import Subject
 
 MOVED = 10_000
@@ -13,52 +17,61 @@ MOVED = 10_000
 REJECTION = 300
 """Fewest draws by rejection that are worth comparing."""
 
+REACH, INTERVALS = 14, (400, 800)
+"""Of quadrature: the largest asinh of a standardised latent, and two grids."""
+
 
 def check_integral(log_ratio: Tensor) -> Finding:
-    """Distance from 1 of a density's integral by importance sampling, and its five errors.
+    """Check by importance sampling that a density integrates to 1.
 
     Args:
         log_ratio: density over proposal at the proposal's draws, (n,).
 
+    Returns:
+        The integral's distance from 1, and five standard errors.
+
     Raises:
         Unchecked: the proposal is too far from the density to tell.
     """
-    estimate, error, settled = statistics.test_mean_one(log_ratio)
+    excess, error, settled = statistics.compare_mean_to_one(log_ratio)
     if not settled:
         raise Unchecked(
-            f"importance sampling gives {1 + estimate:.3g} ± {error:.2g}, too rough; "
+            f"importance sampling gives {1 + excess:.3g} ± {error:.2g}, too rough; "
             "fewer latents help"
         )
-    return abs(estimate), statistics.ERRORS * error + 1e-6
+    return abs(excess), statistics.ERRORS * error + 1e-6
 
 
-def integrate_on_grid(subject: Subject) -> Finding:
-    """The same in one or two dimensions: a grid, even in asinh(z), against one half as fine."""
-    proposal, totals = subject.proposal, []
-    for n in (400, 800):
-        t = torch.linspace(-14, 14, n + 1, dtype=torch.float64)
-        node, weight = t.sinh(), t.cosh() * (t[1] - t[0])
-        u = torch.cartesian_prod(*[node] * subject.latent_dim).reshape(
-            -1, subject.latent_dim
-        )
-        log_weight = torch.cartesian_prod(*[weight.log()] * subject.latent_dim)
-        log_weight = log_weight.reshape(-1, subject.latent_dim).sum(-1)
-        z = proposal.centre + u @ proposal.factor.T
-        log_prob = subject.double.log_prob(z).detach()
-        totals.append(
-            float(
-                (log_prob + log_weight).exp().sum() * proposal.factor.diagonal().prod()
-            )
-        )
-    coarse, fine = totals
+def integrate_on_grid(s: Subject) -> Finding:
+    """Check by quadrature that a density in one or two dimensions integrates to 1.
+
+    Returns:
+        As :func:`check_integral`; a grid that is even in asinh(z) is compared with one
+        half as fine.
+    """
+    proposal = s.proposal
+    log_volume = proposal.factor.diagonal().log().sum()
+    integrals = []
+    for n in INTERVALS:
+        t = torch.linspace(-REACH, REACH, n + 1, dtype=torch.float64)
+        node = t.sinh()
+        log_weight = (t.cosh() * (t[1] - t[0])).log()
+        u = torch.cartesian_prod(*[node] * s.latent_dim)
+        log_weights = torch.cartesian_prod(*[log_weight] * s.latent_dim)
+        z = proposal.centre + u.reshape(-1, s.latent_dim) @ proposal.factor.T
+        log_mass = log_weights.reshape(-1, s.latent_dim).sum(-1) + log_volume
+        log_prob = s.double.log_prob(z).detach()
+        integrals.append(float((log_prob + log_mass).exp().sum()))
+    coarse, fine = integrals
     return abs(fine - 1), 1e-4 + min(abs(fine - coarse), 0.01)
 
 
 @check_property(
-    "density normalises", "the normaliser in log_prob: its integral must be 1"
+    "density normalises",
+    "the normaliser in log_prob: its integral must be 1",
 )
 def density_normalises(s: Subject) -> Finding:
-    """The density's integral: by quadrature in one or two dimensions, else importance sampling."""
+    """Integrate the density, by quadrature in one or two real dimensions."""
     if s.latent_dim <= 2 and not s.spheres:
         return integrate_on_grid(s)
     _, log_ratio = s.weighted
@@ -67,49 +80,52 @@ def density_normalises(s: Subject) -> Finding:
 
 @check_property(
     "samples stay under Metropolis steps",
-    "sample and log_prob: steps that leave the density alone change the distribution of the "
-    "draws, so one of the two is wrong (a scale, a sign, a dependence)",
+    "sample and log_prob: steps that leave the density alone change the distribution "
+    "of the draws, so one of the two is wrong (a scale, a sign, a dependence)",
 )
 def samples_stay(s: Subject) -> Finding:
-    """Draws are unchanged in distribution by a Markov chain that leaves the density alone."""
+    """Compare draws with others after a Markov chain that leaves the density alone."""
+    alone = s.draws[MOVED : 2 * MOVED]
     with torch.no_grad():
         moved = statistics.move_by_metropolis(
-            s.double.log_prob, s.draws[:MOVED], s.spheres
+            s.double.log_prob,
+            s.draws[:MOVED],
+            s.spheres,
         )
-    return statistics.compare_samples(
-        moved, s.draws[MOVED : 2 * MOVED], s.given.groups
-    ), 1.0
+    return statistics.compare_samples(moved, alone, s.given.coordinates), 1.0
 
 
 @check_property(
     "samples follow the density",
-    "sample and log_prob: draws made from log_prob alone, by rejection, are distributed "
-    "differently (a scale, a missing mode, a wrong weight)",
+    "sample and log_prob: draws made from log_prob alone, by rejection, are "
+    "distributed differently (a scale, a missing mode, a wrong weight)",
 )
 def samples_follow(s: Subject) -> Finding:
-    """Draws are distributed as others that are made from the density alone."""
+    """Compare draws with others that are made from the density alone."""
     drawn = statistics.sample_by_rejection(*s.weighted)
     if len(drawn) < REJECTION:
         raise Unchecked(
             f"rejection sampling accepts {len(drawn)} of {len(s.draws)}, too few"
         )
-    return statistics.compare_samples(drawn, s.draws[:MOVED], s.given.groups), 1.0
+    own = s.draws[:MOVED]
+    return statistics.compare_samples(drawn, own, s.given.coordinates), 1.0
 
 
 @check_property(
     "E[q/p] = 1 over samples",
-    "sample and log_prob's normaliser: the mean of another density over the prior's is not 1",
+    "sample and log_prob's normaliser: the mean of another density over the prior's "
+    "is not 1",
 )
 def reciprocal_mean(s: Subject) -> Finding:
-    """The mean over draws of q/p for a density q within the prior's bulk."""
+    """Average q/p over draws, for a density q within the prior's bulk."""
     with torch.no_grad():
         log_ratio = s.proposal.log_prob_inside(s.draws) - s.double.log_prob(s.draws)
-    estimate, error, settled = statistics.test_mean_one(log_ratio)
+    excess, error, settled = statistics.compare_mean_to_one(log_ratio)
     if not settled:
         raise Unchecked(
-            f"the mean is {1 + estimate:.3g} ± {error:.2g}, too rough to tell"
+            f"the mean is {1 + excess:.3g} ± {error:.2g}, too rough to tell"
         )
-    return abs(estimate), statistics.ERRORS * error + 1e-6
+    return abs(excess), statistics.ERRORS * error + 1e-6
 
 
 @check_property(
@@ -117,15 +133,13 @@ def reciprocal_mean(s: Subject) -> Finding:
     "log_prob_groups: only a prior that factorises over its groups may define it",
 )
 def groups_sum(s: Subject) -> Finding:
-    """The groups' log densities add up; only where the prior defines them."""
+    """Add up the groups' log densities, where the prior defines them."""
     z = s.draws[:100]
     try:
         columns = s.double.log_prob_groups(z)
     except NotImplementedError as error:
         raise Unchecked("log_prob_groups is not defined") from error
-    whole = s.double.log_prob(z)
-    error = (columns.sum(-1) - whole).abs() / (1 + whole.abs())
-    return float(error.detach().max()), 1e-9
+    return statistics.relative_difference(columns.sum(-1), s.double.log_prob(z)), 1e-9
 
 
 PROPERTIES = (

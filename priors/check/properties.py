@@ -1,14 +1,15 @@
-"""A property: a function of the prior under check, its name, and where to look if it fails."""
+"""A property: what a prior must have, and where to look if it fails."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from priorbench.priors.check.place import locate_error
+from priorbench.errors import locate_error
 from priorbench.priors.check.report import Result
 from priorbench.priors.check.subject import Subject, use_seed
 
 Finding = tuple[float, float] | None
-"""A figure and the largest that passes; None where nothing was measured and nothing is wrong."""
+"""A figure and the largest that passes; None if nothing was measured, and it holds."""
 
 
 class Fault(Exception):
@@ -25,8 +26,10 @@ class Property:
 
     Attributes:
         name: as the table shows it.
-        look: where the fault is to be sought if it fails; ends the sentence "Look at ...".
-        measure: gives a figure and its bound; or raises :class:`Fault` or :class:`Unchecked`.
+        look: where to look for the fault if it fails; it ends the sentence
+            "Look at ...".
+        measure: gives a figure and its bound; or raises :class:`Fault` or
+            :class:`Unchecked`.
     """
 
     name: str
@@ -34,18 +37,17 @@ class Property:
     measure: Callable[[Subject], Finding]
 
     def check(self, subject: Subject) -> Result:
-        """The result for one prior; an error of any kind is a failure, said with its place."""
+        """Check one prior; an error of any kind is a failure, and its line is named."""
         try:
             with use_seed(subject.seed, self.name):
                 finding = self.measure(subject)
         except Unchecked as reason:
             return Result(self.name, None, note=str(reason))
-        except Fault as fault:
-            return Result(self.name, False, note=str(fault), look=self.look)
         except Exception as error:
-            return Result(
-                self.name, False, note=_explain_error(error, subject), look=self.look
-            )
+            note = str(error)
+            if not isinstance(error, Fault):
+                note = _explain_error(error, subject)
+            return Result(self.name, False, note=note, look=self.look)
         if finding is None:
             return Result(self.name, True)
         figure, bound = map(float, finding)
@@ -53,18 +55,23 @@ class Property:
 
 
 def check_property(
-    name: str, look: str
+    name: str,
+    look: str,
 ) -> Callable[[Callable[[Subject], Finding]], Property]:
-    """Decorator that makes a function a :class:`Property`."""
+    """Return a decorator that makes a function a :class:`Property`."""
     return lambda measure: Property(name, look, measure)
 
 
 def _explain_error(error: Exception, subject: Subject) -> str:
-    """An error in one line, with its place in the prior's file, or else where it was raised."""
-    text = " ".join(str(error).split())
-    if "vmap" in text:
-        text = (
-            "several seeds run at once, so no branch may depend on the value of a tensor, and "
-            "no .item() or float() be taken of one: " + text
+    """Return an error in one line, with the line of the prior's file that raised it."""
+    words = " ".join(str(error).split())
+    if "vmap" in words:
+        words = (
+            "several seeds run at once, so no branch may depend on the value of a "
+            f"tensor, and no .item() or float() be taken of one: {words}"
         )
-    return f"{type(error).__name__}: {text}{locate_error(error, subject.files, anywhere=True)}"
+    kinds = (type(subject.given), type(subject.given.posterior))
+    modules = [sys.modules.get(kind.__module__) for kind in kinds]
+    files = {getattr(module, "__file__", None) for module in modules}
+    place = locate_error(error, files) or locate_error(error)
+    return f"{type(error).__name__}: {words}{place}"

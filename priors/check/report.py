@@ -1,9 +1,10 @@
 """What a check found: one result for each property, and their table."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,11 +22,11 @@ class Result:
     Attributes:
         name: the property.
         passed: whether it holds; None where it could not be, or need not be, checked.
-        figure: what was measured, at most ``bound`` where the property holds; None where the
-            property is no matter of degree.
+        figure: what was measured, at most ``bound`` where the property holds; None
+            where nothing was measured.
         bound: the largest figure that passes.
         note: what was wrong, or why it was not checked.
-        look: where the fault is to be sought.
+        look: where to look for the fault.
     """
 
     name: str
@@ -69,50 +70,40 @@ class Report:
         return tuple(r for r in self.results if r.passed is None)
 
     def __getitem__(self, name: str) -> Result:
-        """The result of the property ``name``."""
+        """Return the result of the property ``name``."""
         return next(r for r in self.results if r.name == name)
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(
+        self,
+        console: Console,
+        options: ConsoleOptions,
+    ) -> Iterator[RenderableType]:
         table = Table(
-            title=escape(self.prior), title_justify="left", title_style="bold"
+            title=escape(self.prior),
+            title_justify="left",
+            title_style="bold",
         )
-        for column in ("property", "", "figure", "bound"):
-            table.add_column(
-                column, justify="right" if column in ("figure", "bound") else "left"
-            )
+        table.add_column("property")
+        table.add_column("")
+        table.add_column("figure", justify="right")
+        table.add_column("bound", justify="right")
         for r in self.results:
-            table.add_row(
-                escape(r.name),
-                MARKS[r.passed],
-                _format_number(r.figure),
-                _format_number(r.bound),
-            )
-        return Group(
-            table,
-            *[
-                f"[dim]{escape(r.name)}: not checked, {escape(r.note)}[/dim]"
-                for r in self.unchecked
-            ],
-            *[
-                f"[bold red]{escape(r.name)}[/bold red]: {escape(_format_advice(r))}"
-                for r in self.failed
-            ],
-        )
+            figure = _format_number(r.figure)
+            bound = _format_number(r.bound)
+            table.add_row(escape(r.name), MARKS[r.passed], figure, bound)
+        yield table
+        for r in self.unchecked:
+            yield f"[dim]{escape(r.name)}: not checked, {escape(r.note)}[/dim]"
+        for r in self.failed:
+            above = f"{_format_number(r.figure)} is above {_format_number(r.bound)}"
+            advice = f"{r.note or above}. Look at {r.look}."
+            yield f"[bold red]{escape(r.name)}[/bold red]: {escape(advice)}"
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=120)
-        console.print(self)
-        return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+        file = io.StringIO()
+        Console(file=file, width=120).print(self)
+        return file.getvalue().rstrip()
 
 
 def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
-
-
-def _format_advice(result: Result) -> str:
-    """What was wrong with a property that fails, and where to look."""
-    wrong = (
-        result.note
-        or f"{_format_number(result.figure)} is above {_format_number(result.bound)}"
-    )
-    return f"{wrong}. Look at {result.look}."

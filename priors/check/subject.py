@@ -2,7 +2,7 @@
 
 import copy
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -10,24 +10,26 @@ import torch
 from torch import Tensor
 
 from priorbench.priors.base import Prior
-from priorbench.priors.check.place import find_files
 from priorbench.priors.check.proposal import Proposal, adapt_proposal
-from priorbench.priors.posteriors.base import Family, Posterior
+from priorbench.priors.posteriors.base import Posterior
 
 DRAWS = 100_000
 """Draws of the prior that the statistical properties share."""
 
+RAW_SCALE = 0.7
+"""Standard deviation of random raw encoder output."""
+
 
 @contextmanager
 def use_seed(seed: int, name: str) -> Iterator[None]:
-    """A stream of random numbers by name; the caller's is left as it was."""
+    """Seed the random numbers by a name; the caller's are left as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"{seed} {name}".encode()))
         yield
 
 
 class Subject:
-    """A prior under check; what is read off it is computed once, when first asked for.
+    """A prior under check; what is drawn or computed of it is kept.
 
     Args:
         prior: left as it is; copies are checked.
@@ -63,25 +65,20 @@ class Subject:
 
     @cached_property
     def weighted(self) -> tuple[Tensor, Tensor]:
-        """Draws of a proposal close to the density, and log density over proposal, (DRAWS,)."""
+        """Draws of a proposal close to the density, and log density over proposal.
+
+        (DRAWS, latent_dim) and (DRAWS,).
+        """
         with use_seed(self.seed, "weighted"), torch.no_grad():
             proposal = adapt_proposal(self.double.log_prob, self.draws, self.spheres)
             z = proposal.sample(DRAWS)
             return z, self.double.log_prob(z) - proposal.log_prob(z)
 
     @property
-    def support(self) -> tuple[str, ...]:
-        """Where each group lives, "real" or "sphere"."""
-        return tuple(self.given.support)
-
-    @property
     def spheres(self) -> list[list[int]]:
         """Coordinates of each group that lives on a unit sphere."""
-        return [
-            list(group)
-            for group, kind in zip(self.given.groups, self.support, strict=True)
-            if kind == "sphere"
-        ]
+        groups = self.given.groups
+        return [list(group.coordinates) for group in groups if group.on == "sphere"]
 
     @property
     def real(self) -> list[int]:
@@ -89,32 +86,35 @@ class Subject:
         curved = {i for sphere in self.spheres for i in sphere}
         return [i for i in range(self.latent_dim) if i not in curved]
 
-    @property
-    def files(self) -> set[str]:
-        """The files that define the prior's class and its posterior's."""
-        family = self.given.posterior
-        return find_files(
-            type(self.given), family.kind if isinstance(family, Family) else family
-        )
+    def draw_raw(self, *shape: int) -> Tensor:
+        """Draw raw encoder output, (*shape, num_params), float32."""
+        size = self.given.posterior.num_params(self.latent_dim)
+        return RAW_SCALE * torch.randn(*shape, size)
 
-    def raw(self, *shape: int, scale: float = 0.7) -> Tensor:
-        """Random raw encoder output, (*shape, num_params), float32."""
-        return scale * torch.randn(
-            *shape, self.given.posterior.num_params(self.latent_dim)
-        )
+    def draw_noise(self, *shape: int) -> Tensor:
+        """Draw the noise of posteriors' draws, (*shape, noise_dim), float32."""
+        size = self.given.posterior.noise_dim(self.latent_dim)
+        return torch.randn(*shape, size)
 
-    def noise(self, *shape: int) -> Tensor:
-        """Noise of posteriors' draws, (*shape, noise_dim), float32."""
-        return torch.randn(*shape, self.given.posterior.noise_dim(self.latent_dim))
+    def draw_posteriors(self, count: int, draws: int) -> tuple[Posterior, Tensor]:
+        """Draw posteriors at random, and draws of each.
 
-    def posteriors(self, count: int, draws: int) -> tuple[Posterior, Tensor]:
-        """Random posteriors (count, 1) with draws of each, (count, draws, latent_dim), float64."""
-        q = self.double.posterior(self.raw(count, 1).double())
-        return q, q.rsample(self.noise(count, draws).double())
+        Returns:
+            The posteriors, (count, 1), and z, (count, draws, latent_dim); float64.
+        """
+        q = self.double.posterior(self.draw_raw(count, 1).double())
+        return q, q.rsample(self.draw_noise(count, draws).double())
 
-    def points(self, values: Sequence[float] | Tensor) -> Tensor:
-        """A point with ``values`` (latent_dim,) at the real coordinates, a draw on the spheres."""
-        point = torch.as_tensor(values, dtype=torch.float32).clone()
+    def make_point(self, values: Tensor) -> Tensor:
+        """Return a point with given real coordinates, and a draw's on the spheres.
+
+        Args:
+            values: (latent_dim,).
+
+        Returns:
+            (latent_dim,), float32.
+        """
+        point = values.float().clone()
         for sphere in self.spheres:
             point[sphere] = self.draws[0, sphere].float()
         return point

@@ -1,67 +1,83 @@
-"""What a command line names: registered priors, or classes in a user's file, with settings."""
+"""What a command line names: registered priors, or classes in a user's file."""
 
-import hashlib
-import importlib.util
 import inspect
 import sys
-import tomllib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from priorbench import priors
-from priorbench.errors import UserError
-from priorbench.registry import Registry, suggest_names
-from priorbench.priors.base import Prior
-from priorbench.priors.check.place import find_files, locate_error
+from priorbench.errors import UserError, locate_error
+from priorbench.plugins import import_file
+from priorbench.priors.base import Prior, registry
+from priorbench.registry import suggest_names
 
 LATENTS = 6
 """Number of latents of a prior that takes any."""
 
 
-def find_priors(target: str) -> dict[str, Any]:
-    """Classes by name: a registered prior's, or those of "file.py" or "file.py:Class".
+def find_priors(target: str) -> dict[str, type[Prior]]:
+    """Return the classes that a command line names, by name.
+
+    Args:
+        target: the name of a registered prior, "file.py" for all classes in a file, or
+            "file.py:Class".
 
     Raises:
-        UserError: no such prior, file or class.
+        UserError: there is no such prior, file or class.
     """
     path, colon, name = target.partition(".py:")
     if not colon and not target.endswith(".py"):
         try:
-            return {target: priors.get(target)}
+            return {target: registry.get(target)}
         except ValueError as error:
             raise UserError(str(error)) from error
-    module = _load_file(path + ".py" if colon else path)
-    kinds = {
-        key: kind
-        for key, kind in vars(module).items()
-        if inspect.isclass(kind)
-        and issubclass(kind, Prior)
-        and kind.__module__ == module.__name__
-    }
+    if colon:
+        path += ".py"
+    kinds = _list_classes(import_file(path))
     if not kinds:
         raise UserError(f"{path!r} defines no prior, a subclass of priors.Prior")
-    if colon and name not in kinds:
+    if not colon:
+        return kinds
+    if name not in kinds:
         raise UserError(
-            f"{path + '.py'!r} defines no prior {name!r}; {suggest_names(name, [*kinds])}"
+            f"{path!r} defines no prior {name!r}; {suggest_names(name, [*kinds])}"
         )
-    return {name: kinds[name]} if colon else kinds
+    return {name: kinds[name]}
+
+
+def _list_classes(module: ModuleType) -> dict[str, type[Prior]]:
+    """Return the priors that a file made: bound to a name there, or registered."""
+    bound = {}
+    for name, kind in vars(module).items():
+        if inspect.isclass(kind) and issubclass(kind, Prior):
+            owner = sys.modules.get(kind.__module__)
+            imported = getattr(owner, kind.__name__, None) is kind
+            if owner is module or not imported:
+                bound[name] = kind
+    unbound = {}
+    for name in registry.names():
+        with suppress(ValueError):  # another package's, which does not import
+            kind = registry.get(name)
+            if kind.__module__ == module.__name__ and kind not in bound.values():
+                unbound[name] = kind
+    return bound | unbound
 
 
 def build_examples(
     name: str,
-    kind: Any,
+    kind: type[Prior],
     latent_dim: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Prior]:
-    """The priors to check of one class, by what they are called.
+    """Build the priors to check of one class, by what they are called.
 
     Args:
         name: of the class.
         kind: the class.
         latent_dim: number of latents; None leaves it to the class, or takes 6.
-        settings: laid over the first of the class's ``examples``; None takes all examples.
+        settings: laid over the first of the class's ``examples``; None takes all
+            examples.
 
     Raises:
         UserError: the class does not take the settings, or refuses them.
@@ -69,65 +85,44 @@ def build_examples(
     examples = getattr(kind, "examples", ({},))
     if settings:
         examples = ({**examples[0], **settings},)
-    return {
-        _make_title(name, example): _build_prior(name, kind, latent_dim, example)
-        for example in examples
-    }
-
-
-def parse_settings(given: Sequence[str]) -> dict[str, Any]:
-    """Settings written ``key=value``; the values are TOML, a bare word is a string.
-
-    Raises:
-        UserError: a setting that is not so written.
-
-    Example:
-        >>> parse_settings(["p=1.5", "subspaces=[2, 3]", "scale=unit"])
-        {'p': 1.5, 'subspaces': [2, 3], 'scale': 'unit'}
-    """
-    found = {}
-    for setting in given:
-        key, _, value = setting.partition("=")
-        if not key.isidentifier() or not value:
-            raise UserError(f"--set {setting!r}: write it key=value, like p=1.5")
-        try:
-            found[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError as error:
-            if not value.isidentifier():
-                raise UserError(
-                    f"--set {setting!r}: {value!r} is no TOML value; write 1.5, true, "
-                    '[2, 3] or "text"'
-                ) from error
-            found[key] = value
-    return found
+    built = {}
+    for example in examples:
+        arguments = ", ".join(f"{key}={value}" for key, value in example.items())
+        prior = _build_prior(name, kind, latent_dim, example)
+        built[f"{name}({arguments})"] = prior
+    return built
 
 
 def _build_prior(
-    name: str, kind: Any, latent_dim: int | None, arguments: Mapping[str, Any]
+    name: str,
+    kind: type[Prior],
+    latent_dim: int | None,
+    arguments: Mapping[str, Any],
 ) -> Prior:
-    registry = Registry("prior", "priorbench.check")
-    registry.register(name)(kind)
+    """Build a prior.
+
+    Raises:
+        UserError: the class refuses its arguments, is not a prior, or has another
+            number of latents.
+    """
     if "latent_dim" in inspect.signature(kind).parameters:
-        own = arguments.get("latent_dim", LATENTS)
-        arguments = {
-            **arguments,
-            "latent_dim": own if latent_dim is None else latent_dim,
-        }
+        size = arguments.get("latent_dim", LATENTS)
+        if latent_dim is not None:
+            size = latent_dim
+        arguments = {**arguments, "latent_dim": size}
     try:
-        prior = registry.build(name, **arguments)
+        if name in registry.names() and registry.get(name) is kind:
+            registry.check_arguments(name, **arguments)
+        prior = kind(**arguments)
     except Exception as error:
-        text = (
-            str(error)
-            if isinstance(error, ValueError)
-            else f"{type(error).__name__}: {error}"
-        )
-        raise UserError(
-            f"{text}{locate_error(error, _find_user_files(kind))}"
-        ) from error
+        words = str(error)
+        if not isinstance(error, ValueError):
+            words = f"prior {name!r}: {type(error).__name__}: {error}"
+        raise UserError(f"{words}{locate_error(error)}") from error
     if not isinstance(prior, Prior) or "_modules" not in vars(prior):
         raise UserError(
-            f"prior {name!r} must be a subclass of priors.Prior whose __init__ calls "
-            "super().__init__(latent_dim) before anything else"
+            f"prior {name!r} must be a subclass of priors.Prior with an __init__ that "
+            "calls super().__init__(latent_dim) before anything else"
         )
     if latent_dim not in (None, prior.latent_dim):
         raise UserError(
@@ -135,44 +130,3 @@ def _build_prior(
             f"{latent_dim} of --latent-dim"
         )
     return prior
-
-
-def _find_user_files(kind: Any) -> set[str]:
-    """The file of a class that is not the project's own."""
-    return {
-        file
-        for file in find_files(kind)
-        if not Path(file).is_relative_to(Path(priors.__file__).parent)
-    }
-
-
-def _make_title(name: str, arguments: Mapping[str, Any]) -> str:
-    return f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
-
-
-def _load_file(path: str) -> ModuleType:
-    """Import a file, once; unlike a plug-in, it need not register anything."""
-    file = Path(path).resolve()
-    if not file.is_file():
-        near = (
-            [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
-        )
-        hint = f"; {suggest_names(file.name, near)}" if near else ""
-        raise UserError(f"there is no file {path!r}{hint}")
-    name = f"priorbench_check_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        text = getattr(error, "msg", None) or error
-        raise UserError(
-            f"{path!r} does not import: {type(error).__name__}: {text}"
-            f"{locate_error(error, {str(file)})}"
-        ) from error
-    return module

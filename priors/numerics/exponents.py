@@ -11,17 +11,18 @@ from torch.nn import functional
 from priorbench.priors.numerics.special import inverse_softplus
 
 MIN_EXPONENT = 0.5
-"""Learned exponents stay above this: the density is valid for all p > 0, but degenerates at 0."""
+"""Learned exponents stay above this: densities hold for p > 0, but degenerate at 0."""
 
 LEARNING_RATE = 5e-4
 """Learning rate of exponents (ISA-VAE, published code)."""
 
 
 class Exponents(nn.Module):
-    r"""Exponents :math:`p_i > 0`; learned ones are :math:`0.5 + \mathrm{softplus}(\rho_i)`.
+    r"""Exponents :math:`p_i > 0`, fixed or learned.
 
-    Fixed exponents stay Python floats, so that no rounding to a tensor's precision and no
-    transfer to a device comes between the user's value and the density.
+    Learned ones are :math:`0.5 + \mathrm{softplus}(\rho_i)`.
+    Fixed exponents stay Python floats, so that no rounding to a tensor's precision and
+    no transfer to a device comes between the user's value and the density.
 
     Args:
         values: the exponents, or where learning starts.
@@ -36,38 +37,46 @@ class Exponents(nn.Module):
         super().__init__()
         low = MIN_EXPONENT if learn else 0.0
         for value in values:
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not low < value < math.inf:
-                above = (
-                    f"greater than {low} to be learned"
-                    if learn
-                    else "a positive number"
-                )
-                raise ValueError(f"'{name}' must be {above}; got {value!r}")
+            if is_number(value) and low < value < math.inf:
+                continue
+            expected = "a positive number"
+            if learn:
+                expected = f"greater than {low} to be learned"
+            raise ValueError(f"'{name}' must be {expected}; got {value!r}")
         self.initial = [float(v) for v in values]
         self.rho = None
         if learn:
-            start = [inverse_softplus(v - MIN_EXPONENT) for v in self.initial]
+            above = [value - MIN_EXPONENT for value in self.initial]
+            start = [inverse_softplus(value) for value in above]
             self.rho = nn.Parameter(torch.tensor(start))
 
     def forward(self) -> list[float] | list[Tensor]:
-        """The exponents: floats if fixed, scalars of the graph if learned."""
+        """Return the exponents: floats if fixed, scalars of the graph if learned."""
         if self.rho is None:
             return self.initial
-        return list((MIN_EXPONENT + functional.softplus(self.rho)).unbind(-1))
+        p = MIN_EXPONENT + functional.softplus(self.rho)
+        return list(p.unbind(-1))
 
     def values(self) -> list[float]:
-        """The exponents' present values, outside of the graph."""
-        return [float(p.detach()) if isinstance(p, Tensor) else p for p in self()]
+        """Return the exponents' present values, outside of the graph."""
+        if self.rho is None:
+            return self.initial
+        return [float(p.detach()) for p in self()]
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a real number, which a bool is not here."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Real)
 
 
 def check_scale(scale: float, name: str = "scale") -> float:
-    """``scale`` as a float.
+    """Return ``scale`` as a float.
 
     Raises:
         ValueError: it is not a positive, finite number.
     """
-    good = isinstance(scale, Real) and not isinstance(scale, bool)
-    if not good or not 0 < scale < float("inf"):
+    if not is_number(scale) or not 0 < scale < math.inf:
         raise ValueError(f"'{name}' must be a positive number; got {scale!r}")
     return float(scale)

@@ -1,4 +1,4 @@
-"""Numerics with no opinion: functions of floats or tensors, and stable samplers."""
+"""Special functions of floats or tensors, and stable samplers."""
 
 import math
 from collections.abc import Sequence
@@ -6,32 +6,47 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+LOG_2PI = math.log(2 * math.pi)
+
+TensorOrFloat = Tensor | float
+"""Functions of these give a tensor for a tensor, and a float for a float."""
+
 FLOOR = -80.0
 """Log ratios below this count nothing in a sum of exponentials."""
 
 
-def log_gamma(x: Tensor | float) -> Tensor | float:
-    """Log of the gamma function, of a tensor or a float."""
-    return torch.lgamma(x) if isinstance(x, Tensor) else math.lgamma(x)
+def log_gamma(x: TensorOrFloat) -> TensorOrFloat:
+    """Return the log of the gamma function."""
+    if isinstance(x, Tensor):
+        return torch.lgamma(x)
+    return math.lgamma(x)
 
 
-def log_real(x: Tensor | float) -> Tensor | float:
-    """Natural logarithm, of a tensor or a float."""
-    return torch.log(x) if isinstance(x, Tensor) else math.log(x)
+def log_real(x: TensorOrFloat) -> TensorOrFloat:
+    """Return the natural logarithm."""
+    if isinstance(x, Tensor):
+        return torch.log(x)
+    return math.log(x)
 
 
-def exp_real(x: Tensor | float) -> Tensor | float:
-    """Exponential, of a tensor or a float."""
-    return torch.exp(x) if isinstance(x, Tensor) else math.exp(x)
+def exp_real(x: TensorOrFloat) -> TensorOrFloat:
+    """Return the exponential."""
+    if isinstance(x, Tensor):
+        return torch.exp(x)
+    return math.exp(x)
 
 
 def log_abs(z: Tensor) -> Tensor:
-    """``log |z|``, cut off at the smallest normal number: finite, with zero gradient, at z = 0."""
-    return z.abs().clamp_min(torch.finfo(z.dtype).tiny).log()
+    """Return ``log |z|``, cut off at the smallest normal number.
+
+    It is finite, with zero gradient, at z = 0.
+    """
+    tiny = torch.finfo(z.dtype).tiny
+    return z.abs().clamp_min(tiny).log()
 
 
 def log_sum_exp(x: Tensor, dim: int) -> Tensor:
-    """Log of the sum of exponentials over ``dim``, for finite x.
+    """Return the log of the sum of exponentials over ``dim``, for finite x.
 
     Terms below e^-80 of the largest are raised to it: they count nothing, and where exp
     underflows, PyTorch's on a CPU takes tens of times longer.
@@ -41,44 +56,52 @@ def log_sum_exp(x: Tensor, dim: int) -> Tensor:
         tensor([0.6931])
     """
     peak = x.detach().amax(dim, keepdim=True)
-    return (x - peak).clamp_min(FLOOR).exp().sum(dim).log() + peak.squeeze(dim)
+    log_ratio = (x - peak).clamp_min(FLOOR)
+    total = log_ratio.exp().sum(dim)
+    return total.log() + peak.squeeze(dim)
 
 
 def inverse_softplus(y: float) -> float:
-    """The x of ``softplus(x) = y``, y > 0.
+    """Return the x of ``softplus(x) = y``, y > 0.
 
     Example:
-        >>> round(float(torch.nn.functional.softplus(torch.tensor(inverse_softplus(1.5)))), 6)
+        >>> x = torch.tensor(inverse_softplus(1.5))
+        >>> round(float(torch.nn.functional.softplus(x)), 6)
         1.5
     """
-    return y + math.log(-math.expm1(-y))
+    log_ratio = math.log(-math.expm1(-y))
+    return y + log_ratio
 
 
 def sample_log_gamma(
-    shape: Sequence[int], concentration: float, generator: torch.Generator | None = None
+    shape: Sequence[int], concentration: float, generator: torch.Generator
 ) -> Tensor:
-    """Log of Gamma(concentration, 1) variates, float64; no underflow at small concentrations.
+    """Draw the log of Gamma(concentration, 1) variates, float64.
 
-    By Gamma(a) = Gamma(a + 1) u^(1/a), u uniform (Marsaglia and Tsang 2000, section 6).
+    By Gamma(a) = Gamma(a + 1) u^(1/a), u uniform (Marsaglia and Tsang 2000, section 6),
+    they do not underflow at small concentrations.
+
+    Args:
+        shape: of the result.
+        concentration: a > 0.
+        generator: on the CPU.
     """
-    device = generator.device if generator is not None else None
-    alpha = torch.full(
-        tuple(shape), concentration + 1.0, dtype=torch.float64, device=device
-    )
-    uniform = torch.rand(
-        alpha.shape, dtype=alpha.dtype, device=device, generator=generator
-    )
+    shape = tuple(shape)
+    alpha = torch.full(shape, concentration + 1.0, dtype=torch.float64)
+    uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
     # 1 - u is in (0, 1]: its logarithm is finite
-    return (
-        torch._standard_gamma(alpha, generator=generator).log()
-        + torch.log1p(-uniform) / concentration
-    )
+    log_power = torch.log1p(-uniform) / concentration
+    gamma = torch._standard_gamma(alpha, generator=generator)
+    return gamma.log() + log_power
 
 
-def random_signs(
-    shape: Sequence[int], generator: torch.Generator | None = None
-) -> Tensor:
-    """Independent signs, -1 or 1 with equal probability, float64."""
-    device = generator.device if generator is not None else None
-    bits = torch.randint(0, 2, tuple(shape), device=device, generator=generator)
-    return (2 * bits - 1).double()
+def draw_signs(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Draw independent signs, -1 or 1 with equal probability, float64.
+
+    Args:
+        shape: of the result.
+        generator: on the CPU.
+    """
+    bits = torch.randint(0, 2, tuple(shape), generator=generator)
+    signs = 2 * bits - 1
+    return signs.double()

@@ -1,4 +1,4 @@
-"""Mixtures of the posteriors of many data points, at many points: the aggregate posterior."""
+"""Mixtures of many posteriors, at many points: the aggregate posterior."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,56 +8,63 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from priorbench.compiled import fuse_on_gpu
-from priorbench.priors.posteriors.base import LOG_2PI, Gaussian, Groups, Posterior
-from priorbench.priors.numerics.special import FLOOR, log_sum_exp
+from priorbench.priors.numerics.special import FLOOR, LOG_2PI, log_sum_exp
+from priorbench.priors.posteriors.base import Groups, Posterior
+from priorbench.priors.posteriors.gaussian import GaussianPosterior
 
-BLOCK = 65_536
+PAIRS_AT_ONCE = 65_536
 """Pairs that a CPU works on at once, within its cache."""
 
 
 def log_mixture(
     q: Posterior, z: Tensor, groups: Groups, log_weights: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    r"""Log of a mixture of posteriors, jointly and of each group of coordinates.
+    r"""Return the log of a mixture of posteriors, jointly and of each group.
 
-    .. math:: \log \sum_n w_{sn} \prod_g q(z^s_g | x_n), \qquad \log \sum_n w_{sn} q(z^s_g | x_n)
+    .. math:: \log \sum_n w_{sn} \prod_g q(z^s_g | x_n), \qquad
+        \log \sum_n w_{sn} q(z^s_g | x_n)
 
-    For Gaussians no array has a dimension for the latents beside those of the pairs, forward or
-    backward: the gradient computes the pairs' densities again. A CPU goes through the pairs in
-    blocks that stay within its cache, a GPU in fused kernels.
+    For Gaussians no array has a dimension for the latents beside those of the pairs,
+    forward or backward: the gradient computes the pairs' densities again. A CPU takes
+    the pairs in portions that stay within its cache, a GPU in fused kernels.
 
     Args:
         q: N posteriors, parameters (N, num_params).
         z: S points, (S, latent_dim).
         groups: coordinates of each group; they partition the latents, and the posterior
             factorises over them.
-        log_weights: of each posterior at each point, (S, N), or one for all; no gradient is
-            taken to them.
+        log_weights: of each posterior at each point, (S, N), or one for all; no
+            gradient is taken to them.
 
     Returns:
         (S,) and (S, groups), in nats.
 
     Example:
         >>> import math
-        >>> q = Gaussian(torch.zeros(3, 4))
-        >>> joint, parts = log_mixture(q, torch.zeros(1, 2), [[0], [1]], -math.log(3))
+        >>> from priorbench.priors import Gaussian
+        >>> q, z = Gaussian()(torch.zeros(3, 4)), torch.zeros(1, 2)
+        >>> joint, parts = log_mixture(q, z, [[0], [1]], -math.log(3))
         >>> torch.allclose(joint, q[0].log_prob(torch.zeros(2))), parts.shape
         (True, torch.Size([1, 2]))
     """
-    if isinstance(q, Gaussian):
+    if isinstance(q, GaussianPosterior):
         fixed = tuple(tuple(group) for group in groups)
-        return _Mixture.apply(z, q.loc, q.log_scale, log_weights, fixed)[:2]
-    joint, parts = log_weights, []
+        mixed = _GaussianMixture.apply(z, q.loc, q.log_scale, log_weights, fixed)
+        return mixed[:2]
+    joint = log_weights
+    parts = []
     for log_prob in q.log_prob_pairs(z, groups):
         joint = joint + log_prob
         parts.append(log_sum_exp(log_prob + log_weights, dim=1))
     return log_sum_exp(joint, dim=1), torch.stack(parts, dim=-1)
 
 
-class _Mixture(torch.autograd.Function):
-    """z (..., S, d), loc and log_scale (..., N, d) -> (..., S), (..., S, groups), (..., S, N).
+class _GaussianMixture(torch.autograd.Function):
+    """The mixture of Gaussians, jointly and of each group.
 
-    The third output, the log of every summand of the joint mixture, is for the gradient.
+    z (..., S, d), loc and log_scale (..., N, d) -> (..., S), (..., S, groups) and
+    (..., S, N). The third output, the log of every summand of the joint mixture, is for
+    the gradient.
     """
 
     @staticmethod
@@ -70,19 +77,21 @@ class _Mixture(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if z.device.type != "cpu":
             return _mixture_forward(z, loc, log_scale, log_weights, groups)
-        joint, parts = (
-            z.new_empty(z.shape[:-1]),
-            z.new_empty(*z.shape[:-1], len(groups)),
-        )
-        summands = z.new_empty(*z.shape[:-1], loc.shape[-2])
+        batch = z.shape[:-1]
+        joint = z.new_empty(batch)
+        parts = z.new_empty(*batch, len(groups))
+        summands = z.new_empty(*batch, loc.shape[-2])
         for at, points in _split_pairs(z, loc):
-            joint[points], parts[points], summands[points] = _mixture_forward(
+            mixed = _mixture_forward(
                 z[points],
                 loc[at],
                 log_scale[at],
                 _pick_weights(log_weights, points),
                 groups,
             )
+            joint[points] = mixed[0]
+            parts[points] = mixed[1]
+            summands[points] = mixed[2]
         return joint, parts, summands
 
     @staticmethod
@@ -99,16 +108,15 @@ class _Mixture(torch.autograd.Function):
         z, loc, log_scale, *outputs = ctx.saved_tensors
         given = (*outputs, of_joint, of_parts)
         if z.device.type != "cpu":
-            return (
-                *_mixture_backward(
-                    z, loc, log_scale, ctx.log_weights, *given, ctx.groups
-                ),
-                None,
-                None,
+            gradients = _mixture_backward(
+                z, loc, log_scale, ctx.log_weights, *given, ctx.groups
             )
-        of_z, of_loc, of_log_scale = (torch.zeros_like(t) for t in (z, loc, log_scale))
+            return (*gradients, None, None)
+        of_z = torch.zeros_like(z)
+        of_loc = torch.zeros_like(loc)
+        of_log_scale = torch.zeros_like(log_scale)
         for at, points in _split_pairs(z, loc):
-            found = _mixture_backward(
+            gradients = _mixture_backward(
                 z[points],
                 loc[at],
                 log_scale[at],
@@ -116,9 +124,9 @@ class _Mixture(torch.autograd.Function):
                 *(t[points] for t in given),
                 ctx.groups,
             )
-            of_z[points] = found[0]
-            of_loc[at] += found[1]
-            of_log_scale[at] += found[2]
+            of_z[points] = gradients[0]
+            of_loc[at] += gradients[1]
+            of_log_scale[at] += gradients[2]
         return of_z, of_loc, of_log_scale, None, None
 
     @staticmethod
@@ -131,24 +139,37 @@ class _Mixture(torch.autograd.Function):
         log_weights: Tensor | float,
         groups: Groups,
     ) -> tuple[tuple, tuple[int, int, int]]:
-        """Many seeds: another leading dimension; the weights are the same for all."""
-        tensors = [
-            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-            for t, dim in zip((z, loc, log_scale), in_dims[:3], strict=True)
-        ]
-        return _Mixture.apply(*tensors, log_weights, groups), (0, 0, 0)
+        """Give many seeds another leading dimension; they share the weights."""
+        tensors = []
+        for tensor, dim in zip((z, loc, log_scale), in_dims[:3], strict=True):
+            if dim is None:
+                seeds = tensor.expand(info.batch_size, *tensor.shape)
+            else:
+                seeds = tensor.movedim(dim, 0)
+            tensors.append(seeds)
+        mixed = _GaussianMixture.apply(*tensors, log_weights, groups)
+        return mixed, (0, 0, 0)
 
 
 def _split_pairs(z: Tensor, loc: Tensor) -> Iterator[tuple[tuple, tuple]]:
-    """Blocks of pairs: where their posteriors are in ``loc`` (..., N, d), and their points."""
-    rows = max(1, BLOCK // loc.shape[-2])
-    for at in itertools.product(*map(range, z.shape[:-2])):
-        for start in range(0, z.shape[-2], rows):
-            yield at, (*at, slice(start, start + rows))
+    """Yield the indices of the posteriors and of the points of portions of pairs.
+
+    Args:
+        z: (..., S, d).
+        loc: (..., N, d).
+    """
+    *batch, count, _ = z.shape
+    rows = max(1, PAIRS_AT_ONCE // loc.shape[-2])
+    for at in itertools.product(*map(range, batch)):
+        for start in range(0, count, rows):
+            portion = slice(start, start + rows)
+            yield at, (*at, portion)
 
 
 def _pick_weights(log_weights: Tensor | float, points: tuple) -> Tensor | float:
-    return log_weights[points[-1]] if isinstance(log_weights, Tensor) else log_weights
+    if isinstance(log_weights, Tensor):
+        return log_weights[points[-1]]
+    return log_weights
 
 
 @fuse_on_gpu
@@ -159,14 +180,17 @@ def _mixture_forward(
     log_weights: Tensor | float,
     groups: Groups,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    columns, joint, parts = _make_columns(loc, log_scale), log_weights, []
+    """Return the joint mixture, those of the groups, and the joint's log summands."""
+    columns = _make_columns(loc, log_scale)
+    joint = log_weights
+    parts = []
     for group in groups:
-        log_prob = _group_log_prob(
-            _standardise_pairs(z, columns, group), columns, group
-        )
+        standardised = _standardise_pairs(z, columns, group)
+        log_prob = _group_log_prob(standardised, columns, group)
         joint = joint + log_prob
         parts.append(_log_sum_inplace(log_prob.add_(log_weights)))
-    return _log_sum_inplace(joint.clone()), torch.stack(parts, dim=-1), joint
+    mixed = _log_sum_inplace(joint.clone())
+    return mixed, torch.stack(parts, dim=-1), joint
 
 
 @fuse_on_gpu
@@ -182,58 +206,76 @@ def _mixture_backward(
     of_parts: Tensor,
     groups: Groups,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of z, loc and log_scale: every density's, times those of its coordinates."""
+    """Return the gradients of z, loc and log_scale.
+
+    Each is the gradient of every pair's density, times that density's own.
+    """
     columns = _make_columns(loc, log_scale)
-    precision, of_z, of_loc, of_log_scale = columns[1], {}, {}, {}
+    precision = columns[1]
+    of_z = {}
+    of_loc = {}
+    of_log_scale = {}
     shared = _share_gradient(summands.clone(), joint, of_joint)
     for g, group in enumerate(groups):
         standardised = _standardise_pairs(z, columns, group)
-        log_prob = _group_log_prob(standardised, columns, group).add_(log_weights)
-        share = _share_gradient(log_prob, parts[..., g], of_parts[..., g]).add_(shared)
+        log_prob = _group_log_prob(standardised, columns, group)
+        log_prob.add_(log_weights)
+        share = _share_gradient(log_prob, parts[..., g], of_parts[..., g])
+        share.add_(shared)
         total = share.sum(-2)
         for i, t in zip(group, standardised, strict=True):
+            own = precision[..., i, None, :]
             pull = share * t
             of_loc[i] = pull.sum(-2) * precision[..., i, :]
             of_log_scale[i] = t.mul_(pull).sum(-2) - total
-            of_z[i] = -pull.mul_(precision[..., i, None, :]).sum(-1)
+            of_z[i] = -pull.mul_(own).sum(-1)
+    latents = range(z.shape[-1])
     return tuple(
-        torch.stack([own[i] for i in range(z.shape[-1])], dim=-1)
-        for own in (of_z, of_loc, of_log_scale)
+        torch.stack([gradients[i] for i in latents], dim=-1)
+        for gradients in (of_z, of_loc, of_log_scale)
     )
 
 
 def _share_gradient(log_summands: Tensor, log_sum: Tensor, grad: Tensor) -> Tensor:
-    """Gradient of a sum's logarithm to those of its summands, (..., S, N), in their place."""
-    return (
-        log_summands.sub_(log_sum[..., None])
-        .clamp_min_(FLOOR)
-        .exp_()
-        .mul_(grad[..., None])
-    )
+    """Return, in place, the gradients of log summands from that of their sum's log.
+
+    Args:
+        log_summands: (..., S, N), overwritten.
+        log_sum: (..., S).
+        grad: of ``log_sum``, (..., S).
+    """
+    log_shares = log_summands.sub_(log_sum[..., None])
+    shares = log_shares.clamp_min_(FLOOR).exp_()
+    return shares.mul_(grad[..., None])
 
 
 def _log_sum_inplace(log_summands: Tensor) -> Tensor:
-    """As ``logsumexp`` over the last dimension, but in the place of the summands."""
+    """Return the ``logsumexp`` over the last dimension, overwriting the summands."""
     peak = log_summands.amax(-1, keepdim=True)
-    return log_summands.sub_(peak).clamp_min_(FLOOR).exp_().sum(
-        -1
-    ).log_() + peak.squeeze(-1)
+    log_ratios = log_summands.sub_(peak)
+    ratios = log_ratios.clamp_min_(FLOOR).exp_()
+    total = ratios.sum(-1)
+    return total.log_() + peak.squeeze(-1)
 
 
 def _make_columns(loc: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, reciprocal and log scales, each (..., d, N): pairs are contiguous in N."""
-    return tuple(t.mT.contiguous() for t in (loc, torch.exp(-log_scale), log_scale))
+    """Return means, reciprocal and log scales, each (..., d, N): contiguous in N."""
+    precision = torch.exp(-log_scale)
+    rows = (loc, precision, log_scale)
+    return tuple(t.mT.contiguous() for t in rows)
 
 
 def _standardise_pairs(
     z: Tensor, columns: tuple[Tensor, Tensor, Tensor], group: tuple[int, ...]
 ) -> list[Tensor]:
-    """(z - loc) / scale of every pair, (..., S, N), for each coordinate of a group."""
+    """Return (z - loc) / scale of every pair, (..., S, N), for each coordinate."""
     loc, precision, _ = columns
-    return [
-        (z[..., i, None] - loc[..., i, None, :]).mul_(precision[..., i, None, :])
-        for i in group
-    ]
+    standardised = []
+    for i in group:
+        distance = z[..., i, None] - loc[..., i, None, :]
+        own = precision[..., i, None, :]
+        standardised.append(distance.mul_(own))
+    return standardised
 
 
 def _group_log_prob(
@@ -241,8 +283,9 @@ def _group_log_prob(
     columns: tuple[Tensor, Tensor, Tensor],
     group: tuple[int, ...],
 ) -> Tensor:
-    """Log density of a group in every pair, (..., S, N), in nats."""
-    log_scales = sum(columns[2][..., i, None, :] for i in group)
+    """Return the log density of a group in every pair, (..., S, N), in nats."""
+    log_scale = columns[2]
+    log_scales = sum(log_scale[..., i, None, :] for i in group)
     constant = -log_scales - 0.5 * len(group) * LOG_2PI
     first, *others = standardised
     total = torch.addcmul(constant, first, first, value=-0.5)

@@ -1,139 +1,225 @@
-"""Posteriors on products of spheres: what von Mises–Fisher and the others share."""
+"""Posteriors on products of spheres, and what their families have in common."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from priorbench.priors.spheres.inversion import Polar
+from priorbench.priors.numerics.columns import pick_columns
+from priorbench.priors.posteriors.base import (
+    Groups,
+    Parts,
+    Posterior,
+    PosteriorFamily,
+)
 from priorbench.priors.spheres.geometry import (
     check_directions,
-    make_layout,
     log_surface_area,
-    pick_columns,
-    split_tangent,
+    make_layout,
     normalise_vectors,
+    split_tangent,
 )
-from priorbench.priors.posteriors.base import Groups, Posterior
+from priorbench.priors.spheres.inversion import Polar
 
 
-class Spherical(Posterior):
+def check_dims(dims: Any) -> tuple[int, ...]:
+    """Return the dimensions of the spheres of a product as a tuple.
+
+    Raises:
+        ValueError: there is no sphere, or a dimension is not a positive integer.
+    """
+    listed = isinstance(dims, Sequence) and not isinstance(dims, str)
+    if not listed or not dims or any(type(k) is not int or k < 1 for k in dims):
+        raise ValueError(
+            "'dims' must be the dimension of each sphere, positive integers like "
+            f"(2,); got {dims!r}"
+        )
+    return tuple(dims)
+
+
+@dataclass(frozen=True)
+class SphericalFamily(PosteriorFamily):
     """Independent densities on spheres, each a function of the angle to its direction.
 
-    A family defines the hooks below, elementwise in the concentration and in float64. Densities
-    are with respect to the surface measure.
+    The raw parameters are directions side by side and, behind them, one raw
+    concentration for each sphere, (..., sum(dims) + 2 * len(dims)). Densities are with
+    respect to the surface measure.
+
+    A family defines the methods below that take a concentration and the number m of
+    coordinates of a sphere: they are elementwise in the concentration, and float64.
 
     Args:
-        params: directions side by side, one raw concentration per sphere behind them,
-            (..., sum(dims) + 2 * len(dims)).
         dims: dimension k >= 1 of each sphere S^k.
-        settings: the family's own.
 
-    Attributes:
-        direction: of each sphere, unit vectors side by side, float64 (..., latent_dim).
-        concentration: of each sphere, >= 0, float64 (..., spheres); 0 is uniform.
+    Raises:
+        ValueError: there is no sphere, or a dimension is not a positive integer.
     """
 
-    def __init__(
-        self, params: Tensor, dims: Sequence[int] = (), **settings: Any
-    ) -> None:
-        super().__init__(params, dims=tuple(dims), **settings)
-        if not dims:
-            name = type(self).__name__
-            raise ValueError(
-                f"{name} needs 'dims', the dimension of each sphere, like "
-                f"posterior = {name}.family(dims=(2,))"
-            )
-        self.layout = make_layout(tuple(dims))
-        size = self.layout.latent_dim
-        self._check_width("params", params, size + len(dims))
-        vectors = self.layout.split(params[..., :size])
-        self.direction = self.layout.join([normalise_vectors(raw) for raw in vectors])
-        self.concentration = self.positive(params[..., size:].double())
+    dims: tuple[int, ...] = ()
 
-    @staticmethod
-    def num_params(latent_dim: int, dims: Sequence[int] = (), **settings: Any) -> int:
-        """A direction and a concentration for each sphere."""
-        return latent_dim + len(dims)
+    def __post_init__(self) -> None:
+        """Check the dimensions."""
+        object.__setattr__(self, "dims", check_dims(self.dims))
 
-    @classmethod
-    def of(
-        cls,
-        direction: Tensor,
-        concentration: Tensor | float,
-        dims: Sequence[int] | None = None,
-        **settings: Any,
-    ) -> Self:
-        """Posteriors with given directions and concentrations.
+    def __call__(self, params: Tensor) -> "SphericalPosterior":
+        """Return the posteriors of raw parameters."""
+        return SphericalPosterior(params, self)
+
+    def num_params(self, latent_dim: int) -> int:
+        """Return the number of coordinates and concentrations together."""
+        return latent_dim + len(self.dims)
+
+    def at(
+        self, direction: Tensor, concentration: Tensor | float
+    ) -> "SphericalPosterior":
+        """Return the posteriors with given directions and concentrations.
+
+        It looks at values, so it is for a notebook. Inside a density, which is
+        evaluated for many seeds at once, call the family with raw parameters.
 
         Args:
             direction: vectors of any length but zero, side by side, (..., latent_dim).
-            concentration: of each sphere, >= 0, (..., spheres) or one for all.
-            dims: dimension of each sphere; one sphere by default.
-            settings: the family's own.
-
-        It looks at values, so it is for a notebook; inside a density, which is evaluated for many
-        seeds at once, call the class with raw parameters.
+            concentration: of each sphere, >= 0, (..., spheres), or one for all.
 
         Raises:
-            ValueError: a direction of length zero, a negative concentration, one of them not
-                finite, or shapes that do not fit ``dims``.
+            ValueError: a direction of length zero, a negative concentration, one of
+                them not finite, or shapes that do not fit ``dims``.
 
         Example:
             >>> from priorbench.priors import VonMisesFisher
-            >>> VonMisesFisher.of(torch.tensor([0.0, 3.0]), 2.0).kl_uniform()
+            >>> circle = VonMisesFisher(dims=(1,))
+            >>> circle.at(torch.tensor([0.0, 3.0]), 2.0).kl_uniform()
             tensor(0.5716)
         """
-        direction, concentration, dims = check_directions(
-            direction, concentration, dims
-        )
-        params = torch.cat([direction, cls.raw(concentration)], dim=-1)
-        return cls(params, dims=dims, **settings)
+        direction, concentration = check_directions(direction, concentration, self.dims)
+        raw = self.invert_positive(concentration)
+        return self(torch.cat([direction, raw], dim=-1))
 
-    @staticmethod
-    def positive(raw: Tensor) -> Tensor:
-        """Raw parameters to concentrations >= 0: by default, softplus."""
+    def positive(self, raw: Tensor) -> Tensor:
+        """Return the concentrations >= 0 of raw parameters: by default, softplus."""
         return softplus(raw, threshold=40)  # from there on raw itself, in float64 too
 
-    @staticmethod
-    def raw(concentration: Tensor) -> Tensor:
-        """The inverse of :meth:`positive`; very low where the concentration is 0."""
-        return concentration + torch.log(-torch.expm1(-concentration)).clamp(min=-1e3)
+    def invert_positive(self, concentration: Tensor) -> Tensor:
+        """Return the raw parameters of concentrations; very low where they are 0."""
+        log_ratio = torch.log(-torch.expm1(-concentration))
+        return concentration + log_ratio.clamp(min=-1e3)
 
     @abstractmethod
-    def log_density(self, chord: Tensor, concentration: Tensor, m: int) -> Tensor:
-        """Log density in nats at squared distance ``chord`` = |z - direction|^2, in 0 ... 4."""
+    def log_density(
+        self,
+        chord: Tensor,
+        concentration: Tensor,
+        m: int,
+    ) -> Tensor:
+        """Return the log density in nats.
+
+        Args:
+            chord: squared distance |z - direction|^2, in 0 ... 4.
+            concentration: broadcast against ``chord``.
+            m: number of coordinates of the sphere.
+        """
 
     @abstractmethod
     def kl_sphere(self, concentration: Tensor, m: int) -> Tensor:
-        """KL to the uniform distribution on one sphere in m coordinates, nats."""
+        """Return the KL to the uniform distribution on one sphere in nats."""
 
-    def polar(self, normal: Tensor, concentration: Tensor, m: int) -> Polar:
-        """Angle to the direction, falling in a standard normal variate, and how a draw follows.
-
-        Raises:
-            NotImplementedError: the family draws in another way, by its own :meth:`rsample`.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not draw by the angle")
+    def entropy_sphere(self, concentration: Tensor, m: int) -> Tensor:
+        """Return the differential entropy on one sphere in nats."""
+        return log_surface_area(m) - self.kl_sphere(concentration, m)
 
     @abstractmethod
-    def harmonics(self, degree: int) -> Tensor:
-        """Means of the normalised Gegenbauer polynomials of z . direction, for one sphere.
+    def harmonics(
+        self,
+        concentration: Tensor,
+        degree: int,
+        m: int,
+    ) -> Tensor:
+        """Return the means of the normalised Gegenbauer polynomials of z . direction.
 
-        They are the factors by which the density's convolution damps spherical harmonics, which
-        makes mixtures of many such densities cheap.
+        They are the factors by which a convolution with the density damps spherical
+        harmonics, which makes mixtures of many such densities cheap.
+
+        Args:
+            concentration: (...).
+            degree: the highest.
+            m: number of coordinates of the sphere.
 
         Returns:
             (..., degree + 1), float64, the first 1.
         """
 
-    def log_prob_coordinate(
-        self, y: Tensor, along: Tensor, concentration: Tensor, m: int
+    def polar(
+        self,
+        normal: Tensor,
+        concentration: Tensor,
+        m: int,
+    ) -> Polar:
+        """Return the angle to the direction, and how a draw follows the direction.
+
+        Args:
+            normal: standard normal, of the shape of the concentration; the angle falls
+                as it rises.
+            concentration: (...).
+            m: number of coordinates of the sphere.
+
+        Raises:
+            NotImplementedError: the family has a :meth:`draw` of its own.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} does not draw by the angle")
+
+    def draw(
+        self,
+        noise: Tensor,
+        direction: Tensor,
+        concentration: Tensor,
+        m: int,
     ) -> Tensor:
-        """Log density of one coordinate ``y`` of a sphere whose direction has ``along`` there.
+        r"""Return draws on spheres of one size, (..., count, m).
+
+        The component of the noise along the direction gives the angle, the rest the way
+        to go. Gradients are unbiased: the concentration moves the angle, and draws
+        follow a direction that turns as :mod:`priorbench.priors.spheres.inversion`
+        says.
+
+        Args:
+            noise: standard normal, (..., rounds, count, m); a family has as many rounds
+                as its :meth:`noise_dim` is multiples of the latents, by default one.
+            direction: unit vectors, (..., count, m).
+            concentration: (..., count).
+            m: number of coordinates of each sphere.
+        """
+        fixed = direction.detach()
+        along, tangent = split_tangent(noise[..., 0, :, :], fixed)
+        polar = self.polar(along, concentration, m)
+        angle, across, towards = (value[..., None] for value in polar)
+        cosine, sine = torch.cos(angle), torch.sin(angle)
+        z = cosine * fixed + sine * tangent
+        point = z.detach()
+        upwards = (sine * fixed - cosine * tangent).detach()
+        turn = direction - fixed  # zero, but for its gradient
+        share = (turn * point).sum(-1, keepdim=True)
+        sideways = turn - share * point
+        return z + across * sideways + towards * share * upwards
+
+    def log_prob_coordinate(
+        self,
+        y: Tensor,
+        along: Tensor,
+        concentration: Tensor,
+        m: int,
+    ) -> Tensor:
+        """Return the log density of one coordinate of a sphere in nats.
+
+        Args:
+            y: the coordinate.
+            along: the direction's value of this coordinate.
+            concentration: of the sphere.
+            m: number of coordinates of the sphere.
 
         Raises:
             ValueError: the family has no closed form.
@@ -143,17 +229,27 @@ class Spherical(Posterior):
             "ask for whole spheres"
         )
 
-    def _check_width(self, name: str, values: Tensor, width: int) -> None:
-        if (
-            values.ndim < 1
-            or values.shape[-1] != width
-            or not values.is_floating_point()
-        ):
-            raise ValueError(
-                f"'{name}' must be floating-point, of shape (..., {width}), for "
-                f"spheres of dimensions {self.settings['dims']}; got "
-                f"{values.dtype}, {tuple(values.shape)}"
-            )
+
+class SphericalPosterior(Posterior):
+    """Densities on products of spheres, of any family on spheres.
+
+    Attributes:
+        layout: arrangement of the spheres among the coordinates.
+        direction: of each sphere, unit vectors side by side, (..., latent_dim),
+            float64.
+        concentration: of each sphere, >= 0, (..., spheres), float64; 0 is uniform.
+    """
+
+    family: SphericalFamily
+
+    def __init__(self, params: Tensor, family: SphericalFamily) -> None:
+        super().__init__(params, family)
+        self.layout = make_layout(family.dims)
+        size = self.layout.latent_dim
+        self._check_width("params", params, size + len(family.dims))
+        raw = params[..., size:]
+        self.direction = self._normalise_spheres(params[..., :size])
+        self.concentration = family.positive(raw.double())
 
     @property
     def representation(self) -> Tensor:
@@ -161,163 +257,195 @@ class Spherical(Posterior):
         return self.direction.to(self.params.dtype)
 
     def rsample(self, noise: Tensor) -> Tensor:
-        r"""Reparameterised draw, (..., latent_dim), on the spheres to rounding.
+        """Return a reparameterised draw, on the spheres to rounding.
 
-        The component of the noise along the direction gives the angle, the rest the way to go.
-        Gradients are unbiased: the concentration moves the angle, and draws follow a direction
-        that turns as :mod:`priorbench.priors.spheres.inversion` says.
+        Args:
+            noise: standard normal, (..., noise_dim).
+
+        Returns:
+            z, (..., latent_dim).
         """
-        self._check_width("noise", noise, self.layout.latent_dim)
-        parts = [
-            self._draw(normal, direction, concentration, m)
-            for normal, direction, concentration, (m, _, _) in zip(
-                self.layout.split(noise.double()),
-                self.layout.split(self.direction),
-                self.layout.by_size(self.concentration),
-                self.layout.batches,
-                strict=True,
-            )
-        ]
-        return self.layout.join(parts).to(self.params.dtype)
-
-    def _draw(
-        self, noise: Tensor, direction: Tensor, concentration: Tensor, m: int
-    ) -> Tensor:
-        """Draws on spheres of one size: (..., count, m)."""
-        fixed = direction.detach()
-        along, way = split_tangent(noise, fixed)
-        angle, across, towards = (
-            v[..., None] for v in self.polar(along, concentration, m)
-        )
-        z = torch.cos(angle) * fixed + torch.sin(angle) * way
-        still, turn = z.detach(), direction - fixed
-        upwards = (torch.sin(angle) * fixed - torch.cos(angle) * way).detach()
-        share = (turn * still).sum(-1, keepdim=True)
-        return z + across * (turn - share * still) + towards * share * upwards
+        size = self.layout.latent_dim
+        width = self.family.noise_dim(size)
+        self._check_width("noise", noise, width)
+        rounds = noise.double().unflatten(-1, (width // size, size))
+        draws = self._map_sizes(self.family.draw, rounds, self.direction)
+        z = self.layout.join(draws)
+        return z.to(self.params.dtype)
 
     def log_prob_spheres(self, z: Tensor) -> Tensor:
-        """Log density of each sphere's point, z (..., latent_dim) -> (..., spheres), nats."""
+        """Return the log density of each sphere's point in nats, (..., spheres).
+
+        Args:
+            z: (..., latent_dim).
+        """
         self._check_width("z", z, self.layout.latent_dim)
-        values = [
-            self.log_density(
-                (normalise_vectors(point) - direction).square().sum(-1),
-                concentration,
-                m,
-            )
-            for point, direction, concentration, (m, _, _) in zip(
-                self.layout.split(z),
-                self.layout.split(self.direction),
-                self.layout.by_size(self.concentration),
-                self.layout.batches,
-                strict=True,
-            )
-        ]
+
+        def log_density(
+            points: Tensor,
+            direction: Tensor,
+            concentration: Tensor,
+            m: int,
+        ) -> Tensor:
+            difference = normalise_vectors(points) - direction
+            chord = difference.square().sum(-1)
+            return self.family.log_density(chord, concentration, m)
+
+        values = self._map_sizes(log_density, z, self.direction)
         return self.layout.in_order(values)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log density, z (..., latent_dim) -> (...), in nats."""
-        return self.log_prob_spheres(z).sum(-1).to(z.dtype)
+        """Return the log density in nats, z (..., latent_dim) -> (...)."""
+        each = self.log_prob_spheres(z)
+        return each.sum(-1).to(z.dtype)
 
     def log_prob_groups(self, z: Tensor, groups: Groups) -> Tensor:
-        """Log density of each group, (..., groups), in nats.
+        """Return the log density of each group in nats, (..., groups).
 
         Raises:
-            ValueError: a group is neither made of whole spheres nor a single coordinate whose
-                density is known.
+            ValueError: a group is neither made of whole spheres nor a single coordinate
+                whose density is known.
         """
-        spheres, columns = None, []
+        each, columns = None, []
         for group in groups:
-            whole = self._spheres(group)
-            if whole is None:
-                columns.append(self._log_prob_single(z, list(group)))
+            spheres = self._find_spheres(group)
+            if spheres is None:
+                columns.append(self._log_prob_single(z, group))
                 continue
-            spheres = self.log_prob_spheres(z) if spheres is None else spheres
-            columns.append(pick_columns(spheres, tuple(whole)).sum(-1))
+            if each is None:
+                each = self.log_prob_spheres(z)
+            own = pick_columns(each, spheres)
+            columns.append(own.sum(-1))
         return torch.stack(columns, dim=-1).to(z.dtype)
 
     def log_prob_pairs(self, z: Tensor, groups: Groups) -> Iterator[Tensor]:
-        """Log density of every z under every posterior, one group at a time: each (S, N), nats."""
+        """Yield the log density of every z under every posterior, (S, N), in nats.
+
+        Args:
+            z: S points, (S, latent_dim).
+            groups: coordinates of each group; each gives one array.
+
+        Raises:
+            ValueError: as :meth:`log_prob_groups`.
+        """
         self._check_width("z", z, self.layout.latent_dim)
-        points = self.layout.join(
-            [normalise_vectors(part) for part in self.layout.split(z)]
-        )
+        points = self._normalise_spheres(z)
         for group in groups:
-            whole = self._spheres(group)
-            if whole is None:
-                yield self[None]._log_prob_single(z[:, None], list(group)).to(z.dtype)
+            spheres = self._find_spheres(group)
+            if spheres is None:
+                every = self[None]
+                single = every._log_prob_single(z[:, None], group)
+                yield single.to(z.dtype)
                 continue
             total = 0.0
-            for i in whole:
-                columns, m = self.layout.groups[i], self.layout.dims[i] + 1
-                cosine = (
-                    pick_columns(points, columns)
-                    @ pick_columns(self.direction, columns).T
-                )
+            for i in spheres:
+                columns = self.layout.groups[i]
+                directions = pick_columns(self.direction, columns)
+                cosine = pick_columns(points, columns) @ directions.T
                 chord = (2 - 2 * cosine).clamp(min=0)
-                total = total + self.log_density(chord, self.concentration[:, i], m).to(
-                    z.dtype
-                )
+                concentration = self.concentration[:, i]
+                m = len(columns)
+                log_density = self.family.log_density(chord, concentration, m)
+                total = total + log_density.to(z.dtype)
             yield total
 
-    def _log_prob_single(self, z: Tensor, group: list[int]) -> Tensor:
-        """Log density of one coordinate of a sphere, (...), float64."""
-        if len(group) != 1:
-            raise ValueError(
-                f"{type(self).__name__} has joint densities of whole spheres "
-                f"{self.layout.groups}; got the group {tuple(group)}"
-            )
-        (column,) = group
-        i = next(i for i, own in enumerate(self.layout.groups) if column in own)
-        m, columns = self.layout.dims[i] + 1, self.layout.groups[i]
-        y = normalise_vectors(pick_columns(z, columns))[..., columns.index(column)]
-        return self.log_prob_coordinate(
-            y, self.direction[..., column], self.concentration[..., i], m
-        )
-
-    def _spheres(self, group: Sequence[int]) -> list[int] | None:
-        """The spheres that a group is made of; None if it is not."""
-        wanted = set(group)
-        whole = [
-            i for i, own in enumerate(self.layout.groups) if wanted.issuperset(own)
-        ]
-        found = {c for i in whole for c in self.layout.groups[i]}
-        return whole if found == wanted else None
-
     def kl_spheres(self) -> Tensor:
-        """KL to the uniform distribution on each sphere, (..., spheres), in nats, float64."""
-        values = [
-            self.kl_sphere(concentration, m)
-            for concentration, (m, _, _) in zip(
-                self.layout.by_size(self.concentration),
-                self.layout.batches,
-                strict=True,
-            )
-        ]
+        """Return the KL to the uniform distribution on each sphere in nats.
+
+        Returns:
+            (..., spheres), float64.
+        """
+        values = self._map_sizes(self.family.kl_sphere)
         return self.layout.in_order(values)
 
     def kl_uniform(self) -> Tensor:
-        """KL to the uniform distribution on the product of spheres, (...), in nats."""
-        return self.kl_spheres().sum(-1).to(self.params.dtype)
+        """Return the KL to the uniform distribution on the spheres in nats, (...)."""
+        each = self.kl_spheres()
+        return each.sum(-1).to(self.params.dtype)
 
     def entropy(self) -> Tensor:
-        """Differential entropy with respect to the surface measure, (...), in nats."""
-        area = sum(log_surface_area(k + 1) for k in self.layout.dims)
-        return (area - self.kl_spheres().sum(-1)).to(self.params.dtype)
+        """Return the differential entropy for the surface measure in nats, (...)."""
+        values = self._map_sizes(self.family.entropy_sphere)
+        each = self.layout.in_order(values)
+        return each.sum(-1).to(self.params.dtype)
 
-    def blocks(self) -> list[tuple[Posterior, tuple[int, ...]]]:
-        """One block for each sphere."""
-        size, own = (
-            self.layout.latent_dim,
-            {k: v for k, v in self.settings.items() if k != "dims"},
-        )
-        return [
-            (
-                type(self)(
-                    self.params[..., [*group, size + i]],
-                    dims=(self.layout.dims[i],),
-                    **own,
-                ),
-                group,
+    def harmonics(
+        self,
+        degree: int,
+    ) -> Tensor:
+        """Return the harmonics of one sphere's density up to a degree.
+
+        Returns:
+            As :meth:`SphericalFamily.harmonics`, (..., degree + 1), float64.
+        """
+        m = self.layout.dims[0] + 1
+        return self.family.harmonics(self.concentration[..., 0], degree, m)
+
+    def independent_parts(self) -> Parts:
+        """Return the posterior of each sphere, with its coordinates."""
+        size = self.layout.latent_dim
+        parts = []
+        for i, group in enumerate(self.layout.groups):
+            family = replace(self.family, dims=(self.layout.dims[i],))
+            params = self.params[..., [*group, size + i]]
+            parts.append((family(params), group))
+        return parts
+
+    def _map_sizes(
+        self, function: Callable[..., Tensor], *vectors: Tensor
+    ) -> list[Tensor]:
+        """Return the values of a function for each size of sphere.
+
+        Args:
+            function: of the vectors of this size, their concentrations (..., count) and
+                their number of coordinates m.
+            vectors: each (..., latent_dim); the function gets (..., count, m).
+        """
+        sizes = [m for m, _, _ in self.layout.batches]
+        concentrations = self.layout.by_size(self.concentration)
+        splits = [self.layout.split(vector) for vector in vectors]
+        rows = zip(*splits, concentrations, sizes, strict=True)
+        return [function(*row) for row in rows]
+
+    def _normalise_spheres(self, raw: Tensor) -> Tensor:
+        """Return each sphere's vector at length 1, side by side, (..., latent_dim)."""
+        vectors = [normalise_vectors(own) for own in self.layout.split(raw)]
+        return self.layout.join(vectors)
+
+    def _log_prob_single(self, z: Tensor, group: Sequence[int]) -> Tensor:
+        """Return the log density of one coordinate of a sphere, (...), float64."""
+        if len(group) != 1:
+            raise ValueError(
+                f"{type(self.family).__name__} has joint densities of whole spheres "
+                f"{self.layout.groups}; got the group {tuple(group)}"
             )
-            for i, group in enumerate(self.layout.groups)
-        ]
+        column = group[0]
+        i = next(i for i, own in enumerate(self.layout.groups) if column in own)
+        columns = self.layout.groups[i]
+        raw = pick_columns(z, columns)
+        point = normalise_vectors(raw)
+        return self.family.log_prob_coordinate(
+            point[..., columns.index(column)],
+            self.direction[..., column],
+            self.concentration[..., i],
+            len(columns),
+        )
+
+    def _find_spheres(self, group: Sequence[int]) -> tuple[int, ...] | None:
+        """Return the spheres that make up a group; None if spheres do not."""
+        rest = set(group)
+        spheres = []
+        for i, own in enumerate(self.layout.groups):
+            if rest.issuperset(own):
+                spheres.append(i)
+                rest -= set(own)
+        return None if rest else tuple(spheres)
+
+    def _check_width(self, name: str, values: Tensor, width: int) -> None:
+        fits = values.ndim >= 1 and values.shape[-1] == width
+        if not fits or not values.is_floating_point():
+            raise ValueError(
+                f"'{name}' must be floating-point, of shape (..., {width}), for "
+                f"spheres of dimensions {self.family.dims}; got "
+                f"{values.dtype}, {tuple(values.shape)}"
+            )

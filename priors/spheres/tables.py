@@ -1,22 +1,30 @@
-r"""Tables of zonal laws on a sphere: densities by angle and time, divergences by time.
+r"""Tables of zonal densities by angle and time, and of divergences by time.
 
-What is tabulated is smooth: the log density less that of the circle's heat kernel of the same
-time, which has all that is sharp at small times. The first coordinate of the table is the log
-time; the second runs over the squared chord s = sin²(θ/2), stretched at both ends to the scales
-on which the law varies there, the time at θ = 0 and its square at the antipode. Between the
-nodes: Lagrange's polynomial on 6 x 6 of them, of sixth order.
+What is tabulated is smooth: the log density less that of the circle's heat kernel of
+the same time, which has all that is sharp at small times. The first coordinate of the
+table is the log time; the second, u from 0 to 1, runs over the squared chord
+:math:`s = \sin^2(\theta/2)`, stretched at both ends to the scales on which the density
+varies there, the time at θ = 0 and its square at the antipode:
+
+.. math::
+    u \propto \log\Big(1 + \frac sN\Big) - \log\Big(1 - \frac s{1 + F}\Big), \qquad
+    N = 2\tau, \quad F = \tau^2 / 20, \quad \tau = \frac t{1 + t}
+
+Between the nodes: Lagrange's polynomial on 6 x 6 of them, of sixth order.
+
+In the code: ``near`` N, ``far`` F, ``tau`` τ.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from priorbench.priors.numerics.columns import make_constant
+from priorbench.priors.numerics.quadrature import lagrange_weights
 from priorbench.priors.spheres.bessel import attach_slope
-from priorbench.priors.spheres.geometry import make_constant
 from priorbench.priors.spheres.zonal_series import Array
 
 ORDER = 6
@@ -36,7 +44,7 @@ FINEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Grid:
+class EvenNodes:
     """Equally spaced nodes.
 
     Attributes:
@@ -50,42 +58,47 @@ class Grid:
     count: int
 
     @classmethod
-    def over(cls, low: float, high: float, step: float) -> "Grid":
-        """Nodes from low to at least high."""
-        return cls(low, step, int(np.ceil((high - low) / step)) + 1)
+    def cover_range(
+        cls,
+        low: float,
+        high: float,
+        step: float,
+    ) -> "EvenNodes":
+        """Return the nodes from ``low`` to at least ``high``."""
+        intervals = int(np.ceil((high - low) / step))
+        return cls(low, step, intervals + 1)
 
     @property
-    def nodes(self) -> Array:
+    def positions(self) -> Array:
         """All nodes, (count,)."""
         return self.first + self.step * np.arange(self.count)
 
-    def weights_at(self, time: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """As :meth:`weights` at the log of a time, clamped to that of the nodes."""
-        low, high = np.exp(self.nodes[[0, -1]])
-        return self.weights(torch.log(time.clamp(low, high)))
+    def clamp_time(self, time: Tensor) -> Tensor:
+        """Clamp a time to those of the nodes, which are log times."""
+        low, high = np.exp(self.positions[[0, -1]])
+        return time.clamp(low, high)
 
-    def weights(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Index of the first of ``ORDER`` nodes about x, and the weight of each."""
-        place = ((x - self.first) / self.step).clamp(0, self.count - 1)
-        start = (place.detach().floor() - (ORDER // 2 - 1)).clamp(0, self.count - ORDER)
-        offsets = [place - start - k for k in range(ORDER)]
-        # of a time that is not a number the index is any, and the weights are not numbers
-        return start.nan_to_num().long(), [
-            _lagrange_weight(offsets, k) for k in range(ORDER)
-        ]
+    def interpolate_time(self, time: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what :meth:`interpolate` does, at the log of a time, clamped."""
+        return self.interpolate(torch.log(self.clamp_time(time)))
 
-
-def _lagrange_weight(offsets: list[Tensor], k: int) -> Tensor:
-    """Lagrange's polynomial that is 1 at node k and 0 at the others."""
-    others = [j for j in range(ORDER) if j != k]
-    return prod(offsets[j] for j in others) / prod(k - j for j in others)
+    def interpolate(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the index of the first of ``ORDER`` nodes about x, and all weights."""
+        position = (x - self.first) / self.step
+        position = position.clamp(0, self.count - 1)
+        below = ORDER // 2 - 1
+        start = position.detach().floor() - below
+        start = start.clamp(0, self.count - ORDER)
+        weights = lagrange_weights(position - start, range(ORDER))
+        # a time that is not a number has any index, and weights that are not numbers
+        return start.nan_to_num().long(), weights
 
 
 class DensityTable:
-    """Log density of a zonal law relative to the uniform one, by angle and time.
+    """Log density relative to the uniform one, by angle and time.
 
     Args:
-        law: (angles (rows, n), times (rows,)) -> log densities (rows, n).
+        log_density: (angles (rows, n), times (rows,)) -> log densities (rows, n).
         low: log of the lowest time.
         high: log of the highest time; times are clamped to these.
         device: where it is looked up.
@@ -93,50 +106,71 @@ class DensityTable:
 
     def __init__(
         self,
-        law: Callable[[Array, Array], Array],
+        log_density: Callable[[Array, Array], Array],
         low: float,
         high: float,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.times = Grid.over(low, high, SPACING)
-        self.places = Grid(0.0, 1.0 / (COLUMNS - 1), COLUMNS)
-        time = np.exp(self.times.nodes)
+        self.times = EvenNodes.cover_range(low, high, SPACING)
+        self.columns = EvenNodes(0.0, 1.0 / (COLUMNS - 1), COLUMNS)
+        time = np.exp(self.times.positions)
         near, far = _end_scales(time[:, None])
-        end = np.log1p(1 / near) + np.log1p(1 / far)
-        grown = np.expm1(end * self.places.nodes)
+        length = np.log1p(1 / near) + np.log1p(1 / far)
+        grown = np.expm1(length * self.columns.positions)
         s = near * grown / (1 + (grown + 1) * near / (1 + far))
         s = np.clip(s, 0, 1)
         angle = 2 * np.arctan2(np.sqrt(s), np.sqrt(1 - s))
         circle = np.logaddexp.reduce(_image_exponents(angle, time[:, None]))
-        self.values = make_constant((law(angle, time) - circle).flatten(), device)
+        smooth = log_density(angle, time) - circle
+        self.values = make_constant(smooth.flatten(), device)
 
-    def __call__(self, chord: Tensor, time: Tensor) -> Tensor:
-        """At squared distance ``chord`` in 0 ... 4 and ``time``, broadcast; float64."""
-        time = time.clamp(*np.exp(self.times.nodes[[0, -1]]))
+    def __call__(
+        self,
+        chord: Tensor,
+        time: Tensor,
+    ) -> Tensor:
+        """Look up the log density, in nats.
+
+        Args:
+            chord: squared distance, 0 ... 4.
+            time: broadcast against ``chord``.
+
+        Returns:
+            Float64.
+        """
+        time = self.times.clamp_time(time)
         s = (0.25 * chord).clamp(0, 1)
         near, far = _end_scales(time)
-        place = torch.log1p(s / near) - torch.log1p(-s / (1 + far))
-        place = place / (torch.log1p(1 / near) + torch.log1p(1 / far))
-        row, down = self.times.weights_at(time)
-        column, across = self.places.weights(place)
-        first, total = row * COLUMNS + column, log_circle(s, time)
-        for i, v in enumerate(down):
+        stretched = torch.log1p(s / near) - torch.log1p(-s / (1 + far))
+        length = torch.log1p(1 / near) + torch.log1p(1 / far)
+        u = stretched / length
+        row, row_weights = self.times.interpolate(torch.log(time))
+        column, column_weights = self.columns.interpolate(u)
+        index = row * COLUMNS + column
+        total = log_circle(s, time)
+        for i, row_weight in enumerate(row_weights):
             line = sum(
-                w * self._at(first, i * COLUMNS + j) for j, w in enumerate(across)
+                weight * self._pick_values(index, i * COLUMNS + j)
+                for j, weight in enumerate(column_weights)
             )
-            total = total + v * line
+            total = total + row_weight * line
         return total
 
-    def _at(self, first: Tensor, offset: int) -> Tensor:
-        """Values ``offset`` behind the indices; an index into a slice costs no addition."""
-        return self.values[offset:].index_select(0, first.flatten()).view(first.shape)
+    def _pick_values(
+        self,
+        index: Tensor,
+        offset: int,
+    ) -> Tensor:
+        """Return the values ``offset`` behind an index; a slice costs no addition."""
+        behind = self.values[offset:]
+        return behind.index_select(0, index.flatten()).view(index.shape)
 
 
 class DivergenceTable:
-    """KL of a zonal law to the uniform distribution in nats, by time.
+    """KL of a zonal density to the uniform one in nats, by time.
 
     Args:
-        law: times (rows,) -> log KL (rows,).
+        log_kl: times (rows,) -> log KL (rows,).
         low: log of the lowest time.
         high: log of the highest time.
         device: where it is looked up.
@@ -144,46 +178,59 @@ class DivergenceTable:
 
     def __init__(
         self,
-        law: Callable[[Array], Array],
+        log_kl: Callable[[Array], Array],
         low: float,
         high: float,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.times = Grid.over(low, high, FINE)
-        self.values = make_constant(law(np.exp(self.times.nodes)), device)
+        self.times = EvenNodes.cover_range(low, high, FINE)
+        values = log_kl(np.exp(self.times.positions))
+        self.values = make_constant(values, device)
 
     def __call__(self, time: Tensor) -> Tensor:
-        """At each time; float64."""
-        start, weights = self.times.weights_at(time)
-        return torch.exp(sum(w * self.values[start + k] for k, w in enumerate(weights)))
+        """Look up the KL at each time; float64."""
+        start, weights = self.times.interpolate_time(time)
+        log_kl = sum(
+            weight * self.values[start + k] for k, weight in enumerate(weights)
+        )
+        return torch.exp(log_kl)
 
 
 def _end_scales(time: Tensor | Array) -> tuple:
-    """Scales of s at both ends; at long times the law has no scale but the sphere's."""
-    short = time / (1 + time)
-    return NEAR * short, FAR * short**2 + FINEST
+    """Return N and F; at long times the density has no scale but the sphere's."""
+    tau = time / (1 + time)
+    return NEAR * tau, FAR * tau**2 + FINEST
 
 
-def _image_exponents(angle: Tensor | Array, time: Tensor | Array) -> list:
-    """Exponents of the circle's heat kernel, of the angle and the next ones round the circle."""
-    short = time / (1 + time)
-    return [
-        -((angle + turn) ** 2) / (2 * short) for turn in (0.0, -2 * np.pi, 2 * np.pi)
-    ]
+def _image_exponents(
+    angle: Tensor | Array,
+    time: Tensor | Array,
+) -> list:
+    """Return exponents of the circle's heat kernel at an angle and once round it."""
+    tau = time / (1 + time)
+    images = [angle + turn for turn in (0.0, -2 * np.pi, 2 * np.pi)]
+    return [-(image**2) / (2 * tau) for image in images]
 
 
-def log_circle(s: Tensor, time: Tensor) -> Tensor:
-    """Log of the heat kernel of a circle but for a constant, at the time t / (1 + t).
+def log_circle(
+    s: Tensor,
+    time: Tensor,
+) -> Tensor:
+    r"""Return the log of a circle's heat kernel, but for a constant, at the time τ.
 
-    By s = sin²(θ/2), in which it is smooth where θ is not: at 0 and at the antipode.
+    By :math:`s = \sin^2(\theta/2)`, in which it is smooth where θ is not: at 0 and at
+    the antipode.
     """
     fixed = s.detach()
     angle = 2 * torch.atan2(fixed.sqrt(), (1 - fixed).sqrt())
-    short = (time / (1 + time)).detach()
-    # both limits of the slope exist; this close to them it no longer changes
-    inner = torch.minimum(angle.clamp(min=1e-6), np.pi - 1e-8 - 1e-4 * short)
-    shares = torch.stack(_image_exponents(inner, time.detach())).softmax(0)
-    turns = [inner, inner - 2 * np.pi, inner + 2 * np.pi]
-    pull = sum(share * turn for share, turn in zip(shares, turns, strict=True))
     value = torch.stack(_image_exponents(angle, time)).logsumexp(0)
-    return attach_slope(value, s, -2 * pull / (short * torch.sin(inner)))
+    tau = (time / (1 + time)).detach()
+    # both limits of the slope exist; this close to them it no longer changes
+    furthest = np.pi - 1e-8 - 1e-4 * tau
+    inner = torch.minimum(angle.clamp(min=1e-6), furthest)
+    shares = torch.stack(_image_exponents(inner, time.detach())).softmax(0)
+    images = [inner, inner - 2 * np.pi, inner + 2 * np.pi]
+    pairs = zip(shares, images, strict=True)
+    mean = sum(share * image for share, image in pairs)
+    slope = -2 * mean / (tau * torch.sin(inner))
+    return attach_slope(value, s, slope)

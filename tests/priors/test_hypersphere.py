@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from priorbench import priors
-from priorbench.priors import HypersphereProduct
+from priorbench.priors import Group, HypersphereProduct
 from priorbench.priors.spheres.geometry import log_surface_area
 
 
@@ -26,14 +26,14 @@ def test_density_is_one_over_the_area():
         [-log_surface_area(11) - 3 * log_surface_area(10)] * 7, rel=1e-6
     )
     assert prior.log_prob_groups(z).shape == (7, 4)
-    assert prior.support == ("sphere",) * 4
+    assert [group.on for group in prior.groups] == ["sphere"] * 4
 
 
 def test_samples_are_uniform():
     """A coordinate of a uniform point in m coordinates: (1 + z) / 2 is Beta((m-1)/2, (m-1)/2)."""
     prior = HypersphereProduct([1, 4])
     z = prior.sample((20_000,), torch.Generator().manual_seed(1))
-    for group in prior.groups:
+    for group in prior.coordinates:
         assert (z[:, list(group)].norm(dim=1) - 1).abs().max() < 3e-7
         b = 0.5 * (len(group) - 1)
         for column in group:
@@ -43,7 +43,7 @@ def test_samples_are_uniform():
 
 def test_torus_and_single_sphere():
     assert HypersphereProduct([1] * 20).latent_dim == 40
-    assert HypersphereProduct([40]).groups == (tuple(range(41)),)
+    assert HypersphereProduct([40]).groups == (Group(range(41), on="sphere"),)
 
 
 @pytest.mark.parametrize("posterior", ["von_mises_fisher", "power_spherical"])
@@ -64,10 +64,8 @@ def test_kl_reaches_zero(posterior):
 
 def test_kl_of_another_posterior_is_estimated():
     """A posterior on other spheres has no closed KL here; it is not taken for one that has."""
-    prior, q = (
-        HypersphereProduct([1, 2]),
-        priors.VonMisesFisher(torch.randn(5, 7), dims=[2, 1]),
-    )
+    prior = HypersphereProduct([1, 2])
+    q = priors.VonMisesFisher(dims=[2, 1])(torch.randn(5, 7))
     z = q.rsample(torch.randn(5, 5))
     torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
 
@@ -86,7 +84,7 @@ def test_wrong_names():
     with pytest.raises(ValueError, match=r"'gradient' must be one of .*; got 'score'"):
         HypersphereProduct([2], gradient="score")
     with pytest.raises(
-        ValueError, match="'pathwise' is of von Mises–Fisher's published sampler"
+        ValueError, match="'pathwise' is the gradient of von Mises–Fisher's published"
     ):
         HypersphereProduct([2], posterior="power_spherical", gradient="pathwise")
 

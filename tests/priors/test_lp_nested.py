@@ -6,6 +6,7 @@ from scipy import stats
 from scipy.special import digamma
 
 from priorbench.priors import ISA, GeneralizedGaussian, LpNested, Normal
+from priorbench.priors.lp_nested import parse_tree
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -252,8 +253,8 @@ def test_learned_exponents_stay_valid_however_far_they_are_pushed():
 
 
 def test_groups():
-    assert ISA([2, 3]).groups == ((0, 1), (2, 3, 4))
-    assert LpNested(DEPTH_THREE).groups == ((0,), (1, 2, 3, 4), (5, 6))
+    assert ISA([2, 3]).coordinates == ((0, 1), (2, 3, 4))
+    assert LpNested(DEPTH_THREE).coordinates == ((0,), (1, 2, 3, 4), (5, 6))
 
 
 @pytest.mark.parametrize(
@@ -292,3 +293,16 @@ def test_nothing_to_learn():
 def test_isa_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         ISA(**arguments)
+
+
+def test_trees_are_read_depth_first():
+    root, exponents = parse_tree(DEPTH_THREE)
+    assert exponents == [2.1, 1.7, 3.0, 2.6]
+    assert root.leaves == tuple(range(7))
+    assert [getattr(child, "index", None) for child in root.children] == [None, 1, 3]
+
+
+@pytest.mark.parametrize("tree", [3, True, [2.0, [True]], {"p": 2.0}])
+def test_what_is_not_a_tree(tree):
+    with pytest.raises(ValueError, match=r"must be \[exponent, \[child, ...\]\]; got"):
+        parse_tree(tree)

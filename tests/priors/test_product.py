@@ -8,9 +8,10 @@ from scipy import stats
 from torch.func import functional_call, stack_module_state, vmap
 
 from priorbench import priors
-from priorbench.priors import Gaussian, VonMisesFisher
+from priorbench.priors import Gaussian, GaussianPosterior, SphericalPosterior
+from priorbench.priors.posteriors.base import Posterior
+from priorbench.priors.posteriors.product import ProductFamily, ProductPosterior
 from priorbench.priors.product import Product, list_part_names
-from priorbench.priors.posteriors.product import ProductPosterior
 
 PARTS = [
     {"name": "isa", "subspaces": [2, 1], "learn_exponents": True},
@@ -64,10 +65,11 @@ def test_density_of_the_parts_in_high_precision():
     )
 
 
-def test_groups_and_supports_stand_side_by_side(prior):
+def test_groups_stand_side_by_side(prior):
     assert prior.latent_dim == 10
-    assert prior.groups == GROUPS
-    assert prior.support == ("real", "real", "sphere", "sphere", "real", "real")
+    assert prior.coordinates == GROUPS
+    kinds = [group.on for group in prior.groups]
+    assert kinds == ["real", "real", "sphere", "sphere", "real", "real"]
 
 
 def test_each_value_is_that_of_the_parts_alone(prior):
@@ -91,7 +93,10 @@ def test_each_value_is_that_of_the_parts_alone(prior):
     for joined, of_part in (
         (prior.log_prob_groups(z), lambda p, q, x: p.log_prob_groups(x)),
         (prior.kl_groups(q, z), lambda p, q, x: p.kl_groups(q, x)),
-        (q.log_prob_groups(z, GROUPS), lambda p, q, x: q.log_prob_groups(x, p.groups)),
+        (
+            q.log_prob_groups(z, GROUPS),
+            lambda p, q, x: q.log_prob_groups(x, p.coordinates),
+        ),
         (q.representation, lambda p, q, x: q.representation),
     ):
         expected = torch.cat(list(map(of_part, parts, own, points)), dim=-1)
@@ -120,7 +125,7 @@ def test_kl_groups_where_only_some_parts_are_closed(prior):
 
 
 def test_another_posterior_is_estimated():
-    prior, q = Product(["normal"], latent_dim=4), Gaussian(torch.randn(5, 8))
+    prior, q = Product(["normal"], latent_dim=4), Gaussian()(torch.randn(5, 8))
     z = q.rsample(torch.randn(5, 4))
     torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
     torch.testing.assert_close(prior.kl_groups(q, z).sum(-1), prior.kl(q, z))
@@ -128,7 +133,7 @@ def test_another_posterior_is_estimated():
 
 def test_a_posterior_in_other_parts_is_estimated():
     prior = Product([{"name": "normal", "latent_dim": 1}, "normal"], latent_dim=4)
-    q = ProductPosterior(torch.randn(5, 8), parts=((Gaussian, 2), (Gaussian, 2)))
+    q = ProductFamily(((Gaussian(), 2), (Gaussian(), 2)))(torch.randn(5, 8))
     z = q.rsample(torch.randn(5, 4))
     torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
     torch.testing.assert_close(prior.kl_groups(q, z).sum(-1), prior.kl(q, z))
@@ -153,18 +158,22 @@ def test_noise_is_shared_out(prior):
 class Wasteful(Gaussian):
     """Draws from more noise than there are latents."""
 
-    @staticmethod
-    def noise_dim(latent_dim):
+    def __call__(self, params):
+        return WastefulPosterior(params, self)
+
+    def noise_dim(self, latent_dim):
         return 3 * latent_dim
 
+
+class WastefulPosterior(GaussianPosterior):
     def rsample(self, noise):
         return super().rsample(noise.unflatten(-1, (-1, 3)).sum(-1))
 
 
 def test_parts_may_need_more_noise_than_latents():
-    parts = ((Wasteful, 2), (Gaussian, 1), (Wasteful, 1))
-    assert ProductPosterior.noise_dim(4, parts) == 10
-    z = ProductPosterior(torch.zeros(8), parts).rsample(torch.arange(10.0))
+    family = ProductFamily(((Wasteful(), 2), (Gaussian(), 1), (Wasteful(), 1)))
+    assert family.noise_dim(4) == 10
+    z = family(torch.zeros(8)).rsample(torch.arange(10.0))
     assert z.tolist() == [0 + 1 + 2, 3 + 4 + 5, 6, 7 + 8 + 9]
 
 
@@ -207,17 +216,17 @@ def test_groups_without_a_density(prior, group, message):
         list(q.log_prob_pairs(z, [(0, 1), group]))
 
 
-def test_blocks_are_the_parts_own(prior):
+def test_independent_parts_are_the_parts_own(prior):
     q, z = drawn(prior, 4)
-    blocks = q.blocks()
-    assert [columns for _, columns in blocks] == [(0, 1, 2), (3, 4), (5, 6, 7), (8, 9)]
-    assert [type(block) for block, _ in blocks] == [
-        Gaussian,
-        VonMisesFisher,
-        VonMisesFisher,
-        Gaussian,
+    parts = q.independent_parts()
+    assert [columns for _, columns in parts] == [(0, 1, 2), (3, 4), (5, 6, 7), (8, 9)]
+    assert [type(part) for part, _ in parts] == [
+        GaussianPosterior,
+        SphericalPosterior,
+        SphericalPosterior,
+        GaussianPosterior,
     ]
-    total = sum(block.log_prob(z[:, list(columns)]) for block, columns in blocks)
+    total = sum(part.log_prob(z[:, list(columns)]) for part, columns in parts)
     torch.testing.assert_close(total, q.log_prob(z))
 
 
@@ -229,10 +238,13 @@ def test_rows_of_a_posterior(prior):
 
 def test_an_entropy_without_a_closed_form_is_refused(prior):
     class NoEntropy(Gaussian):
-        def entropy(self):
-            return super(Gaussian, self).entropy()
+        def __call__(self, params):
+            return WithoutEntropy(params, self)
 
-    q = ProductPosterior(torch.zeros(2, 6), parts=((Gaussian, 2), (NoEntropy, 1)))
+    class WithoutEntropy(GaussianPosterior):
+        entropy = Posterior.entropy
+
+    q = ProductFamily(((Gaussian(), 2), (NoEntropy(), 1)))(torch.zeros(2, 6))
     with pytest.raises(
         NotImplementedError, match="NoEntropy has no closed-form entropy"
     ):
@@ -260,9 +272,14 @@ def test_products_of_products():
         ],
     }
     prior = Product([{"name": "isa", "subspaces": [2]}, inner, "normal"], latent_dim=6)
-    assert prior.groups == ((0, 1), (2, 3), (4,), (5,))
+    assert prior.coordinates == ((0, 1), (2, 3), (4,), (5,))
     q, z = drawn(prior, 5)
-    assert [columns for _, columns in q.blocks()] == [(0, 1), (2, 3), (4,), (5,)]
+    assert [columns for _, columns in q.independent_parts()] == [
+        (0, 1),
+        (2, 3),
+        (4,),
+        (5,),
+    ]
     torch.testing.assert_close(prior.kl_groups(q, z).sum(-1), prior.kl(q, z))
     torch.testing.assert_close(
         q.log_prob_groups(z, [(4, 0, 1), (2, 3, 5)]).sum(-1), q.log_prob(z)
@@ -358,7 +375,7 @@ def test_parts_that_are_none(parts):
         (
             ["normal"],
             None,
-            r"part 0 \('normal'\) must say 'latent_dim', .*latent_dim = 4 }",
+            r"part 0 \('normal'\) must have a 'latent_dim', .*latent_dim = 4 }",
         ),
         (
             ["normal", "generalized_gaussian"],
@@ -428,7 +445,7 @@ def user():
 def test_a_users_prior_is_a_part(user):
     prior = Product(["tests_product_ring", "normal"], latent_dim=3)
     assert isinstance(prior.parts[0], user)
-    assert prior.support == ("sphere", "real")
+    assert [group.on for group in prior.groups] == ["sphere", "real"]
     with pytest.raises(
         ValueError, match=r"part 0 .*must be a subclass of priors\.Prior.*got int"
     ):

@@ -33,12 +33,12 @@ def reference(z, raw, groups, log_weights):
 
 
 @pytest.fixture(params=[3, 20, 10**6])
-def block(request, monkeypatch):
-    """Blocks of a row, of a few rows with a smaller last one, and of everything."""
-    monkeypatch.setattr(mixture, "BLOCK", request.param)
+def portions(request, monkeypatch):
+    """Portions of a row, of a few rows with a smaller last one, and of everything."""
+    monkeypatch.setattr(mixture, "PAIRS_AT_ONCE", request.param)
 
 
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("portions")
 @pytest.mark.parametrize("groups", GROUPS)
 @pytest.mark.parametrize("weights", ["uniform", "matrix"])
 def test_values_and_gradients_against_the_whole_tensor(groups, weights):
@@ -48,7 +48,7 @@ def test_values_and_gradients_against_the_whole_tensor(groups, weights):
     )
     found = []
     for function in (
-        lambda: log_mixture(Gaussian(raw), z, GROUPS[groups], log_weights),
+        lambda: log_mixture(Gaussian()(raw), z, GROUPS[groups], log_weights),
         lambda: reference(z, raw, GROUPS[groups], log_weights),
     ):
         joint, parts = function()
@@ -59,13 +59,13 @@ def test_values_and_gradients_against_the_whole_tensor(groups, weights):
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("block")
+@pytest.mark.usefixtures("portions")
 def test_many_seeds_at_once():
     z, raw = inputs(6, 6, seeds=(3,))
     weights = torch.randn(6, 6, dtype=torch.float64)
 
     def of_one(z, raw):
-        return log_mixture(Gaussian(raw), z, GROUPS["groups"], weights)
+        return log_mixture(Gaussian()(raw), z, GROUPS["groups"], weights)
 
     together = vmap(of_one)(z, raw)
     each = [torch.stack(parts) for parts in zip(*map(of_one, z, raw), strict=True)]
@@ -86,7 +86,7 @@ def test_draws_of_the_posteriors_themselves_under_gradcheck():
     noise, (_, raw) = torch.randn(5, 4, dtype=torch.float64), inputs(5, 5)
 
     def total(raw):
-        q = Gaussian(raw)
+        q = Gaussian()(raw)
         joint, parts = log_mixture(q, q.rsample(noise), GROUPS["groups"], -1.0)
         return joint.sum() + 3 * parts.sum()
 
@@ -97,7 +97,7 @@ def test_far_points_and_narrow_posteriors_in_float32():
     """The only near component decides, whatever exp makes of the others."""
     loc = torch.tensor([[0.0], [1000.0], [-1e6]])
     raw = torch.cat([loc, torch.full((3, 1), -6.0)], 1).requires_grad_()
-    joint, parts = log_mixture(Gaussian(raw), loc, [[0]], 0.0)
+    joint, parts = log_mixture(Gaussian()(raw), loc, [[0]], 0.0)
     expected = torch.full((3,), 6.0 - 0.5 * math.log(2 * math.pi))
     torch.testing.assert_close(joint, expected)
     torch.testing.assert_close(parts[:, 0], expected)
@@ -112,5 +112,5 @@ def test_memory_of_the_gradient_does_not_grow_with_the_latents():
     z, raw = torch.randn(64, 30), torch.randn(64, 60, requires_grad=True)
     pack = lambda t: kept.append(t.numel()) or t  # noqa: E731
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        log_mixture(Gaussian(raw), z, [[i] for i in range(30)], 0.0)
+        log_mixture(Gaussian()(raw), z, [[i] for i in range(30)], 0.0)
     assert 64 * 64 <= sum(kept) < 3 * 64 * 64 + 10 * raw.numel()

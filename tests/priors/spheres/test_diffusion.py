@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from priorbench.priors.posteriors.diffusion import kl_paper
 from priorbench.priors.spheres import diffusion, heat_kernel, random_walk
-from priorbench.priors.diffusion_sphere import kl_paper
 from priorbench.priors.spheres.geometry import log_surface_area
+from tests.priors.spheres.exact_densities import (
+    exact_kernel,
+    exact_series,
+    exact_step,
+    integrate_density,
+    squared_chord,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -58,59 +65,6 @@ LOG_KERNEL = [
 ]
 
 
-def chord(angle):
-    return 2 - 2 * torch.cos(torch.as_tensor(angle, dtype=torch.float64))
-
-
-def exact_series(angle, coefficient, d, digits):
-    """Log of 1 + sum dim_l c_l P_l, relative to the uniform density, in many digits."""
-    with mpmath.workdps(digits):
-        m, x = d + 1, mpmath.cos(mpmath.mpf(angle))
-        previous, current, size = mpmath.mpf(1), x, mpmath.mpf(m)
-        total, n = mpmath.mpf(1), 1
-        while True:
-            weight = size * coefficient(n)
-            total += weight * current
-            if n > 4 * d and weight < mpmath.mpf(10) ** -digits:
-                return mpmath.log(total)
-            previous, current = (
-                current,
-                ((2 * n + m - 2) * x * current - n * previous) / (n + m - 2),
-            )
-            size *= mpmath.mpf((2 * n + m) * (n + m - 2)) / ((2 * n + m - 2) * (n + 1))
-            n += 1
-
-
-def exact_kernel(angle, t, d, digits=60):
-    t = mpmath.mpf(t)
-    return exact_series(
-        angle, lambda n: mpmath.exp(-n * (n + d - 1) * t / 2), d, digits
-    )
-
-
-def exact_step(n, variance, m):
-    """The step's harmonic by Kummer's function."""
-    x = 1 / (2 * mpmath.mpf(variance))
-    a, b = mpmath.mpf(n + m) / 2, n + mpmath.mpf(m) / 2
-    return (
-        mpmath.gamma(a)
-        / mpmath.gamma(b)
-        * x ** (mpmath.mpf(n) / 2)
-        * mpmath.exp(-x)
-        * mpmath.hyp1f1(a, b, x, maxterms=10**6)
-    )
-
-
-def mass(log_density, d):
-    """The integral of a zonal density over the sphere."""
-    x, w = np.polynomial.legendre.leggauss(600)
-    angle = torch.tensor(0.5 * math.pi * (1 + x))
-    ring = torch.tensor(0.5 * math.pi * w) * torch.sin(angle) ** (d - 1)
-    return (
-        (ring * torch.exp(log_density(chord(angle)) + log_surface_area(d))).sum().item()
-    )
-
-
 @pytest.mark.parametrize(("d", "t", "value"), KL)
 def test_kl_against_high_precision(d, t, value):
     assert diffusion.kl_heat(torch.tensor(t), d).item() == pytest.approx(
@@ -120,7 +74,7 @@ def test_kl_against_high_precision(d, t, value):
 
 @pytest.mark.parametrize(("d", "t", "angle", "value"), LOG_KERNEL)
 def test_log_kernel_against_high_precision(d, t, angle, value):
-    found = diffusion.log_heat_kernel(chord(angle), torch.tensor(t), d).item()
+    found = diffusion.log_heat_kernel(squared_chord(angle), torch.tensor(t), d).item()
     assert found == pytest.approx(value, rel=1e-8, abs=1e-9)
 
 
@@ -150,25 +104,13 @@ def test_walk_against_high_precision(d, steps, t, kl, mean):
     )
 
 
-@pytest.mark.parametrize(
-    ("steps", "b_1", "b_2"),
-    [
-        (5, 0.9108809760000001, 0.8145778154775704),
-        (10, 0.9528551555, 0.8992406210022365),
-    ],
-)
-def test_step_against_high_precision(steps, b_1, b_2):
-    found = random_walk.step_harmonics(np.array([0.1 / steps]), 2, 11)[0].astype(float)
-    assert found == pytest.approx([b_1, b_2], rel=1e-9)
-
-
 @pytest.mark.parametrize("d", [1, 2, 10, 20, 40])
 @pytest.mark.parametrize("t", [0.02, 0.07, 0.3, 2.0])
 def test_kernel_at_every_angle(d, t):
     """As far as the antipode, where the density is e^-240 of its peak at t = 0.02."""
     angles = [0.0, 1e-4, 0.3, 1.1, 2.0, 2.8, 3.1, 3.14, math.pi]
     found = diffusion.log_heat_kernel(
-        chord(angles), torch.tensor(t), d
+        squared_chord(angles), torch.tensor(t), d
     ) + log_surface_area(d + 1)
     expected = [float(exact_kernel(angle, t, d, 180)) for angle in angles]
     torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=1e-7)
@@ -179,41 +121,9 @@ def test_kernel_at_a_short_time(d, angle):
     """At t = 1e-3, where the density is down to e^-500 of its peak."""
     expected = float(exact_kernel(angle, 1e-3, d, 320))
     found = diffusion.log_heat_kernel(
-        chord(angle), torch.tensor(1e-3), d
+        squared_chord(angle), torch.tensor(1e-3), d
     ) + log_surface_area(d + 1)
     assert found.item() == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("d", [1, 2, 7, 20, 40, 64])
-def test_contour_and_series_agree_where_they_meet(d):
-    angle = np.linspace(0, math.pi, 20)[None]
-    t = np.array([heat_kernel.smooth_from(d)])
-    late = heat_kernel.log_density(angle, t, d)
-    np.testing.assert_allclose(
-        heat_kernel.log_kernel(angle, t[:, None], d), late, atol=1e-11
-    )
-
-
-@pytest.mark.parametrize(
-    ("d", "variance"), [(1, 1e-3), (10, 0.02), (20, 0.5), (3, 30.0)]
-)
-def test_steps_harmonics(d, variance):
-    found = random_walk.step_harmonics(np.array([variance]), 40, d + 1)[0].astype(float)
-    table = np.exp(random_walk.log_harmonics(np.array([variance]), 40, d + 1)[0])
-    with mpmath.workdps(40):
-        expected = [float(exact_step(n, variance, d + 1)) for n in range(1, 41)]
-    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-14)
-    np.testing.assert_allclose(table, expected, rtol=1e-8, atol=1e-14)
-
-
-@pytest.mark.parametrize(("d", "variance"), [(1, 5e-5), (10, 1e-5), (20, 1e-8)])
-def test_harmonics_of_short_steps(d, variance):
-    """Degrees up to 1000, by the expansion for large arguments."""
-    table = random_walk.log_harmonics(np.array([variance]), 1000, d + 1)[0]
-    with mpmath.workdps(40):
-        for n in (1, 2, 10, 100, 1000):
-            expected = float(mpmath.log(exact_step(n, variance, d + 1)))
-            assert table[n - 1] == pytest.approx(expected, rel=1e-7, abs=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +143,7 @@ def test_walk_density(d, steps, time):
         float(exact_series(a, lambda n: steps_harmonics[n - 1], d, 16)) for a in angles
     ]
     found = diffusion.log_walk(
-        chord(angles), torch.tensor(time), d, steps
+        squared_chord(angles), torch.tensor(time), d, steps
     ) + log_surface_area(d + 1)
     torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=2e-6)
 
@@ -242,24 +152,24 @@ def test_walk_density(d, steps, time):
 @pytest.mark.parametrize("t", [0.01, 0.1, 3.0])
 def test_densities_have_mass_one(d, t):
     time = torch.tensor(t)
-    assert mass(lambda c: diffusion.log_heat_kernel(c, time, d), d) == pytest.approx(
-        1, abs=1e-7
-    )
-    assert mass(lambda c: diffusion.log_walk(c, time, d, 5), d) == pytest.approx(
-        1, abs=1e-6
-    )
+    assert integrate_density(
+        lambda c: diffusion.log_heat_kernel(c, time, d), d
+    ) == pytest.approx(1, abs=1e-7)
+    assert integrate_density(
+        lambda c: diffusion.log_walk(c, time, d, 5), d
+    ) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(("d", "steps"), [(1, 5), (10, 5), (20, 5)])
 def test_walks_density_falls(d, steps):
-    c = chord(torch.linspace(0, math.pi, 2000))
+    c = squared_chord(torch.linspace(0, math.pi, 2000))
     for t in (1e-6, 1e-4, 1e-3, 0.03, 0.3, 3.0):
         value = diffusion.log_walk(c, torch.tensor(t), d, steps)
         assert (value.diff() <= 1e-12).all()
 
 
 def test_many_short_steps_are_brownian_motion():
-    d, t, c = 10, torch.tensor(0.2), chord(torch.linspace(0, 2, 9))
+    d, t, c = 10, torch.tensor(0.2), squared_chord(torch.linspace(0, 2, 9))
     apart = [
         (diffusion.log_walk(c, t, d, steps) - diffusion.log_heat_kernel(c, t, d))
         .abs()
@@ -273,23 +183,23 @@ def test_many_short_steps_are_brownian_motion():
 @pytest.mark.parametrize("d", [1, 10, 20])
 @pytest.mark.parametrize("t", [1e-4, 1e-3, 0.02, 0.2, 1.0, 5.0, 10.0])
 def test_kl_between_the_nodes(d, t):
-    """The tables against their own laws, off the nodes, and the slope against differences."""
+    """Tables off their nodes, and their slope against differences."""
     time, step = torch.tensor(t * 1.0123, requires_grad=True), 1e-4
     near = t * 1.0123 * np.exp(step * np.array([-2, -1, 0, 1, 2]))
-    for table, law in (
+    for table, log_kl in (
         (lambda x: diffusion.kl_heat(x, d), lambda x: heat_kernel.log_kl(x, d)),
         (lambda x: diffusion.kl_walk(x, d, 5), lambda x: random_walk.log_kl(x, d, 5)),
     ):
         value = table(time)
         (slope,) = torch.autograd.grad(value.log(), time)
-        a, b, middle, c, e = law(near)
+        a, b, middle, c, e = log_kl(near)
         assert value.log().item() == pytest.approx(middle, abs=1e-8)
         expected = (a - 8 * b + 8 * c - e) / (12 * step)
         assert (slope * time).item() == pytest.approx(expected, rel=2e-6, abs=1e-6)
 
 
 def test_kl_against_quadrature_of_many_digits():
-    """Through the density of the circle, that of no table: images in place of harmonics."""
+    """By the circle's density, which is in no table: images in place of harmonics."""
     t = mpmath.mpf("0.7")
 
     def integrand(angle):
@@ -311,7 +221,7 @@ def test_kl_loses_information_as_fishers():
     x, w = np.polynomial.legendre.leggauss(400)
     angle = torch.tensor(0.5 * math.pi * (1 + x), requires_grad=True)
     log_q = diffusion.log_heat_kernel(
-        chord(0) + 2 - 2 * torch.cos(angle), t.detach(), d
+        squared_chord(0) + 2 - 2 * torch.cos(angle), t.detach(), d
     )
     (score,) = torch.autograd.grad(log_q.sum(), angle)
     ring = torch.tensor(0.5 * math.pi * w) * torch.sin(angle.detach()) ** (d - 1)
@@ -325,7 +235,7 @@ def test_kl_loses_information_as_fishers():
 )
 def test_kernels_gradient(d, t, angle):
     """In the squared chord, and in the time, against differences in many digits."""
-    c, time = chord(angle).requires_grad_(), torch.tensor(t, requires_grad=True)
+    c, time = squared_chord(angle).requires_grad_(), torch.tensor(t, requires_grad=True)
     found = torch.autograd.grad(diffusion.log_heat_kernel(c, time, d), (c, time))
     with mpmath.workdps(80):
         at, t, h = mpmath.mpf(c.item()), mpmath.mpf(t), mpmath.mpf(10) ** -12
@@ -344,17 +254,20 @@ def test_kernels_gradient(d, t, angle):
 @pytest.mark.parametrize("d", [1, 10])
 def test_finite_everywhere(d, dtype):
     c = torch.cat(
-        [chord([0.0, 1e-9, 1e-5, 1.0, math.pi - 1e-7, math.pi]), torch.tensor([4.0])]
+        [
+            squared_chord([0.0, 1e-9, 1e-5, 1.0, math.pi - 1e-7, math.pi]),
+            torch.tensor([4.0]),
+        ]
     )
     t = torch.tensor([0.0, 1e-6, 1e-4, 1e-2, 1.0, 100.0, 1e4])
     c, t = c.to(dtype).requires_grad_(), t.to(dtype)[:, None].requires_grad_()
-    for law in (
+    for evaluate in (
         lambda: diffusion.log_heat_kernel(c, t, d),
         lambda: diffusion.log_walk(c, t, d, 5),
         lambda: diffusion.kl_heat(t, d),
         lambda: diffusion.kl_walk(t, d, 5),
     ):
-        value = law()
+        value = evaluate()
         gradients = torch.autograd.grad(value.sum(), (c, t), allow_unused=True)
         assert value.dtype == torch.float64
         assert torch.isfinite(value).all()
@@ -362,7 +275,7 @@ def test_finite_everywhere(d, dtype):
 
 
 @pytest.mark.parametrize(
-    "law",
+    "evaluate",
     [
         lambda c, t: diffusion.log_heat_kernel(c, t, 6),
         lambda c, t: diffusion.log_walk(c, t, 6, 3),
@@ -370,10 +283,10 @@ def test_finite_everywhere(d, dtype):
         lambda c, t: diffusion.kl_walk(t, 6, 3) + 0 * c,
     ],
 )
-def test_vmap_is_a_loop(law):
+def test_vmap_is_a_loop(evaluate):
     """Of values and gradients; the tables, which no other test has, are made inside."""
-    c, t = chord(torch.rand(5, 4) * 3), torch.rand(5, 4) + 0.01
-    both = torch.func.grad_and_value(lambda c, t: law(c, t).sum(), argnums=(0, 1))
+    c, t = squared_chord(torch.rand(5, 4) * 3), torch.rand(5, 4) + 0.01
+    both = torch.func.grad_and_value(lambda c, t: evaluate(c, t).sum(), argnums=(0, 1))
     gradients, values = torch.func.vmap(both)(c, t)
     for i in range(5):
         own, value = both(c[i], t[i])

@@ -9,15 +9,15 @@ import torch
 from scipy import stats
 from torch.func import grad, vmap
 
-from priorbench.priors.spheres import inversion, bessel
+from priorbench.priors.spheres import bessel, inversion
 from priorbench.priors.spheres.zonal_families import Exponential, Power
 
 VMF, POWER = Exponential(), Power()
 M, KAPPA = (2, 3, 5, 10, 20, 41, 100), (0.01, 1.0, 11.0, 20.0, 100.0, 1e4)
 
 
-def angle(law, n, k, m):
-    return inversion.draw_angle(law, n, k, m).angle
+def angle(family, n, k, m):
+    return inversion.draw_angle(family, n, k, m).angle
 
 
 def full(kappa, like):
@@ -118,44 +118,44 @@ def test_mean_resultant_length_of_a_million_samples(m, kappa):
     )
 
 
-@pytest.mark.parametrize("law", [VMF, POWER])
+@pytest.mark.parametrize("family", [VMF, POWER])
 @pytest.mark.parametrize("m", [2, 3, 4, 5, 41])
-def test_gradient_agrees_with_finite_differences(law, m):
+def test_gradient_agrees_with_finite_differences(family, m):
     n = normals(50)
     for kappa in (0.02, 2.0, 50.0):
         k = torch.full_like(n, kappa, requires_grad=True)
-        (slope,) = torch.autograd.grad(angle(law, n, k, m).sum(), k)
+        (slope,) = torch.autograd.grad(angle(family, n, k, m).sum(), k)
         step = 1e-5 * kappa
-        above, below = (angle(law, n, full(kappa + s, n), m) for s in (step, -step))
+        above, below = (angle(family, n, full(kappa + s, n), m) for s in (step, -step))
         torch.testing.assert_close(
             slope, (above - below) / (2 * step), rtol=2e-6, atol=2e-8
         )
 
 
-@pytest.mark.parametrize("law", [VMF, POWER])
+@pytest.mark.parametrize("family", [VMF, POWER])
 @pytest.mark.parametrize("m", [2, 3, 4, 8, 41])
 @pytest.mark.parametrize("kappa", [0.0, 1e-3, 0.05, 0.3, 3.0, 50.0])
-def test_draws_follow_the_direction(law, m, kappa):
+def test_draws_follow_the_direction(family, m, kappa):
     """dE[z]/dμ is the mean resultant length, by quadrature over the normal variate."""
     n = torch.linspace(-7, 7, 1401, dtype=torch.float64)
     weights = 0.01 * torch.exp(-0.5 * n.square()) / math.sqrt(2 * math.pi)
-    angle, across, towards = inversion.draw_angle(law, n, full(kappa, n), m)
+    angle, across, towards = inversion.draw_angle(family, n, full(kappa, n), m)
     share = 1 / (m - 1)  # of a direction across in the draw's way to go, squared
     motion = across * (
         1 - share * torch.sin(angle).square()
     ) - towards * share * torch.sin(angle) * torch.cos(angle)
     length = bessel.mean_resultant_length(torch.tensor(kappa, dtype=torch.float64), m)
-    exact = length.item() if law is VMF else kappa / (kappa + m - 1)
+    exact = length.item() if family is VMF else kappa / (kappa + m - 1)
     assert (weights * motion).sum().item() == pytest.approx(exact, rel=1e-9, abs=1e-11)
 
 
-@pytest.mark.parametrize("law", [VMF, POWER])
-def test_finite_everywhere(law):
+@pytest.mark.parametrize("family", [VMF, POWER])
+def test_finite_everywhere(family):
     n = torch.tensor([-40.0, -7.0, 0.0, 7.0, 40.0])
     for m in (2, 3, 41):
         for kappa in (0.0, 1e-30, 1e-3, 1e3, 1e9, 1e20):
             k = torch.full_like(n, kappa, requires_grad=True)
-            drawn = inversion.draw_angle(law, n, k, m)
+            drawn = inversion.draw_angle(family, n, k, m)
             theta = drawn.angle
             (slope,) = torch.autograd.grad(theta.sum(), k)
             assert all(torch.isfinite(values).all() for values in drawn)
