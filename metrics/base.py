@@ -1,17 +1,16 @@
-"""What metrics read, and the registry of metrics."""
+"""What metrics read and return, and the registry of metrics."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from priorbench.registry import Registry
 from priorbench.priors.posteriors.base import Groups, Posterior
-
-registry = Registry("metric", "priorbench.metrics")
-register = registry.register
-get = registry.get
-names = registry.names
+from priorbench.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -22,17 +21,18 @@ class Codes:
         posterior: q(z|x_n) of all N images, parameters (N, num_params).
         z: one draw of each posterior, (N, latent_dim).
         log_prior: log p(z) at these draws, (N,), in nats.
-        factors: ground-truth factor values, int64 (N, F), each from 0 to its size - 1; F is 0
-            for a dataset without factors.
+        factors: ground-truth factor values, int64 (N, F), each from 0 to its size - 1;
+            F is 0 for a dataset without factors.
         factor_names: F names.
         factor_sizes: number of values of each factor.
-        groups: coordinates that belong together under the prior; they partition the latents.
+        groups: coordinates that belong together under the prior; they partition the
+            latents.
         excluded: names of the factors that the dataset's published MIG leaves out.
         seed: of the random draws that sampled metrics make.
 
     Raises:
-        ValueError: shapes disagree, a factor value is outside its size, or ``groups`` is no
-            partition of the latents.
+        ValueError: shapes disagree, a factor value is outside its size, or ``groups``
+            is not a partition of the latents.
     """
 
     posterior: Posterior
@@ -47,64 +47,209 @@ class Codes:
 
     def __post_init__(self) -> None:
         """Check that the fields fit each other."""
-        num_points, num_factors = len(self.z), len(self.factor_names)
-        expected = {"log_prior": (num_points,), "factors": (num_points, num_factors)}
-        for name, shape in expected.items():
-            if tuple(getattr(self, name).shape) != shape:
-                raise ValueError(
-                    f"{name!r} must have shape {shape} to fit 'z' and 'factor_names'; "
-                    f"got {tuple(getattr(self, name).shape)}"
-                )
+        num_points, latent_dim = len(self.z), self.z.shape[1]
         if len(self.posterior.params) != num_points or num_points == 0:
             raise ValueError(
                 "'posterior' and 'z' must hold the same data points, at least one; "
                 f"got {len(self.posterior.params)} and {num_points}"
             )
-        if sorted(i for group in self.groups for i in group) != list(
-            range(self.z.shape[1])
-        ):
+        num_factors = len(self.factor_names)
+        expected = {"log_prior": (num_points,), "factors": (num_points, num_factors)}
+        for name, shape in expected.items():
+            found = tuple(getattr(self, name).shape)
+            if found != shape:
+                raise ValueError(
+                    f"{name!r} must have shape {shape} to fit 'z' and 'factor_names'; "
+                    f"got {found}"
+                )
+        coordinates = sorted(i for group in self.groups for i in group)
+        if coordinates != list(range(latent_dim)):
             raise ValueError(
-                f"'groups' must partition the {self.z.shape[1]} latents; "
-                f"got {self.groups}"
+                f"'groups' must partition the {latent_dim} latents; got {self.groups}"
             )
         self._check_factors()
 
     def _check_factors(self) -> None:
-        if len(set(self.factor_names)) != len(self.factor_names):
-            raise ValueError(f"'factor_names' must differ; got {self.factor_names}")
-        if len(self.factor_sizes) != len(self.factor_names):
+        """Check names, sizes and values of the factors."""
+        names, sizes = self.factor_names, self.factor_sizes
+        if len(set(names)) != len(names):
+            raise ValueError(f"'factor_names' must differ; got {names}")
+        if len(sizes) != len(names):
             raise ValueError(
-                "'factor_sizes' must have one size for each of the "
-                f"{len(self.factor_names)} names; got {self.factor_sizes}"
+                f"'factor_sizes' must have one size for each of the {len(names)} "
+                f"names; got {sizes}"
             )
-        if unknown := set(self.excluded) - set(self.factor_names):
+        if unknown := set(self.excluded) - set(names):
             raise ValueError(
                 f"'excluded' must be names of factors; got {sorted(unknown)}"
             )
-        columns = zip(self.factor_names, self.factor_sizes, self.factors.T, strict=True)
-        for name, size, values in columns:
+        for name, size, values in zip(names, sizes, self.factors.T, strict=True):
             if values.min() < 0 or values.max() >= size:
                 raise ValueError(
                     f"'factors' of {name!r} must lie in 0 ... {size - 1}; "
                     f"got {int(values.min())} to {int(values.max())}"
                 )
 
-    def generator(self) -> torch.Generator:
-        """A fresh CPU generator; every metric draws from its own copy of the same stream."""
+    def make_generator(self) -> torch.Generator:
+        """Return a new CPU generator, so that no metric changes another's draws."""
         return torch.Generator().manual_seed(self.seed)
 
-    def points(self, num_samples: int) -> Tensor:
-        """Indices of ``num_samples`` random data points without replacement.
+    def draw_points(self, num_samples: int) -> Tensor:
+        """Return the indices of random data points, drawn without replacement.
 
         All of them, in order, where there are no more than ``num_samples``.
         """
         if num_samples < 2:
             raise ValueError(f"'num_samples' must be at least 2; got {num_samples}")
-        if len(self.z) <= num_samples:
-            return torch.arange(len(self.z), device=self.z.device)
-        index = torch.randperm(len(self.z), generator=self.generator())[:num_samples]
-        return index.to(self.z.device)
+        num_points, device = len(self.z), self.z.device
+        if num_points <= num_samples:
+            return torch.arange(num_points, device=device)
+        order = torch.randperm(num_points, generator=self.make_generator())
+        return order[:num_samples].to(device)
 
 
 Scores = dict[str, float | Tensor]
-"""What a metric returns: numbers become columns of the CSVs, tensors are kept for plots."""
+"""What a metric returns: numbers become columns of the CSVs, tensors are kept."""
+
+MetricFunction = Callable[..., Scores]
+
+NEEDS: dict[str, Callable[[Codes], bool]] = {
+    "factors": lambda codes: len(codes.factor_names) > 0,
+}
+"""What a metric can need of a dataset, and whether codes have it."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as it is registered: called with codes, it returns scores.
+
+    It has the signature and the docstring of its function.
+
+    Attributes:
+        name: that it is registered under.
+        function: of :class:`Codes` and arguments to :data:`Scores`.
+        headline: the column that stands for the metric in progress lines, tables and
+            figures; None for a metric that is not shown there.
+        needs: what it needs of a dataset, names among :data:`NEEDS`.
+        version: of its values, >= 1; raised when a change of the code changes them.
+
+    Raises:
+        ValueError: the headline is not an identifier, a need is unknown, or the version
+            is below 1.
+    """
+
+    name: str
+    function: MetricFunction
+    headline: str | None = None
+    needs: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the fields, and take over the function's signature and docstring."""
+        if self.headline is not None and not str(self.headline).isidentifier():
+            raise ValueError(
+                f"'headline' of metric {self.name!r} must be the name of one of its "
+                f"columns, an identifier, or None; got {self.headline!r}"
+            )
+        if not isinstance(self.needs, tuple) or not set(self.needs) <= set(NEEDS):
+            raise ValueError(
+                f"'needs' of metric {self.name!r} must be a tuple of names among "
+                f"{', '.join(map(repr, NEEDS))}; got {self.needs!r}"
+            )
+        if not isinstance(self.version, int) or self.version < 1:
+            raise ValueError(
+                f"'version' of metric {self.name!r} must be a whole number of at least "
+                f"1; got {self.version!r}"
+            )
+        # not update_wrapper, which sets attributes and so fails on a frozen instance
+        for attribute in functools.WRAPPER_ASSIGNMENTS:
+            if hasattr(self.function, attribute):
+                vars(self)[attribute] = getattr(self.function, attribute)
+        vars(self)["__wrapped__"] = self.function
+
+    def __call__(self, codes: Codes, *args: Any, **arguments: Any) -> Scores:
+        """Score codes, with the arguments of the function.
+
+        Raises:
+            ValueError: the codes lack what the metric needs, or the function returns
+                something other than scores; whatever the function raises.
+        """
+        for need in self.needs:
+            if not NEEDS[need](codes):
+                raise ValueError(
+                    f"metric {self.name!r} needs {need}, and the dataset has none: "
+                    "leave the metric out"
+                )
+        scores = self.function(codes, *args, **arguments)
+        expected = (
+            f"metric {self.name!r} must return a dict of column names to numbers or "
+            "real tensors"
+        )
+        if not isinstance(scores, dict):
+            raise ValueError(f"{expected}; it returned {_describe_value(scores)}")
+        for column, value in scores.items():
+            if not isinstance(column, str):
+                raise ValueError(f"{expected}; it returned the name {column!r}")
+            is_tensor = isinstance(value, Tensor) and not value.is_complex()
+            if not isinstance(value, Real) and not is_tensor:
+                raise ValueError(f"{expected}; {column!r} is {_describe_value(value)}")
+        return scores
+
+
+def _describe_value(value: object) -> str:
+    """Return what a value is, in words."""
+    if value is None:
+        return "None"
+    kind = f"a value of type {type(value).__name__!r}"
+    return f"{kind}, {value.dtype}" if isinstance(value, Tensor) else kind
+
+
+class MetricRegistry(Registry):
+    """The registry of metrics."""
+
+    def register(
+        self,
+        name: str,
+        *,
+        headline: str | None = None,
+        needs: tuple[str, ...] = (),
+        version: int = 1,
+    ) -> Callable[[MetricFunction], MetricFunction]:
+        """Return a decorator that registers a function as a :class:`Metric`.
+
+        The decorated name stays the plain function. Arguments are the attributes of
+        :class:`Metric`.
+
+        Raises:
+            ValueError: the name is taken or is not an identifier-like word, or an
+                attribute is refused.
+
+        Example:
+            >>> metrics = MetricRegistry("metric", "example.metrics")
+            >>> @metrics.register("mean_norm", headline="mean_norm", version=2)
+            ... def mean_norm(codes, order=2):
+            ...     '''Return the mean length of the draws.'''
+            ...     return {"mean_norm": codes.z.norm(order, dim=1).mean()}
+            >>> metrics.get("mean_norm").version, metrics.describe("mean_norm")
+            (2, 'Return the mean length of the draws.')
+        """
+        add = super().register(name)
+
+        def decorate(function: MetricFunction) -> MetricFunction:
+            add(Metric(name, function, headline, needs, version))
+            return function
+
+        return decorate
+
+    def get(self, name: str) -> Metric:
+        """Return the metric ``name``; a plain function of an entry point becomes one.
+
+        Raises:
+            ValueError: there is no such name, or its package fails to import.
+        """
+        entry = super().get(name)
+        return entry if isinstance(entry, Metric) else Metric(name, entry)
+
+
+registry = MetricRegistry("metric", "priorbench.metrics")
+register = registry.register

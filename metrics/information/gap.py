@@ -9,89 +9,100 @@ from torch import Tensor
 from priorbench.metrics.base import Codes
 
 
-def list_counted_factors(codes: Codes, excluded: Sequence[str] = ()) -> list[int]:
-    """Indices of the factors that a gap averages: of more than one value and not excluded.
+def list_counted_factors(
+    codes: Codes,
+    excluded: Sequence[str] = (),
+) -> list[int]:
+    """Return the indices of the factors that a gap averages.
+
+    They have more than one value and are not excluded.
 
     Raises:
-        ValueError: the dataset has no factors, or none is left.
+        ValueError: there is no such factor.
     """
-    if not codes.factor_names:
-        raise ValueError(
-            "there is no mutual information gap (mig) without factors, and the "
-            "dataset has none: leave the metric out"
-        )
     sizes = dict(zip(codes.factor_names, codes.factor_sizes, strict=True))
-    kept = [
-        i
-        for i, (name, size) in enumerate(sizes.items())
+    counted = [
+        factor
+        for factor, (name, size) in enumerate(sizes.items())
         if size > 1 and name not in excluded
     ]
-    if not kept:
+    if not counted:
         raise ValueError(
             "a mutual information gap needs a factor of more than one value that is "
             f"not excluded; got sizes {sizes} and excluded {tuple(excluded)}"
         )
-    return kept
+    return counted
 
 
-def gap_contrasts(information: Tensor, factor_sizes: Sequence[int]) -> Tensor:
-    r"""Weights that turn mutual informations into gaps, one column for each factor.
+def gap_units(codes: Codes, factors: Sequence[int]) -> Tensor:
+    """Return what the gap of each of some factors is divided by, (factors,), float64.
 
-    .. math:: g_f = \frac{I_{(1)f} - I_{(2)f}}{\log n_f} = \sum_k c_{kf} I_{kf}
+    It is log n_f, in nats, with n_f the number of values of factor f.
+    """
+    units = [math.log(codes.factor_sizes[f]) for f in factors]
+    return torch.tensor(units, dtype=torch.float64, device=codes.factors.device)
+
+
+def gap_contrasts(information: Tensor, units: Tensor) -> Tensor:
+    r"""Return weights that turn mutual informations into gaps, (K, F).
+
+    .. math:: g_f = \frac{I_{(1)f} - I_{(2)f}}{u_f} = \sum_k c_{kf} I_{kf}
 
     Args:
         information: mutual informations (K, F) of K latents or groups, in nats.
-        factor_sizes: F sizes n_f > 1.
+        units: u_f > 0, (F,), see :func:`gap_units`.
 
     Returns:
-        c (K, F): 1 / log n_f at the most informative latent, -1 / log n_f at the second. With
-        one latent there is no second: the gap is then the normalised information itself.
+        c_{kf}: 1 / u_f at the most informative latent, -1 / u_f at the second,
+        otherwise 0. With one latent there is no second: the gap is then the normalised
+        information itself.
     """
-    top = information.topk(min(2, len(information)), dim=0).indices
-    weight = torch.tensor(
-        [1 / math.log(n) for n in factor_sizes],
-        dtype=information.dtype,
-        device=information.device,
-    )
-    sign = information.new_tensor([1.0, -1.0])[: len(top), None]
-    return torch.zeros_like(information).scatter_(0, top, sign * weight)
+    count = min(2, len(information))
+    top = information.topk(count, dim=0).indices
+    signs = information.new_tensor([1.0, -1.0])[:count, None]
+    contrasts = torch.zeros_like(information)
+    return contrasts.scatter_(0, top, signs / units)
 
 
-def compute_gaps(information: Tensor, factor_sizes: Sequence[int]) -> Tensor:
-    """Gap of each factor, (F,), from 0 to 1; arguments as for :func:`gap_contrasts`.
+def compute_gaps(information: Tensor, units: Tensor) -> Tensor:
+    """Return the gap of each factor, (F,), from 0 to 1.
+
+    Arguments are those of :func:`gap_contrasts`.
 
     Example:
-        >>> information = torch.tensor([[0.0, 1.0], [0.5, 0.5]]) * math.log(4)
-        >>> compute_gaps(information, [4, 4])
-        tensor([0.5000, 0.5000])
+        >>> information = torch.tensor([[0.0, 3.0], [2.0, 2.0]])
+        >>> compute_gaps(information, torch.tensor([4.0, 4.0]))
+        tensor([0.5000, 0.2500])
     """
-    return (gap_contrasts(information, factor_sizes) * information).sum(0)
+    return (gap_contrasts(information, units) * information).sum(0)
 
 
-def gap_error(
-    information: Tensor, error: Tensor, factor_sizes: Sequence[int]
-) -> Tensor:
-    """How far each factor's gap may be off, (F,), with informations within ``error`` (K, F).
+def bound_gap_errors(information: Tensor, error: Tensor, units: Tensor) -> Tensor:
+    """Return how far each factor's gap may be off, (F,).
 
-    The largest and the second largest move no further than between those of the lower ends
-    and those of the upper ends, whichever latents they belong to.
+    The largest and the second largest information move no further than to those of the
+    lower ends or of the upper ends, whichever latents they belong to.
+
+    Args:
+        information: mutual informations (K, F), in nats.
+        error: how far each may be off, (K, F), in nats.
+        units: what each gap is divided by, (F,).
 
     Example:
         >>> information = torch.tensor([[1.0], [0.5], [0.2]])
         >>> error = torch.tensor([[0.01], [0.02], [0.2]])
-        >>> gap_error(information, error, [2]) * math.log(2)
+        >>> bound_gap_errors(information, error, torch.ones(1))
         tensor([0.0300])
     """
+    count = min(2, len(information))
     lower, middle, upper = (
-        (information + sign * error)
-        .clamp(min=0)
-        .topk(min(2, len(information)), dim=0)
-        .values
-        for sign in (-1, 0, 1)
+        values.clamp(min=0).topk(count, dim=0).values
+        for values in (information - error, information, information + error)
     )
-    weight = information.new_tensor([1 / math.log(n) for n in factor_sizes])
-    if len(middle) == 1:
-        return torch.maximum(upper - middle, middle - lower)[0] * weight
+    if count == 1:
+        return torch.maximum(upper - middle, middle - lower)[0] / units
     gap = middle[0] - middle[1]
-    most, least = upper[0] - lower[1], (lower[0] - upper[1]).clamp(min=0)
-    return torch.maximum(most - gap, gap - least) * weight
+    largest = upper[0] - lower[1]
+    smallest = (lower[0] - upper[1]).clamp(min=0)
+    error_of_gap = torch.maximum(largest - gap, gap - smallest)
+    return error_of_gap / units

@@ -1,9 +1,13 @@
+import inspect
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from priorbench import metrics
+from priorbench.metrics.base import Metric, MetricRegistry
 
 NAMES = [
     "active_latents",
@@ -15,8 +19,160 @@ NAMES = [
 ]
 
 
+HEADLINES = {"mig", "mig_groups", "mig_histogram"}
+WITHOUT_FACTORS = {"active_latents", "elbo_decomposition"}
+
+
 def test_every_metric_is_registered():
-    assert set(NAMES) <= set(metrics.names())
+    assert set(NAMES) <= set(metrics.registry.names())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_registered(toy, name):
+    metric = metrics.registry.get(name)
+    function = getattr(metrics, name)
+    assert inspect.isfunction(function)
+    assert metric.function is function
+    assert inspect.signature(metric) == inspect.signature(function)
+    assert metric.__doc__ == function.__doc__
+    assert metrics.registry.describe(name) == function.__doc__.splitlines()[0]
+    assert metric.headline == (name if name in HEADLINES else None)
+    assert metric.needs == (() if name in WITHOUT_FACTORS else ("factors",))
+    assert metric.version == 1
+    if metric.headline is not None:
+        assert math.isfinite(metric(toy())[metric.headline])
+
+
+def test_arguments_are_those_of_the_function(toy):
+    metric = metrics.registry.get("mig")
+    metrics.registry.check_arguments("mig", None, step=0.25)
+    with pytest.raises(ValueError, match="no argument 'stpe'; did you mean 'step'"):
+        metrics.registry.check_arguments("mig", None, stpe=0.25)
+    assert metric(toy(), step=1.5)["mig_error"] > metric(toy(), 0.5)["mig_error"]
+
+
+def test_metrics_that_need_factors_are_refused_without(make_codes):
+    loc = torch.tensor([[0.5, -1.0], [1.0, 2.0]])
+    codes = make_codes(loc, 1.0, torch.zeros(2, 0, dtype=torch.int64), ())
+    for name in NAMES:
+        metric = metrics.registry.get(name)
+        if name in WITHOUT_FACTORS:
+            assert metric(codes)
+        else:
+            with pytest.raises(
+                ValueError,
+                match=f"metric '{name}' needs factors, and the dataset has none: leave",
+            ):
+                metric(codes)
+
+
+@pytest.fixture
+def shelf():
+    """An empty registry of metrics."""
+    return MetricRegistry("metric", "tests.metrics")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"headline": "my score"}, "'headline' of metric 'mine' .* got 'my score'"),
+        ({"headline": ""}, "an identifier, or None; got ''"),
+        ({"needs": ("labels",)}, r"names among 'factors'; got \('labels',\)"),
+        ({"needs": "factors"}, "must be a tuple .* got 'factors'"),
+        ({"version": 0}, "'version' of metric 'mine' .* at least 1; got 0"),
+        ({"version": "2"}, "a whole number of at least 1; got '2'"),
+    ],
+)
+def test_what_cannot_be_registered(shelf, arguments, message):
+    with pytest.raises(ValueError, match=message):
+
+        @shelf.register("mine", **arguments)
+        def mine(codes):
+            return {}
+
+    assert shelf.names() == []
+
+
+def test_a_metric_of_ones_own(shelf, toy):
+    @shelf.register("mine", headline="mine", needs=("factors",), version=3)
+    def mine(codes, order=1, *, scale=2.0):
+        """Return a number."""
+        return {"mine": scale * order, "count": 3, "array": torch.zeros(2)}
+
+    assert inspect.isfunction(mine)
+    metric = shelf.get("mine")
+    fields = metric.name, metric.headline, metric.needs, metric.version
+    assert fields == ("mine", "mine", ("factors",), 3)
+    assert metric.__module__ == mine.__module__
+    assert inspect.unwrap(metric) is mine
+    assert metric(toy(), 2, scale=3.0)["mine"] == 6.0
+    with pytest.raises(ValueError, match="already registered"):
+        shelf.register("mine")(mine)
+
+
+RETURNED = [
+    (None, "it returned None"),
+    ("text", "it returned a value of type 'str'"),
+    (0.5, "it returned a value of type 'float'"),
+    ({1: 0.5}, "it returned the name 1"),
+    ({"a": None}, "'a' is None"),
+    ({"a": "text"}, "'a' is a value of type 'str'"),
+    ({"a": [0.5]}, "'a' is a value of type 'list'"),
+    ({"a": np.zeros(3)}, "'a' is a value of type 'ndarray'"),
+    ({"a": 1j}, "'a' is a value of type 'complex'"),
+    ({"a": torch.zeros(3, dtype=torch.complex64)}, "'Tensor', torch.complex64"),
+]
+
+
+@pytest.mark.parametrize(("scores", "message"), RETURNED)
+def test_what_is_returned_must_be_scores(toy, scores, message):
+    metric = Metric("mine", lambda codes: scores)
+    with pytest.raises(ValueError, match="metric 'mine' must return a dict") as error:
+        metric(toy())
+    assert message in str(error.value)
+
+
+def test_numbers_and_tensors_are_scores(toy):
+    scores = {
+        "float": 0.5,
+        "int": 3,
+        "bool": True,
+        "numpy": np.float32(0.5),
+        "nan": math.nan,
+        "scalar": torch.tensor(0.5),
+        "array": torch.arange(6).view(2, 3),
+    }
+    assert Metric("mine", lambda codes: scores)(toy()) is scores
+
+
+class EntryPoint:
+    """An entry point of an installed package."""
+
+    def __init__(self, load):
+        self.value = "package:function"
+        self.load = load
+
+
+def test_a_function_of_an_installed_package(shelf, toy, monkeypatch):
+    def plain(codes):
+        return {"plain": 1.0}
+
+    def load_decorated():
+        @shelf.register("decorated", headline="decorated")
+        def decorated(codes):
+            return {"decorated": 1.0}
+
+        return decorated
+
+    points = {
+        "plain": EntryPoint(lambda: plain),
+        "decorated": EntryPoint(load_decorated),
+    }
+    monkeypatch.setattr(shelf, "_find_installed", lambda: points)
+    assert shelf.get("plain").headline is None
+    assert shelf.get("plain")(toy()) == {"plain": 1.0}
+    assert shelf.get("decorated").headline == "decorated"
+    assert shelf.get("decorated")(toy()) == {"decorated": 1.0}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,12 +180,13 @@ def test_every_metric_scores_float32_codes(toy, name):
     codes = toy()
     low = replace(
         codes,
-        posterior=type(codes.posterior)(codes.posterior.params.float()),
+        posterior=codes.posterior.family(codes.posterior.params.float()),
         z=codes.z.float(),
         log_prior=codes.log_prior.float(),
     )
-    high = metrics.get(name)(codes)
-    for column, value in metrics.get(name)(low).items():
+    metric = metrics.registry.get(name)
+    high = metric(codes)
+    for column, value in metric(low).items():
         assert isinstance(value, float | torch.Tensor)
         torch.testing.assert_close(
             torch.as_tensor(value, dtype=torch.float64),
@@ -42,22 +199,21 @@ def test_every_metric_scores_float32_codes(toy, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_data_point(make_codes, name):
     codes = make_codes([[0.5, -1.0]], 1.0, torch.zeros(1, 1, dtype=torch.int64), (2,))
+    metric = metrics.registry.get(name)
     if name == "mig_histogram":
         with pytest.raises(ValueError, match="do not vary"):
-            metrics.get(name)(codes)
+            metric(codes)
     else:
-        assert all(
-            torch.isfinite(torch.as_tensor(v)).all()
-            for v in metrics.get(name)(codes).values()
-        )
+        values = [torch.as_tensor(value) for value in metric(codes).values()]
+        assert all(torch.isfinite(value).all() for value in values)
 
 
 def test_points_are_distinct_and_repeatable(toy):
     codes = toy()
-    assert codes.points(240).tolist() == list(range(240))
-    assert len(set(codes.points(100).tolist())) == 100
-    assert codes.points(100).tolist() == codes.points(100).tolist()
-    assert codes.points(100).tolist() != toy(seed=1).points(100).tolist()
+    assert codes.draw_points(240).tolist() == list(range(240))
+    assert len(set(codes.draw_points(100).tolist())) == 100
+    assert codes.draw_points(100).tolist() == codes.draw_points(100).tolist()
+    assert codes.draw_points(100).tolist() != toy(seed=1).draw_points(100).tolist()
 
 
 @pytest.mark.parametrize(
@@ -89,4 +245,4 @@ def test_posterior_must_fit(toy):
     with pytest.raises(ValueError, match="the same data points"):
         replace(codes, posterior=codes.posterior[:5])
     with pytest.raises(ValueError, match="at least 2; got 1"):
-        codes.points(1)
+        codes.draw_points(1)

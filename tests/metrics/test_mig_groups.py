@@ -1,27 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from priorbench.metrics import Codes, mig, mig_groups
-from priorbench.priors.posteriors.base import Gaussian
-
-from tests.metrics.conftest import angles
-from tests.metrics.information.test_aggregate_posterior import Opaque
-
-
-def opaque(codes):
-    return Codes(
-        Opaque(codes.posterior.params),
-        codes.z,
-        codes.log_prior,
-        codes.factors,
-        codes.factor_names,
-        codes.factor_sizes,
-        codes.groups,
-        codes.excluded,
-        codes.seed,
-    )
+from priorbench.priors import Gaussian
+from tests.metrics.synthetic_codes import OpaqueGaussian, unit_vectors
 
 
 def test_singletons_are_mig(toy):
@@ -36,7 +21,7 @@ def test_singletons_are_mig(toy):
 
 def test_sampled_singletons_agree_with_quadrature(toy):
     codes = toy()
-    got = mig_groups(opaque(codes))
+    got = mig_groups(replace(codes, posterior=OpaqueGaussian()(codes.posterior.params)))
     assert 0 < got["mig_groups_se"] < 0.05
     assert abs(got["mig_groups"] - mig(codes)["mig"]) < 3 * got["mig_groups_se"]
 
@@ -87,7 +72,7 @@ def test_invariant_to_the_order_of_points_and_scale(toy):
     q, points = codes.posterior, torch.randperm(240)
     params = torch.cat([10 * q.loc, q.log_scale + math.log(10)], dim=1)[points]
     changed = Codes(
-        Gaussian(params),
+        Gaussian()(params),
         10 * codes.z[points],
         codes.log_prior[points],
         codes.factors[points],
@@ -112,7 +97,7 @@ def test_uneven_scales_do_not_underflow(make_codes):
 
 
 def test_oracle_circle_is_exact(make_spherical):
-    circle = angles(torch.arange(8) * math.pi / 4 + 1)
+    circle = unit_vectors(torch.arange(8) * math.pi / 4 + 1)
     got = mig_groups(make_spherical([circle], 10.0, torch.arange(8)[:, None], (8,)))
     assert got["mig_groups"] == pytest.approx(
         1.541325583323526 / math.log(8), abs=1e-12
@@ -166,7 +151,7 @@ def test_perfect_and_constant_spheres(make_spherical, grid):
     v = grid(3, 4).repeat(20, 1)
     spheres = [
         torch.eye(5)[v[:, 0]],
-        angles(v[:, 1] * math.pi / 2),
+        unit_vectors(v[:, 1] * math.pi / 2),
         torch.eye(3)[v[:, 0] * 0],
     ]
     got = mig_groups(make_spherical(spheres, 1e4, v, (3, 4)))

@@ -1,11 +1,7 @@
-import math
-
-import numpy as np
 import pytest
 import torch
 
 from priorbench.metrics import mig_histogram
-from priorbench.metrics.mig_histogram import discrete_information, equal_width_bins
 
 
 @pytest.mark.parametrize(("size", "cap"), [(32, 0.8500), (40, 0.8121), (20, 1.0)])
@@ -36,23 +32,6 @@ def test_all_factors_count(make_codes, grid):
     assert mig_histogram(codes)["mig_histogram"] == pytest.approx(0.5)
 
 
-def test_bins_are_numpys():
-    values = torch.randn(500, generator=torch.Generator().manual_seed(0)).double()
-    edges = np.histogram(values.numpy(), 20)[1]
-    expected = np.digitize(values.numpy(), edges[:-1]) - 1
-    assert equal_width_bins(values, 20).tolist() == expected.tolist()
-
-
-def test_information_of_known_tables():
-    first = torch.tensor([0, 0, 0, 1, 1, 1, 1, 1])
-    second = torch.tensor([0, 0, 1, 1, 1, 1, 1, 0])
-    table = torch.tensor([[2.0, 1.0], [1.0, 4.0]]).double() / 8
-    product = table.sum(1, keepdim=True) * table.sum(0)
-    expected = (table * (table / product).log()).sum()
-    torch.testing.assert_close(discrete_information(first, second), expected)
-    assert discrete_information(first, torch.zeros_like(first)) == 0
-
-
 def test_more_points_than_samples_are_drawn_with_the_seed(make_codes, grid):
     v = grid(3, 4).repeat(100, 1)
 
@@ -63,9 +42,3 @@ def test_more_points_than_samples_are_drawn_with_the_seed(make_codes, grid):
         )["mig_histogram"]
 
     assert score(0) == score(0) != score(1)
-
-
-def test_upper_bound_of_bins_on_coarse_codes():
-    codes = torch.arange(32).double()
-    bits = discrete_information(equal_width_bins(codes, 20), torch.arange(32))
-    assert bits.item() < math.log(20)

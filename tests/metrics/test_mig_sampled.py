@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from priorbench.metrics import mig, mig_sampled
-from priorbench.priors.posteriors.von_mises_fisher import PowerSpherical
+from priorbench.priors import PowerSpherical
 
 
 @pytest.mark.parametrize("seed", range(3))

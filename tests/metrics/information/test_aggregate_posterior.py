@@ -3,34 +3,16 @@ import math
 import pytest
 import torch
 
-from priorbench.metrics import log_aggregate
-from priorbench.metrics.information.aggregate_posterior import BLOCK
-from priorbench.priors.posteriors.base import Gaussian
-
-
-class Opaque(Gaussian.__base__):
-    """A Gaussian that metrics know only through the interface of posteriors."""
-
-    def __init__(self, params):
-        super().__init__(params)
-        self.inner = Gaussian(params)
-
-    num_params = Gaussian.num_params
-    representation = property(lambda self: self.inner.loc)
-
-    def rsample(self, noise):
-        return self.inner.rsample(noise)
-
-    def log_prob_groups(self, z, groups):
-        return self.inner.log_prob_groups(z, groups)
-
+from priorbench.metrics.information.aggregate_posterior import CHUNKS, log_aggregate
+from priorbench.priors import Gaussian
+from tests.metrics.synthetic_codes import OpaqueGaussian
 
 GROUPS = [[0, 2], [3], [1]]
 
 
-@pytest.mark.parametrize("family", [Gaussian, Opaque])
+@pytest.mark.parametrize("family", [Gaussian(), OpaqueGaussian()])
 def test_matches_the_mixture(toy, family, monkeypatch):
-    monkeypatch.setitem(BLOCK, "cpu", (7, 33))
+    monkeypatch.setitem(CHUNKS, "cpu", (7, 33))
     codes = toy()
     q = family(codes.posterior.params)
     joint, groups = log_aggregate(q, codes.z[:50], GROUPS)
@@ -49,7 +31,7 @@ def test_pairs_agree_with_the_interface(toy):
 
 
 def test_far_points_do_not_underflow():
-    q = Gaussian(torch.tensor([[0.0, -3.0], [1.0, -3.0]]))
+    q = Gaussian()(torch.tensor([[0.0, -3.0], [1.0, -3.0]]))
     joint, groups = log_aggregate(q, torch.tensor([[300.0]]), [[0]])
     assert joint.dtype == torch.float64
     assert torch.isfinite(joint).all()
@@ -59,9 +41,9 @@ def test_far_points_do_not_underflow():
 def test_float32_is_close_to_float64(toy):
     codes = toy()
     q = codes.posterior
-    low = log_aggregate(Gaussian(q.params.float()), codes.z.float(), codes.groups)
+    low = log_aggregate(Gaussian()(q.params.float()), codes.z.float(), codes.groups)
     high = log_aggregate(
-        Gaussian(q.params.float().double()), codes.z.float().double(), codes.groups
+        Gaussian()(q.params.float().double()), codes.z.float().double(), codes.groups
     )
     torch.testing.assert_close(low, high, atol=1e-4, rtol=0)
     assert (low[1].mean(0) - high[1].mean(0)).abs().max() < 1e-6

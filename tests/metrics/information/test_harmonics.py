@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -6,37 +7,41 @@ import torch
 from scipy import special
 
 from priorbench.metrics.information import harmonics
+from priorbench.metrics.information.factor_table import FactorTable
 from priorbench.metrics.information.harmonics import (
     circle_information,
     coordinate_information,
 )
-from priorbench.priors.posteriors.spherical import Spherical
-from priorbench.priors.posteriors.von_mises_fisher import PowerSpherical, VonMisesFisher
-
-from tests.metrics.conftest import angles, inverse_softplus
-
-EIGHT = torch.arange(8)[:, None]
+from priorbench.priors import PowerSpherical, VonMisesFisher
+from priorbench.priors.posteriors.spherical import SphericalFamily
+from tests.metrics.synthetic_codes import unit_vectors
 
 
-class HeatKernel(Spherical):
+@dataclass(frozen=True)
+class HeatKernel(SphericalFamily):
     """The heat kernel of half the Laplacian at time 1 / concentration, harmonics only."""
 
-    positive = staticmethod(torch.nn.functional.softplus)
-    raw = log_density = kl_sphere = angle = None
+    log_density = kl_sphere = None
 
-    def harmonics(self, degree):
+    def harmonics(self, concentration, degree, m):
         index = torch.arange(degree + 1.0).double()
-        return torch.exp(
-            -0.5 * index * (index + self.layout.dims[0] - 1) / self.concentration
-        )
+        return torch.exp(-0.5 * index * (index + m - 2) / concentration[..., None])
 
 
-def sphere(direction, kappa, family=VonMisesFisher):
+def make_table(*factors, sizes=None):
+    """The table of factors, (N,) each."""
+    sizes = sizes or [int(values.max()) + 1 for values in factors]
+    return FactorTable.from_factors(torch.stack(factors, dim=1), sizes)
+
+
+EIGHT = make_table(torch.arange(8))
+TWO = make_table(torch.arange(2))
+
+
+def make_sphere(direction, kappa, family=VonMisesFisher):
     direction = torch.as_tensor(direction, dtype=torch.float64)
-    raw = inverse_softplus(kappa).expand(len(direction))
-    return family(
-        torch.cat([direction, raw[:, None]], 1), dims=(direction.shape[1] - 1,)
-    )
+    kappa = torch.as_tensor(kappa, dtype=torch.float64).expand(len(direction))
+    return family(dims=(direction.shape[1] - 1,)).at(direction, kappa[:, None])
 
 
 def scattered(m, kappa, values=4, copies=3, family=VonMisesFisher):
@@ -46,7 +51,7 @@ def scattered(m, kappa, values=4, copies=3, family=VonMisesFisher):
     spread = torch.randn(len(v), m, generator=generator, dtype=torch.float64)
     scale = 0.1 + torch.rand(len(v), generator=generator, dtype=torch.float64)
     centre = torch.nn.functional.one_hot(v % m, m)
-    return sphere(spread + 1.5 * centre, kappa * scale, family), v[:, None]
+    return make_sphere(spread + 1.5 * centre, kappa * scale, family), v
 
 
 def log_uniform(m):
@@ -88,8 +93,9 @@ def direct(q, factor, j):
 )
 @pytest.mark.parametrize("turn", [0.0, 0.3, 2.0])
 def test_oracle_circle(family, concentration, expected, turn):
-    q = sphere(angles(torch.arange(8) * math.pi / 4 + turn), concentration, family)
-    information, error = circle_information(q, EIGHT, [8])
+    directions = unit_vectors(torch.arange(8) * math.pi / 4 + turn)
+    q = make_sphere(directions, concentration, family)
+    information, error = circle_information(q, EIGHT)
     assert information.shape == error.shape == (1, 1)
     assert abs(information.item() - expected) <= error.item() + 1e-14
     assert error.item() < 1e-9
@@ -102,9 +108,8 @@ def test_oracle_circle(family, concentration, expected, turn):
 def test_oracle_antipodal_directions(m, kappa, expected):
     # the coordinate along both directions knows all that the sphere does, the others nothing
     axis = torch.eye(m)[:1]
-    information, error = coordinate_information(
-        sphere(torch.cat([axis, -axis]), kappa), range(m), torch.arange(2)[:, None], [2]
-    )
+    q = make_sphere(torch.cat([axis, -axis]), kappa)
+    information, error = coordinate_information(q, range(m), TWO)
     assert information[0].item() == pytest.approx(expected, abs=1e-12)
     assert information[1:].abs().max() < 1e-12
     assert error.max() < 1e-11
@@ -114,8 +119,8 @@ def test_oracle_antipodal_directions(m, kappa, expected):
 @pytest.mark.parametrize("kappa", [0.01, 3.0, 100.0, 2000.0])
 def test_coordinates_agree_with_the_closed_density(m, kappa):
     q, v = scattered(m, kappa)
-    information, error = coordinate_information(q, [0, 1], v, [4])
-    expected = [direct(q, v[:, 0].numpy(), j) for j in (0, 1)]
+    information, error = coordinate_information(q, [0, 1], make_table(v))
+    expected = [direct(q, v.numpy(), j) for j in (0, 1)]
     assert information[:, 0].tolist() == pytest.approx(expected, abs=1e-11)
     assert error.max() < 1e-7
 
@@ -124,10 +129,8 @@ def test_bound_counts_the_rounding_near_a_pole():
     # all directions nearly on one axis of many: the sum over degrees cancels
     direction = torch.zeros(2, 41).double()
     direction[:, 0], direction[1, 1] = 1, 0.2
-    q = sphere(direction, 150.0)
-    information, error = coordinate_information(
-        q, [0, 1], torch.arange(2)[:, None], [2]
-    )
+    q = make_sphere(direction, 150.0)
+    information, error = coordinate_information(q, [0, 1], TWO)
     q.direction[0, 0] = math.sqrt(1 - 1e-12)  # the closed form needs a bit of the rest
     expected = [direct(q, np.arange(2), j) for j in (0, 1)]
     difference = (information[:, 0] - torch.tensor(expected)).abs()
@@ -140,17 +143,19 @@ def test_bound_counts_the_rounding_near_a_pole():
 def test_bound_holds_where_harmonics_fall_slowly(monkeypatch, m, kappa):
     """Power spherical ones have a kink opposite to their direction; against more degrees."""
     q, v = scattered(m, kappa, family=PowerSpherical)
-    method = (
-        circle_information
-        if m == 2
-        else lambda q, *rest: coordinate_information(q, [0, 1], *rest)
-    )
+    table = make_table(v)
+
+    def find_information():
+        if m == 2:
+            return circle_information(q, table)
+        return coordinate_information(q, [0, 1], table)
+
     monkeypatch.setattr(harmonics, "MAX_ERROR", 1e-3)
     monkeypatch.setattr(harmonics, "SLOW", 128)
-    information, error = method(q, v, [4])
+    information, error = find_information()
     monkeypatch.setattr(harmonics, "SLOW", 4000 if m == 2 else 1000)
     monkeypatch.setattr(harmonics, "TAIL", 1e-9)
-    fine, fine_error = method(q, v, [4])
+    fine, fine_error = find_information()
     assert ((information - fine).abs() <= error + fine_error).all()
     assert error.max() < 5e-4
 
@@ -158,21 +163,21 @@ def test_bound_holds_where_harmonics_fall_slowly(monkeypatch, m, kappa):
 def test_circle_by_its_own_coordinates():
     # in the upper half, a circle and its first coordinate know the same
     phi = torch.linspace(1.2, 1.9, 8)
-    q = sphere(angles(phi), 400.0)
-    coordinates, _ = coordinate_information(q, [0, 1], EIGHT, [8])
-    whole, _ = circle_information(q, EIGHT, [8])
+    q = make_sphere(unit_vectors(phi), 400.0)
+    coordinates, _ = coordinate_information(q, [0, 1], EIGHT)
+    whole, _ = circle_information(q, EIGHT)
     assert coordinates[0].item() == pytest.approx(whole.item(), abs=1e-10)
     assert coordinates[1].item() < whole.item()
 
 
 def test_permuting_coordinates_points_and_values():
     q, v = scattered(5, 30.0)
-    expected, _ = coordinate_information(q, range(5), v, [4])
+    expected, _ = coordinate_information(q, range(5), make_table(v))
     points, order = torch.randperm(12), [3, 0, 4, 2, 1]
-    turned = sphere(q.direction[points][:, order], q.concentration[points, 0])
-    got, _ = coordinate_information(turned, range(5), 3 - v[points], [4])
+    turned = make_sphere(q.direction[points][:, order], q.concentration[points, 0])
+    got, _ = coordinate_information(turned, range(5), make_table(3 - v[points]))
     torch.testing.assert_close(got, expected[order], atol=1e-12, rtol=0)
-    some, _ = coordinate_information(q, [4, 2], v, [4])
+    some, _ = coordinate_information(q, [4, 2], make_table(v))
     torch.testing.assert_close(some, expected[[4, 2]], atol=1e-12, rtol=0)
 
 
@@ -182,11 +187,12 @@ def test_chunks_and_degrees_lose_nothing(monkeypatch, m):
     v = torch.randint(3, (500, 1), generator=generator)
     kappa = torch.exp(8 * torch.rand(500, generator=generator).double() - 3)
     direction = torch.randn(500, m, generator=generator) + 2 * v
-    q = sphere(direction, kappa)
-    expected, _ = coordinate_information(q, range(m), v, [5])
+    q = make_sphere(direction, kappa)
+    table = make_table(v[:, 0], sizes=[5])
+    expected, _ = coordinate_information(q, range(m), table)
     monkeypatch.setattr(harmonics, "SEGMENT", 37)
     monkeypatch.setitem(harmonics.ELEMENTS, "cpu", 1000)
-    got, error = coordinate_information(q, range(m), v, [5])
+    got, error = coordinate_information(q, range(m), table)
     torch.testing.assert_close(got, expected, atol=1e-10, rtol=0)
     assert error.max() < 1e-7
 
@@ -194,19 +200,19 @@ def test_chunks_and_degrees_lose_nothing(monkeypatch, m):
 def test_several_factors_of_unequal_counts():
     q, v = scattered(3, 20.0)
     other = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1, 3, 3, 3, 3])
-    factors = torch.stack([v[:, 0], other, torch.zeros_like(other)], dim=1)
-    information, _ = coordinate_information(q, [1], factors, [4, 5, 2])
-    expected = [direct(q, f.numpy(), 1) for f in factors.T]
+    factors = v, other, torch.zeros_like(other)
+    table = make_table(*factors, sizes=[4, 5, 2])
+    information, _ = coordinate_information(q, [1], table)
+    expected = [direct(q, values.numpy(), 1) for values in factors]
     assert information[0].tolist() == pytest.approx(expected, abs=1e-11)
     assert information[0, 2].item() == pytest.approx(0, abs=1e-12)
 
 
 def test_separated_directions_know_the_value():
     phi = torch.tensor([0.3, 1.0, 2.0, 2.9])
-    values = torch.tensor([0, 1, 1, 2])[:, None]
-    information, error = coordinate_information(
-        sphere(angles(phi), 3e4), [0], values, [3]
-    )
+    table = make_table(torch.tensor([0, 1, 1, 2]))
+    q = make_sphere(unit_vectors(phi), 3e4)
+    information, error = coordinate_information(q, [0], table)
     assert information.item() == pytest.approx(1.5 * math.log(2), abs=1e-8)
     assert error.item() < 1e-6
 
@@ -214,7 +220,7 @@ def test_separated_directions_know_the_value():
 def test_too_narrow_has_no_answer():
     for m, kappa in ((2, 1e8), (3, 1e6)):
         q, v = scattered(m, kappa)
-        information, error = coordinate_information(q, [0, 1], v, [4])
+        information, error = coordinate_information(q, [0, 1], make_table(v))
         assert (information == 0).all()
         assert torch.isinf(error).all()
 
@@ -223,4 +229,4 @@ def test_parameters_must_be_finite():
     q, v = scattered(3, 2.0)
     q.params[0, 0] = math.nan
     with pytest.raises(ValueError, match="'params' of the posterior must be finite"):
-        coordinate_information(q, [0], v, [4])
+        coordinate_information(q, [0], make_table(v))

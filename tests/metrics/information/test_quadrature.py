@@ -3,12 +3,13 @@ import math
 import pytest
 import torch
 
+from priorbench.metrics.information.factor_table import FactorTable
 from priorbench.metrics.information.quadrature import (
     CHUNK,
     MAX_POINTS,
-    latent_entropies,
-    mutual_information,
     count_grid_points,
+    gaussian_information,
+    latent_entropies,
 )
 
 FINE = 0.25
@@ -23,16 +24,24 @@ LEVELS = [
 ]
 
 
-def arrays(means, sigma):
+def make_levels(means, sigma):
+    """One latent that has a mean for each value of one factor."""
     loc = torch.tensor(means, dtype=torch.float64)[:, None]
-    return loc, torch.full_like(loc, sigma), torch.arange(len(means))[:, None]
+    table = make_table(torch.arange(len(means)))
+    return loc, torch.full_like(loc, sigma), table
+
+
+def make_table(values, size=None):
+    """The table of one factor, (N,)."""
+    size = size or int(values.max()) + 1
+    return FactorTable.from_factors(values.view(-1, 1), [size])
 
 
 @pytest.mark.parametrize(("means", "sigma", "expected"), LEVELS)
 def test_gaussian_levels(means, sigma, expected):
-    loc, scale, factors = arrays(means, sigma)
-    marginal, conditional = latent_entropies(loc, scale, factors, [len(means)], FINE)
-    information = mutual_information(loc, scale, factors, [len(means)], FINE)
+    loc, scale, table = make_levels(means, sigma)
+    marginal, conditional = latent_entropies(loc, scale, table, FINE)
+    information = gaussian_information(loc, scale, table, FINE)
     assert information.item() == pytest.approx(expected[0], abs=1e-10)
     assert marginal.item() == pytest.approx(expected[1], abs=1e-10)
     assert conditional.item() == pytest.approx(
@@ -48,17 +57,16 @@ def test_gaussian_levels(means, sigma, expected):
 )
 def test_step_sets_the_error(step, error):
     for means, sigma, expected in LEVELS:
-        loc, scale, factors = arrays(means, sigma)
-        got = mutual_information(loc, scale, factors, [len(means)], step).item()
+        loc, scale, table = make_levels(means, sigma)
+        got = gaussian_information(loc, scale, table, step).item()
         assert abs(got - expected[0]) < error
 
 
 def test_single_posterior_has_its_closed_entropy():
     loc = torch.tensor([[3.0, -20.0]], dtype=torch.float64)
     scale = torch.tensor([[0.01, 5.0]], dtype=torch.float64)
-    marginal, conditional = latent_entropies(
-        loc, scale, torch.zeros(1, 1, dtype=torch.int64), [1], 0.5
-    )
+    table = make_table(torch.zeros(1, dtype=torch.int64))
+    marginal, conditional = latent_entropies(loc, scale, table, 0.5)
     expected = scale[0].log() + 0.5 * math.log(2 * math.pi * math.e)
     torch.testing.assert_close(marginal, expected, atol=1e-12, rtol=0)
     torch.testing.assert_close(conditional[:, 0], expected, atol=1e-12, rtol=0)
@@ -68,7 +76,8 @@ def test_unequal_counts_weigh_the_values():
     # Well separated values: I(z; v) = H(v), whatever the size of the table.
     values = torch.tensor([0] * 5 + [2] * 3 + [3] * 2)
     loc = 50.0 * values[:, None].double()
-    information = mutual_information(loc, torch.ones_like(loc), values[:, None], [5])
+    table = make_table(values, size=5)
+    information = gaussian_information(loc, torch.ones_like(loc), table)
     shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
     assert information.item() == pytest.approx(
         -(shares * shares.log()).sum().item(), abs=1e-6
@@ -78,10 +87,10 @@ def test_unequal_counts_weigh_the_values():
 @pytest.mark.parametrize("gap", [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
 @pytest.mark.parametrize("ratio", [1.0, 3.0])
 def test_default_step_suffices_for_few_gaussians(gap, ratio):
-    loc, scale, factors = arrays([0.0, gap, 2 * gap + 0.37], 1.0)
+    loc, scale, table = make_levels([0.0, gap, 2 * gap + 0.37], 1.0)
     scale[1] *= ratio
-    got = latent_entropies(loc, scale, factors, [3])
-    fine = latent_entropies(loc, scale, factors, [3], 0.1)
+    got = latent_entropies(loc, scale, table)
+    fine = latent_entropies(loc, scale, table, 0.1)
     torch.testing.assert_close(got, fine, atol=4e-6, rtol=0)
 
 
@@ -91,7 +100,7 @@ def test_chunks_and_windows_lose_nothing(monkeypatch):
     values = torch.randint(6, (4_000, 1), generator=generator)
     loc = values.double() + torch.randn(4_000, 1, generator=generator).double()
     scale = torch.exp(torch.randn(4_000, 1, generator=generator).double() / 3 - 2)
-    got = latent_entropies(loc, scale, values, [6])
+    got = latent_entropies(loc, scale, make_table(values, size=6))
     spacing = scale.min() / 2
     grid = torch.arange(
         (loc - 9 * scale).min().item(),
@@ -121,8 +130,8 @@ def test_chunks_and_windows_lose_nothing(monkeypatch):
 
 
 def test_float32_input_is_computed_in_float64():
-    loc, scale, factors = arrays([0.0, 1.0, 2.0, 3.0], 0.5)
-    got = mutual_information(loc.float(), scale.float(), factors, [4], FINE)
+    loc, scale, table = make_levels([0.0, 1.0, 2.0, 3.0], 0.5)
+    got = gaussian_information(loc.float(), scale.float(), table, FINE)
     assert got.dtype == torch.float64
     assert got.item() == pytest.approx(LEVELS[2][2][0], abs=1e-10)
 
@@ -130,10 +139,9 @@ def test_float32_input_is_computed_in_float64():
 def test_grid_grows_with_the_narrowest_posterior():
     loc = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     assert count_grid_points(loc, torch.full_like(loc, 0.1)).item() == 53
+    table = make_table(torch.zeros(2, dtype=torch.int64))
     with pytest.raises(ValueError, match=rf"points in latent 0, at most {MAX_POINTS}"):
-        latent_entropies(
-            loc, torch.full_like(loc, 1e-5), torch.zeros(2, 1, dtype=torch.int64), [1]
-        )
+        latent_entropies(loc, torch.full_like(loc, 1e-5), table)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +167,7 @@ def test_a_few_narrow_posteriors_among_broad_ones():
         1.5 * torch.randn(400, 1, generator=generator).double() - 2
     ).clamp(0.01, 1)
     scale[7], scale[8] = 1e-3, 2.5e-3
-    marginal, conditional = latent_entropies(loc, scale, values, [3])
+    marginal, conditional = latent_entropies(loc, scale, make_table(values, size=3))
     spacing = 0.25e-3
     grid = torch.arange(-9.0, 12.0, spacing, dtype=torch.float64)
     densities = torch.zeros(3, len(grid), dtype=torch.float64)
