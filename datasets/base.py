@@ -2,49 +2,51 @@
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from priorbench.datasets.arguments import check_positive
+from priorbench.datasets.factor_grid import describe_levels, find_row_levels
+from priorbench.datasets.images import Images, Indices
 from priorbench.registry import Registry, suggest_names
-from priorbench.datasets.images import ImageDataset, Images, Indices, check_positive
 
 registry = Registry("dataset", "priorbench.datasets")
 register = registry.register
-get = registry.get
-names = registry.names
 
 
 class FactorDataset(Images):
     """Images with the factors that made them: by default a complete grid of factors.
 
     In a complete grid every combination of levels occurs once, the first factor varying
-    slowest, so the factors of an image follow from its index. An author passes ``packed``
-    where the images are binary or ``pixels`` where they are grey or coloured, and otherwise
-    overrides :meth:`read_images`; a dataset that is no complete grid passes ``factor_table``,
-    or overrides ``__len__`` and :meth:`read_factors`. Those methods get indices that have been
-    checked.
+    slowest, so that the factors of an image follow from its index. An author passes
+    ``packed`` where the images are binary or ``pixels`` where they are grey or
+    coloured, and otherwise overrides :meth:`read_images`. A dataset that is not a
+    complete grid passes ``factor_table``, or overrides ``__len__`` and
+    :meth:`read_factors`. Those methods get indices that have been checked.
 
     Args:
         name: the dataset's name, used in errors.
         factor_names: F different names.
         factor_sizes: number of levels of each factor, each >= 1.
         image_shape: (channels, height, width).
-        packed: images of one bit per pixel, uint8 (N, ceil(channels * height * width / 8)), in
-            the bit order of ``numpy.packbits`` (most significant bit first); None if not binary.
-        pixels: images of one byte per pixel, uint8 (N, channels * height * width), channel by
-            channel, 255 for 1; None if binary.
-        factor_table: levels of the factors of each image, integers (N, F); None for a grid.
+        packed: images of one bit per pixel, uint8
+            (N, ceil(channels * height * width / 8)), in the bit order of
+            ``numpy.packbits`` (most significant bit first); None if they are not
+            binary.
+        pixels: images of one byte per pixel, uint8 (N, channels * height * width),
+            channel by channel, 255 for 1; None if they are binary.
+        factor_table: levels of the factors of each image, integers (N, F); None for a
+            complete grid.
         excluded_factors: factors that the dataset's published MIG leaves out.
 
     Raises:
-        ValueError: an argument that does not fit the others; it is named.
+        ValueError: an argument that does not fit the others; the message names it.
 
     Example:
-        >>> corners = np.packbits(np.eye(4, dtype=np.uint8), axis=1)
-        >>> data = FactorDataset("corners", ("y", "x"), (2, 2), (1, 2, 2), packed=corners)
+        >>> bits = np.packbits(np.eye(4, dtype=np.uint8), axis=1)
+        >>> data = FactorDataset("dot", ("y", "x"), (2, 2), (1, 2, 2), packed=bits)
         >>> data.images([3]).tolist(), data.factors([3]).tolist()
         ([[[[0.0, 0.0], [0.0, 1.0]]]], [[1, 1]])
     """
@@ -66,44 +68,48 @@ class FactorDataset(Images):
         self.factor_table = factor_table
         self.excluded_factors = tuple(excluded_factors)
         super().__init__(name, image_shape, packed=packed, pixels=pixels)
-        self._check()
+        self._check_names()
+        if factor_table is not None:
+            self._check_table(factor_table)
+        self._check_stored(len(self))
 
     def __len__(self) -> int:
-        """Number of images, N."""
-        return (
-            prod(self.factor_sizes)
-            if self.factor_table is None
-            else len(self.factor_table)
-        )
+        """Return the number of images, N."""
+        if self.factor_table is not None:
+            return len(self.factor_table)
+        return prod(self.factor_sizes)
 
     def __repr__(self) -> str:
-        """Name, length and factors."""
-        sizes = zip(self.factor_names, self.factor_sizes, strict=True)
-        grid = ", ".join(f"{name}={size}" for name, size in sizes)
+        """Return the name, the length and the factors."""
+        grid = describe_levels(self.factor_names, self.factor_sizes)
         return f"<{self.name}: {len(self)} images; {grid}>"
 
     def factors(self, indices: Indices | None = None) -> Tensor:
-        """Levels of the factors at ``indices`` (n,), all when None: int64 (n, F), from 0.
+        """Return the levels of the factors at ``indices`` (n,), of all images if None.
+
+        Returns:
+            int64 (n, F), levels from 0.
 
         Raises:
-            IndexError, ValueError: as for :meth:`images`.
+            IndexError: as for :meth:`images`.
+            ValueError: likewise.
         """
-        rows = np.arange(len(self)) if indices is None else self._checked(indices)
-        return self.read_factors(rows)
+        if indices is None:
+            return self.read_factors(np.arange(len(self)))
+        return self.read_factors(self._check_indices(indices))
 
     def read_factors(self, rows: np.ndarray) -> Tensor:
-        """Factors of valid ``rows``, int64 (n,): their digits, the last factor fastest."""
+        """Return the levels at ``rows``, valid int64 (n,)."""
         if self.factor_table is not None:
             return torch.from_numpy(self.factor_table[rows].astype(np.int64))
-        return torch.from_numpy(
-            np.stack(np.unravel_index(rows, self.factor_sizes), axis=1)
-        )
+        return torch.from_numpy(find_row_levels(self.factor_sizes, rows))
 
     def incomplete(self) -> str | None:
-        """Why the factors are no complete grid, in words; None where they are one.
+        """Return in words why the factors are not a complete grid; None if they are.
 
         Example:
-            >>> pixels, table = np.zeros((3, 1), np.uint8), np.array([[0, 0], [0, 1], [1, 0]])
+            >>> pixels = np.zeros((3, 1), np.uint8)
+            >>> table = np.array([[0, 0], [0, 1], [1, 0]])
             >>> FactorDataset("l", ("y", "x"), (2, 2), (1, 1, 1), pixels=pixels,
             ...               factor_table=table).incomplete()
             'the combination y=1, x=1 is missing'
@@ -116,75 +122,37 @@ class FactorDataset(Images):
         ):
             if wrong.any():
                 levels = np.unravel_index(int(wrong.argmax()), self.factor_sizes)
-                named = zip(self.factor_names, levels, strict=True)
-                return (
-                    f"the combination {', '.join(f'{n}={v}' for n, v in named)} {fault}"
-                )
+                named = describe_levels(self.factor_names, levels)
+                return f"the combination {named} {fault}"
         return None
 
-    def _check(self) -> None:
+    def _check_names(self) -> None:
+        """Check the factors' names, and that the excluded factors are among them."""
         names = self.factor_names
-        if (
-            not names
-            or len(set(names)) < len(names)
-            or len(names) != len(self.factor_sizes)
-        ):
+        different = bool(names) and len(set(names)) == len(names)
+        if not different or len(names) != len(self.factor_sizes):
             raise ValueError(
                 f"'factor_names' must be different names, one for each of "
                 f"{len(self.factor_sizes)} 'factor_sizes'; got {names}"
             )
         for name in self.excluded_factors:
             if name not in names:
-                raise ValueError(
-                    f"'excluded_factors' has no factor {name!r}; "
-                    f"{suggest_names(name, list(names))}"
-                )
-        if self.factor_table is not None:
-            _check_table(self.factor_table, names, self.factor_sizes)
-        self._check_stored(len(self))
+                known = suggest_names(name, list(names))
+                raise ValueError(f"'excluded_factors' has no factor {name!r}; {known}")
 
-
-def is_file(name: str) -> bool:
-    """Whether a dataset's name is the path of a file of one's own."""
-    return str(name).endswith(".npz")
-
-
-def load_dataset(name: str, **options: Any) -> FactorDataset | ImageDataset:
-    """The registered dataset ``name``, with the options its author gives it.
-
-    A name that ends in ``.npz`` is the path of a file of your own; see
-    :func:`priorbench.datasets.from_file`.
-
-    Raises:
-        ValueError: unknown name or option (near matches are suggested), or an option's value
-            is refused.
-        OSError: its files cannot be read or written, or downloaded.
-    """
-    if is_file(name):
-        from priorbench.datasets.arrays import from_file
-
-        return from_file(name, **options)
-    dataset = registry.build(name, **options)
-    if not isinstance(dataset, FactorDataset | ImageDataset):
-        raise ValueError(
-            f"dataset {name!r} must be a subclass of datasets.ImageDataset or "
-            f"datasets.FactorDataset; got {type(dataset).__name__}"
-        )
-    return dataset
-
-
-def _check_table(
-    table: np.ndarray, names: tuple[str, ...], sizes: tuple[int, ...]
-) -> None:
-    if table.ndim != 2 or table.shape[1] != len(names) or table.dtype.kind not in "iu":
-        raise ValueError(
-            f"'factor_table' must be integers of shape (N, {len(names)}); "
-            f"got {table.dtype} of shape {table.shape}"
-        )
-    for name, size, column in zip(names, sizes, table.T, strict=True):
-        wrong = column[(column < 0) | (column >= size)]
-        if wrong.size:
+    def _check_table(self, table: np.ndarray) -> None:
+        """Check the shape, type and range of the factors' levels."""
+        names, sizes = self.factor_names, self.factor_sizes
+        fits = table.ndim == 2 and table.shape[1] == len(names)
+        if not fits or table.dtype.kind not in "iu":
             raise ValueError(
-                f"'factor_table' must give {name!r} levels from 0 to {size - 1}; "
-                f"got {wrong[0]}"
+                f"'factor_table' must be integers of shape (N, {len(names)}); "
+                f"got {table.dtype} of shape {table.shape}"
             )
+        for name, size, column in zip(names, sizes, table.T, strict=True):
+            wrong = column[(column < 0) | (column >= size)]
+            if wrong.size:
+                raise ValueError(
+                    f"'factor_table' must give {name!r} levels from 0 to {size - 1}; "
+                    f"got {wrong[0]}"
+                )

@@ -1,16 +1,15 @@
 """Caltech-101 Silhouettes: outlines of the objects of Caltech 101."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from priorbench.datasets.files import originals
 from priorbench.datasets.about import About, Original
 from priorbench.datasets.base import register
-from priorbench.datasets.images import ImageDataset
 from priorbench.datasets.files.matlab import check_binary, read_matrices
-from priorbench.datasets.stored_grid import load_converted
+from priorbench.datasets.files.verify import explain_read_errors
+from priorbench.datasets.stored_splits import StoredSplits
 
 SIDE = 28
 LENGTHS = {"train": 4_100, "valid": 2_264, "test": 2_307}
@@ -23,13 +22,14 @@ ORIGINAL = Original(
 
 
 @register("caltech101_silhouettes")
-class Caltech101Silhouettes(ImageDataset):
+class Caltech101Silhouettes(StoredSplits):
     """Silhouettes, binary, 28 × 28: 4,100 train, 2,264 valid, 2,307 test.
 
-    The object is 1 and the background 0, as in the literature; the original file has them the
-    other way round, and each image column by column.
+    The object is 1 and the background 0, as in the literature; the original file has
+    them the other way round, and each image column by column.
 
-    References: Marlin et al. 2010, Inductive principles for restricted Boltzmann machine learning.
+    References: Marlin et al. 2010, Inductive principles for restricted Boltzmann
+    machine learning.
     Args:
         progress: show a progress bar on a terminal.
     Raises:
@@ -49,31 +49,15 @@ class Caltech101Silhouettes(ImageDataset):
     )
 
     def __init__(self, progress: bool = True) -> None:
-        shape = (sum(LENGTHS.values()), SIDE * SIDE // 8)
-        packed = load_converted(
-            "caltech101_silhouettes-v1",
-            shape,
-            lambda: _read_blocks(progress),
-            "converting caltech101_silhouettes",
-            len(LENGTHS),
-            progress,
-        )
-        super().__init__(
-            "caltech101_silhouettes", (1, SIDE, SIDE), LENGTHS, packed=packed
-        )
+        super().__init__("caltech101_silhouettes", LENGTHS, progress=progress)
 
-
-def _read_blocks(progress: bool) -> Iterable[np.ndarray]:
-    path = originals.obtain_original("caltech101_silhouettes", ORIGINAL, progress)
-    return _read_splits(path)
-
-
-def _read_splits(path: Path) -> Iterator[np.ndarray]:
-    shapes = {KEYS[split]: (length, SIDE * SIDE) for split, length in LENGTHS.items()}
-    found = read_matrices(path, shapes)
-    for key in KEYS.values():
-        with originals.explain_read_errors(path, "the silhouettes of Caltech 101"):
-            images = 1 - check_binary(repr(key), found[key]).reshape(
-                -1, SIDE, SIDE
-            ).swapaxes(1, 2)
-        yield np.packbits(images.reshape(len(images), -1), axis=1)
+    def convert(self, paths: Mapping[str, Path]) -> Iterator[np.ndarray]:
+        """Yield the images of one split after the other."""
+        path = paths[ORIGINAL.name]
+        shapes = {KEYS[split]: (count, SIDE * SIDE) for split, count in LENGTHS.items()}
+        for key, matrix in read_matrices(path, shapes).items():
+            with explain_read_errors(path, "the silhouettes of Caltech 101"):
+                background = check_binary(repr(key), matrix)
+            objects = 1 - background.reshape(-1, SIDE, SIDE)
+            upright = objects.swapaxes(1, 2).reshape(-1, SIDE * SIDE)
+            yield np.packbits(upright, axis=1)

@@ -1,20 +1,22 @@
-"""Complete grids of factors: which levels to keep, and where their images are."""
+"""Complete grids of factors: the levels that are kept, and the rows of their images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from priorbench.datasets.arguments import is_integer
 from priorbench.registry import suggest_names
 
 Levels = tuple[tuple[int, ...], ...]
+"""The levels that are kept of each factor, ascending."""
 
 
 def choose_levels(
     sizes: Mapping[str, int],
-    chosen: Mapping[str, Sequence[int | str]],
-    labels: Mapping[str, Sequence[str]],
+    chosen: Mapping[str, Sequence[int | str]] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Levels:
-    """The levels kept of each factor, ascending; all of a factor that is not mentioned.
+    """Return the levels that are kept of each factor; all if a factor is not mentioned.
 
     Args:
         sizes: number of levels of each factor.
@@ -22,32 +24,50 @@ def choose_levels(
         labels: names of the levels, for the factors that have them.
 
     Raises:
-        ValueError: unknown factor or level, a repeated level, or no level at all.
+        ValueError: an unknown factor or level, a repeated level, or no level at all.
 
     Example:
-        >>> choose_levels({"shape": 2, "x": 3}, {"shape": ["disc"]}, {"shape": ["box", "disc"]})
+        >>> choose_levels(
+        ...     {"shape": 2, "x": 3}, {"shape": ["disc"]}, {"shape": ["box", "disc"]}
+        ... )
         ((1,), (0, 1, 2))
     """
+    chosen = {} if chosen is None else chosen
     if not isinstance(chosen, Mapping):
         raise ValueError(
             "'factors' must give lists of levels by factor, such as "
             f"{{{next(iter(sizes))!r}: [0]}}; got {chosen!r}"
         )
-    for factor in chosen:
+    kept = {factor: tuple(range(size)) for factor, size in sizes.items()}
+    for factor, values in chosen.items():
         if factor not in sizes:
+            known = suggest_names(factor, list(sizes))
+            raise ValueError(f"'factors' has no factor {factor!r}; {known}")
+        wrong_type = isinstance(values, str | Mapping) or not isinstance(
+            values, Iterable
+        )
+        listed = [] if wrong_type else list(values)
+        if not listed:
             raise ValueError(
-                f"'factors' has no factor {factor!r}; {suggest_names(factor, list(sizes))}"
+                f"'factors' must give {factor!r} a list of at least one level; "
+                f"got {values!r}"
             )
-    return tuple(
-        _check_levels(factor, size, chosen[factor], labels.get(factor, ()))
-        if factor in chosen
-        else tuple(range(size))
-        for factor, size in sizes.items()
-    )
+        names = (labels or {}).get(factor, ())
+        levels = {_find_level(factor, sizes[factor], value, names) for value in listed}
+        if len(levels) < len(listed):
+            raise ValueError(
+                f"'factors' must give each level of {factor!r} once; got {values!r}"
+            )
+        kept[factor] = tuple(sorted(levels))
+    return tuple(kept.values())
 
 
 def find_grid_rows(sizes: Iterable[int], levels: Sequence[Sequence[int]]) -> np.ndarray:
-    """Indices, int64 (n,), in the grid of ``sizes`` of the images of the sub-grid ``levels``.
+    """Return the rows, int64 (n,), of a sub-grid in the complete grid.
+
+    Args:
+        sizes: number of levels of each factor of the complete grid.
+        levels: levels of each factor that the sub-grid keeps.
 
     Example:
         >>> find_grid_rows((2, 3), [[1], [0, 2]]).tolist()
@@ -56,34 +76,56 @@ def find_grid_rows(sizes: Iterable[int], levels: Sequence[Sequence[int]]) -> np.
     return np.ravel_multi_index(np.ix_(*levels), tuple(sizes)).ravel()
 
 
-def _check_levels(
-    factor: str, size: int, values: Sequence[int | str], labels: Sequence[str]
-) -> tuple[int, ...]:
-    listed = not isinstance(values, str | Mapping) and isinstance(values, Iterable)
-    levels = (
-        [_find_level(factor, size, value, labels) for value in values] if listed else []
-    )
-    if not levels:
+def find_row_levels(sizes: Iterable[int], rows: np.ndarray) -> np.ndarray:
+    """Return the levels of the factors, int64 (n, F), at ``rows`` of a complete grid.
+
+    Example:
+        >>> find_row_levels((2, 3), np.array([3, 5])).tolist()
+        [[1, 0], [1, 2]]
+    """
+    return np.stack(np.unravel_index(rows, tuple(sizes)), axis=1)
+
+
+def check_grid_order(name: str, levels: np.ndarray, sizes: Iterable[int]) -> None:
+    """Check that a table of levels is a complete grid, the last factor fastest.
+
+    Args:
+        name: what the table is called in the file that it is from.
+        levels: integers (N, F), the levels of the factors of each image.
+        sizes: number of levels of each factor, N in all.
+
+    Raises:
+        ValueError: the first row that differs, with what was expected and what came.
+    """
+    expected = find_row_levels(sizes, np.arange(len(levels)))
+    wrong = np.flatnonzero((levels != expected).any(axis=1))
+    if wrong.size:
+        row = wrong[0]
         raise ValueError(
-            f"'factors' must give {factor!r} a list of at least one level; "
-            f"got {values!r}"
+            f"expected the levels {expected[row].tolist()} in row {row} of {name!r}, "
+            f"got {levels[row].tolist()}"
         )
-    if len(set(levels)) < len(levels):
-        raise ValueError(
-            f"'factors' must give each level of {factor!r} once; got {values!r}"
-        )
-    return tuple(sorted(levels))
+
+
+def describe_levels(names: Iterable[str], levels: Iterable[int]) -> str:
+    """Return one combination of factors in words.
+
+    Example:
+        >>> describe_levels(("y", "x"), (1, 0))
+        'y=1, x=0'
+    """
+    pairs = zip(names, levels, strict=True)
+    return ", ".join(f"{name}={level}" for name, level in pairs)
 
 
 def _find_level(factor: str, size: int, value: int | str, labels: Sequence[str]) -> int:
+    """Return the level that a position or a label means."""
     if isinstance(value, str) and labels:
         if value not in labels:
-            raise ValueError(
-                f"'factors' has no {factor} {value!r}; {suggest_names(value, list(labels))}"
-            )
+            known = suggest_names(value, list(labels))
+            raise ValueError(f"'factors' has no {factor} {value!r}; {known}")
         return labels.index(value)
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not 0 <= value < size:
+    if not is_integer(value) or not 0 <= value < size:
         names = f" or one of {', '.join(labels)}" if labels else ""
         raise ValueError(
             f"'factors' must give {factor!r} integers from 0 to {size - 1}{names}; "

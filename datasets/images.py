@@ -1,4 +1,4 @@
-"""Images in compact arrays, and datasets of them that are split but have no known factors."""
+"""Images in compact arrays, and datasets of them with splits but no known factors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorbench.datasets.arguments import check_positive
 from priorbench.registry import suggest_names
 
 Indices = Sequence[int] | np.ndarray | Tensor
@@ -15,23 +16,24 @@ Indices = Sequence[int] | np.ndarray | Tensor
 class Images:
     """Images of one shape, kept at one bit or one byte per pixel.
 
-    Only the images asked for become floating point; the arrays may be memory-mapped. An author
-    passes ``packed`` for binary images or ``pixels`` for grey and coloured ones, and otherwise
-    overrides :meth:`read_images` and ``__len__``.
+    Only the images asked for become floating point; the arrays may be memory-mapped. An
+    author passes ``packed`` for binary images or ``pixels`` for grey and coloured ones,
+    and otherwise overrides :meth:`read_images` and ``__len__``.
 
     Args:
-        name: what they are called in errors.
+        name: what errors call them.
         image_shape: (channels, height, width).
-        packed: binary images, uint8 (N, ceil(channels * height * width / 8)), in the bit order
-            of ``numpy.packbits`` (most significant bit first).
-        pixels: grey or coloured images, uint8 (N, channels * height * width), channel by
-            channel; 255 stands for 1.
+        packed: binary images, uint8 (N, ceil(channels * height * width / 8)), in the
+            bit order of ``numpy.packbits`` (most significant bit first).
+        pixels: grey or coloured images, uint8 (N, channels * height * width), channel
+            by channel; 255 stands for 1.
 
     Raises:
-        ValueError: an argument that does not fit the others; it is named.
+        ValueError: an argument that does not fit the others; the message names it.
 
     Example:
-        >>> ramp = Images("ramp", (1, 1, 3), pixels=np.array([[0, 51, 255]], dtype=np.uint8))
+        >>> stored = np.array([[0, 51, 255]], dtype=np.uint8)
+        >>> ramp = Images("ramp", (1, 1, 3), pixels=stored)
         >>> len(ramp), [round(x, 3) for x in ramp.images([0]).flatten().tolist()]
         (1, [0.0, 0.2, 1.0])
     """
@@ -57,27 +59,29 @@ class Images:
         self.pixels = pixels
 
     def __len__(self) -> int:
-        """Number of images, N."""
+        """Return the number of images, N."""
         stored = self.pixels if self.packed is None else self.packed
         if stored is None:
             raise NotImplementedError(f"{type(self).__name__} must define __len__")
         return len(stored)
 
     def images(self, indices: Indices) -> Tensor:
-        """Images at ``indices`` (n,): float32 (n, channels, height, width) in [0, 1].
+        """Return the images at ``indices`` (n,).
+
+        Returns:
+            float32 (n, channels, height, width) in [0, 1].
 
         Raises:
             IndexError: an index is negative, or not below the length.
             ValueError: the indices are not one-dimensional integers.
         """
-        return self.read_images(self._checked(indices))
+        return self.read_images(self._check_indices(indices))
 
     def read_images(self, rows: np.ndarray) -> Tensor:
-        """Images of valid ``rows``, int64 (n,); only these are read."""
+        """Return the images at ``rows``, valid int64 (n,); only these are read."""
         if self.packed is not None:
-            flat = np.unpackbits(
-                self.packed[rows], axis=1, count=prod(self.image_shape)
-            )
+            count = prod(self.image_shape)
+            flat = np.unpackbits(self.packed[rows], axis=1, count=count)
             return torch.from_numpy(flat).view(len(rows), *self.image_shape).float()
         if self.pixels is not None:
             flat = torch.from_numpy(self.pixels[rows])
@@ -86,7 +90,8 @@ class Images:
             f"{type(self).__name__} must define read_images(rows)"
         )
 
-    def _checked(self, indices: Indices) -> np.ndarray:
+    def _check_indices(self, indices: Indices) -> np.ndarray:
+        """Check indices, and return them as int64."""
         if isinstance(indices, Tensor):
             indices = indices.detach().cpu().numpy()
         rows = np.asarray(indices)
@@ -104,15 +109,16 @@ class Images:
         return rows.astype(np.int64)
 
     def _check_stored(self, count: int) -> None:
+        """Check the shape and type of the stored array of ``count`` images."""
         size = prod(self.image_shape)
         for argument, stored, width in (
             ("packed", self.packed, -(-size // 8)),
             ("pixels", self.pixels, size),
         ):
+            if stored is None:
+                continue
             expected = (count, width)
-            if stored is not None and (
-                stored.shape != expected or stored.dtype != np.uint8
-            ):
+            if stored.shape != expected or stored.dtype != np.uint8:
                 raise ValueError(
                     f"{argument!r} must be uint8 of shape {expected}; "
                     f"got {stored.dtype} of shape {stored.shape}"
@@ -122,24 +128,28 @@ class Images:
 class ImageDataset(Images):
     """Images without known factors, in named splits: train, valid and test.
 
-    As a whole it holds the images of all splits, one split after the other; :meth:`split` is
-    one of them. A model trains on ``train``, stops early by ``valid`` and is reported on
-    ``test``. No metric that needs factors, such as MIG, is defined on it.
+    As a whole it holds the images of all splits, one split after the other;
+    :meth:`split` is one of them. A model trains on ``train``, stops early by ``valid``
+    and is scored on ``test``. No metric that needs factors, such as MIG, is defined
+    on it.
 
     Args:
         name: the dataset's name, used in errors.
         image_shape: (channels, height, width).
-        lengths: number of images of each split, in their order; ``train`` is among them.
+        lengths: number of images of each split, in their order; ``train`` is among
+            them.
         packed, pixels: the images, as for :class:`Images`; one of the two.
 
     Raises:
-        ValueError: an argument that does not fit the others; it is named.
+        ValueError: an argument that does not fit the others; the message names it.
 
     Example:
         >>> bits = np.packbits(np.eye(4, dtype=np.uint8), axis=1)
         >>> data = ImageDataset("dots", (1, 2, 2), {"train": 3, "test": 1}, packed=bits)
-        >>> len(data), len(data.split("train")), data.split("test").images([0]).tolist()
-        (4, 3, [[[[0.0, 0.0], [0.0, 1.0]]]])
+        >>> data, len(data.split("train"))
+        (<dots: 4 images; train=3, test=1>, 3)
+        >>> data.split("test").images([0]).tolist()
+        [[[[0.0, 0.0], [0.0, 1.0]]]]
     """
 
     def __init__(
@@ -156,20 +166,19 @@ class ImageDataset(Images):
             raise ValueError(
                 f"'lengths' must give the length of 'train'; got {dict(lengths)}"
             )
-        self.lengths = dict(
-            zip(lengths, check_positive("lengths", lengths.values()), strict=True)
-        )
+        checked = check_positive("lengths", lengths.values())
+        self.lengths = dict(zip(lengths, checked, strict=True))
         if packed is None and pixels is None:
             raise ValueError("one of 'packed' and 'pixels' must be given")
         self._check_stored(sum(self.lengths.values()))
 
     def __repr__(self) -> str:
-        """Name, length and splits."""
+        """Return the name, the length and the splits."""
         splits = ", ".join(f"{name}={length}" for name, length in self.lengths.items())
         return f"<{self.name}: {len(self)} images; {splits}>"
 
     def split(self, name: str) -> Images:
-        """The images of one split; nothing is copied.
+        """Return the images of one split; nothing is copied.
 
         Raises:
             ValueError: there is no such split.
@@ -188,20 +197,3 @@ class ImageDataset(Images):
             packed=None if self.packed is None else self.packed[rows],
             pixels=None if self.pixels is None else self.pixels[rows],
         )
-
-
-def check_positive(argument: str, values: Iterable[int]) -> tuple[int, ...]:
-    """The values as integers.
-
-    Raises:
-        ValueError: one is not a positive integer; ``argument`` is named.
-    """
-    values = tuple(values)
-    for value in values:
-        if (
-            not isinstance(value, int | np.integer)
-            or isinstance(value, bool)
-            or value < 1
-        ):
-            raise ValueError(f"{argument!r} must be positive integers; got {values}")
-    return tuple(int(value) for value in values)

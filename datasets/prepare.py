@@ -1,11 +1,10 @@
 """Prepare datasets: ``python -m datasets.prepare NAME... | all``.
 
-Finds or downloads the original files, verifies and converts them; a dataset that is there is left
-as it is. Everything is kept in the data folder (environment variable PRIORBENCH_DATA).
+Finds or downloads the original files, verifies and converts them; a dataset that is
+prepared is left as it is. Everything is kept in the data folder (environment variable
+PRIORBENCH_DATA).
 """
 
-import json
-import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,17 +13,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from priorbench import datasets
-from priorbench.command_line import make_app
-from priorbench.errors import UserError, prefix_errors
-from priorbench.datasets.files import cache, originals
+from priorbench.command_line import Debug, Plugins, make_app, parse_settings
 from priorbench.datasets.about import About
 from priorbench.datasets.base import registry
+from priorbench.datasets.files.cache import get_data_folder, list_caches
+from priorbench.datasets.files.originals import find_original, take_originals_from
+from priorbench.datasets.load import is_file, load_dataset
+from priorbench.errors import UserError, locate_error, prefix_errors
+from priorbench.plugins import load_plugins
 
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets, or all.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Datasets, paths of .npz files, or all.", show_default=False
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show every dataset and its state here.")
@@ -44,40 +48,48 @@ def main(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
+    plugin: Plugins = None,
+    set_: Annotated[
         list[str] | None,
         typer.Option(
-            help="KEY=VALUE, an option of the one dataset; may be repeated.",
+            "--set",
+            help="key=value, an argument of the one dataset; may be repeated.",
             show_default=False,
         ),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option(help="Raise errors with their traceback.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Find or download, verify and convert datasets; list them; draw contact sheets."""
+    load_plugins(plugin or ())
     if list_:
         Console().print(list_datasets())
-    elif not names:
+        return
+    if not names:
         raise UserError("name the datasets to prepare, or all; --list shows them")
-    elif (sheet or option) and (len(names) > 1 or "all" in names):
-        raise UserError(
-            "--sheet and --option are for one dataset; got " + " ".join(names)
-        )
-    else:
-        prepare_datasets(names, from_, parse_options(option or ()), sheet)
+    if (sheet or set_) and (len(names) > 1 or "all" in names):
+        raise UserError(f"--sheet and --set are for one dataset; got {' '.join(names)}")
+    prepare_datasets(names, from_, parse_settings(set_ or ()), sheet)
+
+
+app = make_app(main)
 
 
 def prepare_datasets(
     names: list[str],
-    folder: Path | None,
-    options: dict[str, Any],
+    folder: Path | None = None,
+    arguments: dict[str, Any] | None = None,
     sheet: Path | None = None,
 ) -> None:
-    """Prepare the datasets ``names``, or ``all`` of them.
+    """Prepare the datasets ``names``, or ``all`` that have a description.
 
-    Every dataset is tried, and those that fail are named together at the end. Of ``all`` with a
-    ``folder``, those whose files are not in it are left out.
+    Every dataset is tried, and those that fail are named together at the end. Of
+    ``all`` with a ``folder``, those without files in it are left out.
+
+    Args:
+        names: of datasets, or paths of ``.npz`` files.
+        folder: with original files; None to find or download them.
+        arguments: of the one dataset.
+        sheet: file for a contact sheet of the one dataset.
 
     Raises:
         UserError: unknown names, or datasets that could not be prepared.
@@ -87,17 +99,14 @@ def prepare_datasets(
         names = [name for name in registry.names() if get_about(name)]
     with prefix_errors("datasets"):
         for name in names:
-            registry.get(name)
+            get_about(name)
     faults = []
     for name in dict.fromkeys(names):
         try:
-            with (
-                prefix_errors(name),
-                originals.look_in_folder(folder) if folder else nullcontext(),
-            ):
-                _prepare_one(name, folder, options, sheet)
+            _prepare_dataset(name, folder, arguments or {}, sheet)
         except UserError as error:
-            if everything and folder and isinstance(error.__cause__, FileNotFoundError):
+            missing = isinstance(error.__cause__, FileNotFoundError)
+            if everything and folder and missing:
                 typer.echo(f"left out {error}")
             else:
                 faults.append(str(error))
@@ -105,90 +114,95 @@ def prepare_datasets(
         raise UserError("\n       ".join(faults))
 
 
-def _prepare_one(
-    name: str, folder: Path | None, options: dict[str, Any], sheet: Path | None
-) -> None:
-    suited = getattr(registry.get(name), "options_of", None)
-    chosen = {**(suited(folder) if suited and folder else {}), **options}
-    dataset = datasets.load_dataset(name, **chosen)
-    given = "".join(f" {key}={value}" for key, value in chosen.items())
-    typer.echo(
-        f"{name}{given}: {repr(dataset).strip('<>').partition(': ')[2]}; {describe_state(name)}"
-    )
-    if sheet:
-        from priorbench.datasets.contact_sheet import draw_sheet
-
-        draw_sheet(dataset, sheet)
-        typer.echo(f"contact sheet in {sheet}")
-
-
 def get_about(name: str) -> About | None:
-    """What is said about the dataset ``name``; None if its author says nothing."""
-    return getattr(registry.get(name), "about", None)
+    """Return the description of a dataset; None if it has none.
+
+    Raises:
+        ValueError: no dataset is registered as ``name``.
+    """
+    return None if is_file(name) else getattr(registry.get(name), "about", None)
 
 
 def describe_state(name: str) -> str:
-    """What is here of the dataset ``name``, in words."""
-    kept = cache.list_caches(f"{name}-")
+    """Return in words what is here of the dataset ``name``."""
+    if is_file(name):
+        return "a file of your own"
+    kept = list_caches(f"{name}-*")
     if kept:
         return f"prepared, {_format_size(sum(path.stat().st_size for path in kept))}"
-    described = get_about(name)
-    files = [original.name for original in described.originals] if described else []
-    here = [file for file in files if originals.find_original(name, file)]
+    about = get_about(name)
+    originals = about.originals if about else ()
+    here = [original for original in originals if find_original(name, original.name)]
     if here:
-        return f"{len(here)} of {len(files)} original files here"
-    urls = (
-        [url for original in described.originals for url in original.urls]
-        if described
-        else []
-    )
-    return "to be downloaded" if urls else "made on first use"
+        return f"{len(here)} of {len(originals)} original files here"
+    if any(original.urls for original in originals):
+        return "to be downloaded"
+    return "made on first use"
 
 
 def list_datasets() -> Table:
-    """A table of all registered datasets."""
-    title = f"Datasets; data folder {cache.data_folder()}"
+    """Return a table of all registered datasets and what they are.
+
+    One without a description has the first line of its class's docstring.
+    """
+    title = f"Datasets; data folder {get_data_folder()}"
     table = Table(title=title, box=None, padding=(0, 1, 1, 0))
     table.add_column("name", no_wrap=True)
     table.add_column("what", overflow="fold", ratio=1)
     table.add_column("here", overflow="fold")
     for name in registry.names():
-        described = get_about(name)
-        what = (
-            ""
-            if described is None
-            else "\n".join(
-                [
-                    f"{described.title}: {described.shape} ({_format_size(described.stored_bytes)} on disk)",
-                    described.factors,
-                    f"licence: {described.licence}; {described.source}",
-                ]
-            )
-        )
+        about = get_about(name)
+        if about is None:
+            what = registry.describe(name)
+        else:
+            size = _format_size(about.stored_bytes)
+            lines = [
+                f"{about.title}: {about.shape} ({size} on disk)",
+                about.factors,
+                f"licence: {about.licence}; {about.source}",
+            ]
+            what = "\n".join(lines)
         table.add_row(name, what, describe_state(name))
     return table
 
 
-def parse_options(pairs: tuple[str, ...] | list[str]) -> dict[str, Any]:
-    """Options of a dataset from texts KEY=VALUE; a value is JSON, or else text.
+def _prepare_dataset(
+    name: str,
+    folder: Path | None,
+    arguments: dict[str, Any],
+    sheet: Path | None,
+) -> None:
+    """Prepare one dataset, print what it is, and draw its contact sheet.
 
     Raises:
-        UserError: a text without ``=``.
-
-    Example:
-        >>> parse_options(["model=ict", "seed=3", 'factors={"car": [0, 1]}'])
-        {'model': 'ict', 'seed': 3, 'factors': {'car': [0, 1]}}
+        UserError: it could not be prepared; the message names it, and the line of a
+            user's file that is at fault.
     """
-    options = {}
-    for pair in pairs:
-        if not re.match(r"\w+=", pair):
-            raise UserError(f"--option must be KEY=VALUE; got {pair!r}")
-        key, _, value = pair.partition("=")
-        try:
-            options[key] = json.loads(value)
-        except json.JSONDecodeError:
-            options[key] = value
-    return options
+    source = take_originals_from(folder) if folder else nullcontext()
+    entry = None if is_file(name) else registry.get(name)
+    choose_arguments = getattr(entry, "choose_arguments", None)
+    try:
+        with source:
+            if folder and choose_arguments:
+                arguments = {**choose_arguments(folder), **arguments}
+            dataset = load_dataset(name, **arguments)
+            if sheet:
+                # Matplotlib takes seconds to import.
+                from priorbench.datasets.contact_sheet import draw_sheet
+
+                draw_sheet(dataset, sheet)
+    except Exception as error:
+        line = "" if isinstance(error, OSError) else locate_error(error)
+        expected = isinstance(error, UserError | ValueError | TypeError | OSError)
+        if not expected and not line:
+            raise
+        kind = "" if expected else f"{type(error).__name__}: "
+        raise UserError(f"{name}: {kind}{error}{line}") from error
+    given = "".join(f" {key}={value}" for key, value in arguments.items())
+    summary = repr(dataset).strip("<>").partition(": ")[2]
+    typer.echo(f"{name}{given}: {summary}; {describe_state(name)}")
+    if sheet:
+        typer.echo(f"contact sheet in {sheet}")
 
 
 def _format_size(count: int) -> str:
@@ -196,4 +210,4 @@ def _format_size(count: int) -> str:
 
 
 if __name__ == "__main__":
-    make_app(main)()
+    app()

@@ -1,15 +1,16 @@
 """3D Shapes: an object in a room, every combination of six factors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from priorbench.datasets.files import originals
-from priorbench.datasets.about import About, Original
+from priorbench.datasets.about import About, Original, describe_sizes
 from priorbench.datasets.base import register
+from priorbench.datasets.factor_grid import check_grid_order
+from priorbench.datasets.files.verify import explain_read_errors
 from priorbench.datasets.stored_grid import StoredGrid
 
 SIZES = {
@@ -39,8 +40,8 @@ class Shapes3D(StoredGrid):
         factors: levels to keep, by factor, from 0; the others keep all.
         progress: show a progress bar on a terminal.
     Raises:
-        ValueError: a level that does not exist, an original that is not what it should be, or
-            h5py is missing.
+        ValueError: a level that does not exist, an original that is not what it should
+            be, or h5py is missing.
         OSError: the original is not here and cannot be downloaded.
     """
 
@@ -48,74 +49,53 @@ class Shapes3D(StoredGrid):
         "an object in a room",
         "Apache-2.0",
         "https://github.com/deepmind/3d-shapes",
-        ", ".join(f"{name} {size}" for name, size in SIZES.items()),
+        describe_sizes(SIZES),
         prod(SIZES.values()),
         (3, SIDE, SIDE),
         originals=(ORIGINAL,),
     )
 
     def __init__(
-        self, factors: Mapping[str, Sequence[int]] | None = None, progress: bool = True
+        self,
+        factors: Mapping[str, Sequence[int]] | None = None,
+        progress: bool = True,
     ) -> None:
-        super().__init__(
-            "shapes3d",
-            SIZES,
-            factors,
-            "shapes3d-v1",
-            lambda: _read_blocks(progress),
-            prod(SIZES.values()) // _block_size(),
-            progress,
-        )
+        super().__init__("shapes3d", SIZES, factors, progress=progress)
 
+    def find_originals(self, progress: bool) -> dict[str, Path]:
+        """Return the path of the original, which is of no use without h5py."""
+        if find_spec("h5py") is None:
+            raise ValueError(
+                "3D Shapes comes as an HDF5 file, for which h5py is needed; "
+                "run: pip install h5py"
+            )
+        return super().find_originals(progress)
 
-def _block_size() -> int:
-    return SIZES["scale"] * SIZES["shape"] * SIZES["orientation"]
+    def convert(self, paths: Mapping[str, Path]) -> Iterator[np.ndarray]:
+        """Yield the images of one room and colour of the object at a time."""
+        import h5py  # optional
 
-
-def _read_blocks(progress: bool) -> Iterable[np.ndarray]:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ValueError(
-            "3D Shapes comes as an HDF5 file, for which h5py is needed; "
-            "run: pip install h5py"
-        ) from error
-    return _read_file(h5py, originals.obtain_original("shapes3d", ORIGINAL, progress))
-
-
-def _read_file(h5py: Any, path: Path) -> Iterator[np.ndarray]:
-    """Blocks of images, each of one room and colour of the object."""
-    count = prod(SIZES.values())
-    with (
-        originals.explain_read_errors(path, "the HDF5 file of 3D Shapes"),
-        h5py.File(path, "r") as file,
-    ):
-        for key, shape in (
-            ("images", (count, SIDE, SIDE, 3)),
-            ("labels", (count, len(SIZES))),
+        path = paths[ORIGINAL.name]
+        count = prod(SIZES.values())
+        expected = {"images": (count, SIDE, SIDE, 3), "labels": (count, len(SIZES))}
+        with (
+            explain_read_errors(path, "the HDF5 file of 3D Shapes"),
+            h5py.File(path, "r") as file,
         ):
-            if key not in file or file[key].shape != shape:
+            for key, shape in expected.items():
                 came = file[key].shape if key in file else None
-                raise ValueError(f"expected {key!r} of shape {shape}, got {came}")
-        if file["images"].dtype != np.uint8:
-            raise ValueError(f"expected 'images' uint8, got {file['images'].dtype}")
-        _check_order(file["labels"][:])
-        for start in range(0, count, _block_size()):
-            images = file["images"][start : start + _block_size()]
-            yield images.transpose(0, 3, 1, 2).reshape(len(images), -1)
-
-
-def _check_order(labels: np.ndarray) -> None:
-    """Check that the labels' values, ranked, are the levels of the grid in its order."""
-    found = np.stack(
-        [np.unique(column, return_inverse=True)[1] for column in labels.T], axis=1
-    )
-    expected = np.stack(
-        np.unravel_index(np.arange(len(labels)), tuple(SIZES.values())), axis=1
-    )
-    wrong = np.flatnonzero((found != expected).any(axis=1))
-    if wrong.size:
-        raise ValueError(
-            f"expected 'labels' of the levels {expected[wrong[0]].tolist()} in row "
-            f"{wrong[0]}, got {found[wrong[0]].tolist()}"
-        )
+                if came != shape:
+                    raise ValueError(f"expected {key!r} of shape {shape}, got {came}")
+            images = file["images"]
+            if images.dtype != np.uint8:
+                raise ValueError(f"expected 'images' uint8, got {images.dtype}")
+            # A level is the rank of a label's value.
+            ranked = [
+                np.unique(column, return_inverse=True)[1]
+                for column in file["labels"][:].T
+            ]
+            check_grid_order("labels", np.stack(ranked, axis=1), SIZES.values())
+            step = SIZES["scale"] * SIZES["shape"] * SIZES["orientation"]
+            for start in range(0, count, step):
+                chunk = images[start : start + step]
+                yield chunk.transpose(0, 3, 1, 2).reshape(len(chunk), -1)

@@ -1,138 +1,126 @@
-"""Converted images in the data folder: made once, compared with what was written, mapped."""
+"""Complete grids of images that are kept in the data folder, converted or rendered."""
 
-import hashlib
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import ClassVar
 
 import numpy as np
-from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
-from priorbench.datasets.files import cache
-from priorbench.datasets.about import About
 from priorbench.datasets.base import FactorDataset
-from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
-
-Blocks = Callable[[], Iterable[np.ndarray]]
-
-
-def load_converted(
-    stem: str,
-    shape: tuple[int, int],
-    blocks: Blocks,
-    title: str,
-    steps: int,
-    progress: bool = True,
-) -> np.ndarray:
-    """The images kept as ``stem``, memory-mapped; made of ``blocks`` where they are not yet.
-
-    Args:
-        stem: name of the cache file without its checksum.
-        shape: (number of images, bytes of each).
-        blocks: finds the original files and returns uint8 (n, bytes of each) at a time.
-        title: what the progress bar says.
-        steps: number of blocks.
-        progress: show a progress bar on a terminal.
-
-    Raises:
-        ValueError: an original is not what it should be; nothing is kept.
-        OSError: the data folder cannot be written, or an original is not here.
-    """
-    kept = cache.read_cache(stem, shape)
-    if kept is None:
-        silent = not (progress and sys.stderr.isatty())
-        shown = track(
-            blocks(),
-            title,
-            steps,
-            console=Console(stderr=True),
-            transient=True,
-            disable=silent,
-        )
-        cache.write_cache(stem, shape, shown)
-        kept = cache.read_cache(
-            stem, shape
-        )  # what lies on the disk, against what was to be written
-    if kept is None:
-        raise OSError(
-            f"the images of {stem!r} were written to {str(cache.data_folder())!r} but "
-            "cannot be read back; see the log"
-        )
-    return kept
+from priorbench.datasets.converted_images import ConvertedImages
+from priorbench.datasets.factor_grid import Levels, choose_levels, find_grid_rows
+from priorbench.datasets.files.cache import read_cache
+from priorbench.datasets.files.convert import obtain_images, track_images
 
 
-def verify_blocks(
-    blocks: Iterable[np.ndarray], sha256: str, what: str
-) -> Iterator[np.ndarray]:
-    """The blocks; at their end their bytes are compared with ``sha256``.
+class StoredGrid(ConvertedImages, FactorDataset):
+    """A complete grid of images that are converted once from original files.
 
-    Raises:
-        ValueError: the checksum differs.
-    """
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(np.ascontiguousarray(block).data)
-        yield block
-    if digest.hexdigest() != sha256:
-        raise ValueError(
-            f"the images of {what} are not the published ones: expected sha256 "
-            f"{sha256}, got {digest.hexdigest()}; replace it"
-        )
-
-
-def resize_image(image: np.ndarray, side: int, method: Image.Resampling) -> np.ndarray:
-    """An image (H, W) or (H, W, 3), uint8, at ``side`` × ``side``, antialiased."""
-    return np.asarray(Image.fromarray(image).resize((side, side), method))
-
-
-def split_rows(array: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """The rows of ``array``, ``count`` at a time."""
-    for start in range(0, len(array), count):
-        yield array[start : start + count]
-
-
-class StoredGrid(FactorDataset):
-    """A complete grid of grey or coloured images that are kept converted in the data folder.
+    An author gives the class ``about``, with the original files, and overrides
+    :meth:`convert`, which gives the images in the order of the grid. They are kept in
+    the data folder, a bit or a byte per pixel as ``about.binary`` says.
 
     Args:
         name: the dataset's name.
-        sizes: number of levels of each factor, the first one slowest.
-        chosen: levels to keep, by factor; see :func:`priorbench.datasets.factor_grid.choose_levels`.
-        stem: name of the cache file.
-        blocks: makes the pixels of the whole grid.
-        steps: number of blocks.
-        progress: show a progress bar on a terminal.
-        excluded: factors that the published MIG leaves out.
-    """
+        sizes: number of levels of each factor, the first one varying slowest.
+        factors: levels to keep, by factor, from 0; the others keep all.
+        version: of the converted images; it goes up whenever one of them changes.
+        excluded_factors: factors that the published MIG leaves out.
+        progress: show progress bars on a terminal.
 
-    about: ClassVar[About]
+    Raises:
+        ValueError: a level that does not exist, or an original that is not what it
+            should be.
+        OSError: an original is not here and cannot be downloaded, or the data folder
+            cannot be written.
+    """
 
     def __init__(
         self,
         name: str,
         sizes: Mapping[str, int],
-        chosen: Mapping[str, Sequence[int | str]] | None,
-        stem: str,
-        blocks: Blocks,
-        steps: int,
-        progress: bool,
-        excluded: Sequence[str] = (),
+        factors: Mapping[str, Sequence[int]] | None = None,
+        *,
+        version: int = 1,
+        excluded_factors: Sequence[str] = (),
+        progress: bool = True,
     ) -> None:
-        levels = choose_levels(sizes, chosen or {}, {})
-        shape = (prod(sizes.values()), prod(self.about.image_shape))
-        pixels = load_converted(
-            stem, shape, blocks, f"converting {name}", steps, progress
-        )
-        if tuple(map(len, levels)) != tuple(sizes.values()):
-            pixels = np.asarray(pixels[find_grid_rows(sizes.values(), levels)])
+        self.levels = choose_levels(sizes, factors)
         super().__init__(
             name,
-            tuple(sizes),
-            map(len, levels),
+            sizes,
+            map(len, self.levels),
             self.about.image_shape,
-            pixels=pixels,
-            excluded_factors=excluded,
+            excluded_factors=excluded_factors,
         )
+        count = prod(sizes.values())
+        images = self.obtain_converted(f"{name}-v{version}", count, progress)
+        images = pick_images(images, sizes, self.levels)
+        if self.about.binary:
+            self.packed = images
+        else:
+            self.pixels = images
+
+
+def load_rendered(
+    name: str,
+    sizes: Mapping[str, int],
+    levels: Levels,
+    image_bytes: int,
+    render: Callable[[Levels], Iterable[np.ndarray]],
+    title: str,
+    progress: bool = True,
+) -> np.ndarray:
+    """Return the images of a grid that is rendered.
+
+    The complete grid is rendered once and kept in the data folder. A smaller one is
+    taken from it, or rendered in memory where the complete one is not kept.
+
+    Args:
+        name: of the cache file; it has a version, which goes up whenever an image
+            changes.
+        sizes: number of levels of each factor of the complete grid.
+        levels: levels of each factor that are kept.
+        image_bytes: bytes of an image.
+        render: renders the images of a grid of levels, uint8 (n, image_bytes) at a
+            time.
+        title: of the progress bar.
+        progress: show a progress bar on a terminal.
+
+    Returns:
+        uint8 (N, image_bytes).
+
+    Raises:
+        OSError: the data folder cannot be written.
+    """
+    shape = (prod(sizes.values()), image_bytes)
+    images = read_cache(name, shape)
+    if images is None and not _is_complete(sizes, levels):
+        count = prod(map(len, levels))
+        return np.concatenate(
+            list(track_images(render(levels), title, count, progress))
+        )
+    if images is None:
+        complete = choose_levels(sizes)
+        images = obtain_images(name, shape, lambda: render(complete), title, progress)
+    return pick_images(images, sizes, levels)
+
+
+def pick_images(
+    images: np.ndarray,
+    sizes: Mapping[str, int],
+    levels: Levels,
+) -> np.ndarray:
+    """Return the images of a sub-grid; the array itself if that is the complete grid.
+
+    Args:
+        images: of the complete grid, (N, bytes of each one).
+        sizes: number of levels of each factor of the complete grid.
+        levels: levels of each factor that are kept.
+    """
+    if _is_complete(sizes, levels):
+        return images
+    return np.asarray(images[find_grid_rows(sizes.values(), levels)])
+
+
+def _is_complete(sizes: Mapping[str, int], levels: Levels) -> bool:
+    return tuple(map(len, levels)) == tuple(sizes.values())

@@ -1,1 +1,1 @@
-"""Heads and the pictures of them: meshes, head models, a camera and a software renderer."""
+"""Heads and their images: meshes, head models, a camera and a software renderer."""

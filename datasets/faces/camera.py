@@ -1,4 +1,4 @@
-"""The perspective camera, the turns of the head before it, and the light."""
+"""The perspective camera, the rotation of the head before it, and the light."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,17 @@ import numpy as np
 class Camera:
     r"""A pinhole on the z axis, looking at the origin.
 
-    .. math:: u = \tfrac{s}{2} + f \frac{x}{D - z}, \quad v = \tfrac{s}{2} - f \frac{y}{D - z}
+    .. math:: u = \tfrac{s}{2} + f \frac{x}{D - z}, \quad
+              v = \tfrac{s}{2} - f \frac{y}{D - z}
 
-    with the focal length :math:`f = \tfrac{s}{2} \sqrt{D^2 - 1}`, at which the outline of the unit
-    sphere touches the image's edges.
+    with the focal length :math:`f = \tfrac{s}{2} \sqrt{D^2 - 1}`, at which the outline
+    of the unit sphere touches the image's edges.
 
     Args:
-        side: s, height and width of the image, in samples; sample centres are at halves.
+        side: s, height and width of the image, in samples; sample centres are at
+            halves.
         distance: D, of the pinhole from the origin, in radii of the head, > 1.
+
     Example:
         >>> points, inverse = Camera(64, distance=5.0).project(np.zeros((1, 3)))
         >>> points.tolist(), inverse.tolist()
@@ -27,46 +30,60 @@ class Camera:
     distance: float = 5.0
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places (n, 2), column u and row v, of vertices (n, 3), and their inverse depths (n,)."""
-        inverse = 1 / (self.distance - vertices[:, 2])
-        focal = self.side / 2 * np.sqrt(self.distance**2 - 1)
-        places = self.side / 2 + focal * inverse[:, None] * vertices[:, :2] * np.array(
-            [1.0, -1.0]
-        )
-        return places, inverse
+        """Project vertices (n, 3) to the image.
+
+        Returns:
+            Points (n, 2), column u and row v; and inverse depths 1 / (D - z), (n,).
+        """
+        x, y, z = vertices.T
+        half = self.side / 2
+        inverse = 1 / (self.distance - z)
+        focal = half * np.sqrt(self.distance**2 - 1)
+        scale = focal * inverse
+        u = half + scale * x
+        v = half - scale * y
+        return np.stack([u, v], axis=1), inverse
 
 
 def rotate_head(azimuth: float, elevation: float) -> np.ndarray:
-    """The head's turn, (3, 3): about its own axis by ``azimuth``, then to ``elevation``.
+    """Return the rotation of the head, (3, 3).
+
+    It turns about its own axis by ``azimuth``, and is then tilted to ``elevation``.
 
     Args:
         azimuth: degrees; positive turns the face to the viewer's right.
-        elevation: degrees of the camera above the head's horizon; positive shows its top.
+        elevation: degrees of the camera above the head's horizon; positive shows its
+            top.
 
     Example:
         >>> (rotate_head(90.0, 0.0) @ [0.0, 0.0, 1.0]).round(6).tolist()
         [1.0, 0.0, 0.0]
     """
-    turn, tilt = np.radians(azimuth), np.radians(elevation)
+    turn = np.radians(azimuth)
+    cos = np.cos(turn)
+    sin = np.sin(turn)
     about_y = np.array(
         [
-            [np.cos(turn), 0.0, np.sin(turn)],
+            [cos, 0.0, sin],
             [0.0, 1.0, 0.0],
-            [-np.sin(turn), 0.0, np.cos(turn)],
+            [-sin, 0.0, cos],
         ]
     )
+    tilt = np.radians(elevation)
+    cos = np.cos(tilt)
+    sin = np.sin(tilt)
     about_x = np.array(
         [
             [1.0, 0.0, 0.0],
-            [0.0, np.cos(tilt), -np.sin(tilt)],
-            [0.0, np.sin(tilt), np.cos(tilt)],
+            [0.0, cos, -sin],
+            [0.0, sin, cos],
         ]
     )
     return about_x @ about_y
 
 
 def light_direction(angle: float, height: float) -> np.ndarray:
-    """Unit vector (3,) to a distant light, in the camera's frame.
+    """Return the unit vector (3,) to a distant light, in the camera's frame.
 
     Args:
         angle: degrees from the camera; positive is to the viewer's right.
@@ -76,7 +93,9 @@ def light_direction(angle: float, height: float) -> np.ndarray:
         >>> light_direction(0.0, 0.0).tolist()
         [0.0, 0.0, 1.0]
     """
-    across, up = np.radians(angle), np.radians(height)
-    return np.array(
-        [np.cos(up) * np.sin(across), np.sin(up), np.cos(up) * np.cos(across)]
-    )
+    across = np.radians(angle)
+    up = np.radians(height)
+    x = np.cos(up) * np.sin(across)
+    y = np.sin(up)
+    z = np.cos(up) * np.cos(across)
+    return np.array([x, y, z])

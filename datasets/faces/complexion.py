@@ -1,4 +1,4 @@
-"""The embedded head's albedo: skin, hair, brows, eyes and lips."""
+"""The albedo of the procedural head: skin, hair, brows, eyes and lips."""
 
 from typing import TYPE_CHECKING
 
@@ -7,89 +7,81 @@ import numpy as np
 if TYPE_CHECKING:
     from priorbench.datasets.faces.procedural import Traits
 
-_HAIRLINE = np.array(
-    [
-        [-9.0, -6.0],
-        [-5.0, -5.0],
-        [-2.2, -2.0],
-        [0.8, -0.5],
-        [2.6, 1.5],
-        [4.6, 4.8],
-        [6.5, 6.0],
-        [8.5, 7.2],
-    ]
-)
-"""Depth z, ascending, and the height y from which hair grows there."""
+_HAIRLINE_DEPTHS = (-9.0, -5.0, -2.2, 0.8, 2.6, 4.6, 6.5, 8.5)
+"""Depths z, ascending, in cm."""
+_HAIRLINE_HEIGHTS = (-6.0, -5.0, -2.0, -0.5, 1.5, 4.8, 6.0, 7.2)
+"""Heights y from which hair grows at these depths, in cm."""
 
 
-def shade_head(points: np.ndarray, t: "Traits") -> np.ndarray:
-    """Share of the light that the head reflects at points (3, n) of its surface, (n,)."""
-    x, y, z = np.abs(points[0]), points[1], points[2]
-    skin, hair = 0.82 + 0.06 * t.skin, 0.34 + 0.1 * t.hair
-    shade = np.full(x.shape, skin)
-    shade = _mix_shade(shade, hair, _hair_amount(x, y, z, t))
-    shade = _mix_shade(shade, 0.8 * hair, _brow_amount(x, y, z, t))
-    shade = _mix_shade(shade, 0.72 * skin, _lips_amount(x, y, z, t))
-    shade = _mix_shade(shade, 0.3 * skin, _mouth_amount(x, y, z))
-    return _shade_eyes(shade, x, y, z, t)
+def compute_albedo(points: np.ndarray, t: "Traits") -> np.ndarray:
+    """Return the share of the light that the head reflects.
 
+    Args:
+        points: of its surface, (3, n), in cm.
+        t: traits of the head.
 
-def _mix_shade(shade: np.ndarray, other: float, amount: np.ndarray) -> np.ndarray:
-    return shade + amount * (other - shade)
+    Returns:
+        float64 (n,).
+    """
+    x, y, z = points
+    x = np.abs(x)
+    skin = 0.82 + 0.06 * t.skin
+    hair = 0.34 + 0.1 * t.hair
+    albedo = np.full(x.shape, skin)
 
-
-def _smooth_inside(margin: np.ndarray, width: float) -> np.ndarray:
-    """Zero to one, as a margin (in cm, positive inside) goes from -width to width."""
-    u = np.clip((margin / width + 1) / 2, 0, 1)
-    return u * u * (3 - 2 * u)
-
-
-def _hair_amount(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits"
-) -> np.ndarray:
-    line = np.interp(z, _HAIRLINE[:, 0], _HAIRLINE[:, 1]) + 0.5 * t.hairline
-    beside = 7.6 + 0.35 * t.width - x  # ears stand out of the hair
-    return _smooth_inside(y - line, 0.5) * np.maximum(
-        _smooth_inside(beside, 0.2), _smooth_inside(y - 2.2, 0.3)
+    mean_hairline = np.interp(z, _HAIRLINE_DEPTHS, _HAIRLINE_HEIGHTS)
+    hairline = mean_hairline + 0.5 * t.hairline
+    beside_ears = 7.6 + 0.35 * t.width - x  # ears stand out of the hair
+    above_ears = y - 2.2
+    no_ear = np.maximum(
+        _smooth_step(beside_ears, 0.2),
+        _smooth_step(above_ears, 0.3),
     )
+    amount = _smooth_step(y - hairline, 0.5) * no_ear
+    albedo = _mix_albedo(albedo, hair, amount)
 
-
-def _brow_amount(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits"
-) -> np.ndarray:
     along = (x - 3.2 - 0.15 * t.eyes) / 2.1
     arch = 1.75 - 0.5 * along**2 + 0.15 * along
-    margin = 0.42 * (1 - along**2) - np.abs(y - arch)
-    return np.where(z > 4, _smooth_inside(margin, 0.2), 0)
+    brow = 0.42 * (1 - along**2) - np.abs(y - arch)
+    amount = np.where(z > 4, _smooth_step(brow, 0.2), 0)
+    albedo = _mix_albedo(albedo, 0.8 * hair, amount)
 
-
-def _lips_amount(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits"
-) -> np.ndarray:
-    across = 1 - (x / 2.5) ** 2  # negative beyond the corners
+    across = 1 - (x / 2.5) ** 2  # negative beyond the corners of the mouth
+    below = np.abs(y + 7.0)
     full = 1 + 0.2 * t.lips
-    margin = np.where(y > -7.0, 0.75, 0.95) * full * across - np.abs(y + 7.0)
-    return np.where(z > 6, _smooth_inside(margin, 0.2), 0)
+    thickness = np.where(y > -7.0, 0.75, 0.95) * full
+    lips = thickness * across - below
+    amount = np.where(z > 6, _smooth_step(lips, 0.2), 0)
+    albedo = _mix_albedo(albedo, 0.72 * skin, amount)
 
+    between_lips = 0.2 * across - below
+    amount = np.where(z > 6, _smooth_step(between_lips, 0.12), 0)
+    albedo = _mix_albedo(albedo, 0.3 * skin, amount)
 
-def _mouth_amount(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The line where the lips meet."""
-    margin = 0.2 * (1 - (x / 2.5) ** 2) - np.abs(y + 7.0)
-    return np.where(z > 6, _smooth_inside(margin, 0.12), 0)
-
-
-def _shade_eyes(
-    shade: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, t: "Traits"
-) -> np.ndarray:
     u = x - 3.15 - 0.15 * t.eyes
-    opening = 0.55 * (1 - (u / 1.45) ** 2) - np.abs(y + 0.05)
+    height = 0.55 * (1 - (u / 1.45) ** 2)
+    opening = height - np.abs(y + 0.05)
     front = z > 5
-    shade = _mix_shade(shade, 0.25, front * _smooth_inside(opening + 0.18, 0.15))
-    shade = _mix_shade(shade, 0.95, front * _smooth_inside(opening, 0.1))
-    return _mix_shade(
-        shade,
-        0.12,
-        front
-        * _smooth_inside(opening, 0.1)
-        * _smooth_inside(0.6 - np.hypot(u, y), 0.1),
-    )
+    rim = front * _smooth_step(opening + 0.18, 0.15)
+    albedo = _mix_albedo(albedo, 0.25, rim)
+    white = front * _smooth_step(opening, 0.1)
+    albedo = _mix_albedo(albedo, 0.95, white)
+    from_centre = np.hypot(u, y)
+    pupil = white * _smooth_step(0.6 - from_centre, 0.1)
+    return _mix_albedo(albedo, 0.12, pupil)
+
+
+def _mix_albedo(albedo: np.ndarray, other: float, amount: np.ndarray) -> np.ndarray:
+    """Return the albedo with another one mixed in, by amounts from 0 to 1."""
+    return albedo + amount * (other - albedo)
+
+
+def _smooth_step(margin: np.ndarray, width: float) -> np.ndarray:
+    """Return 0 to 1, smoothly, as a margin goes from -width to width.
+
+    Args:
+        margin: distance in cm to the edge of what is painted, positive inside.
+        width: half the width of the transition, in cm.
+    """
+    u = np.clip((margin / width + 1) / 2, 0, 1)
+    return u * u * (3 - 2 * u)

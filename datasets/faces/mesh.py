@@ -20,25 +20,31 @@ class Mesh:
     albedo: np.ndarray
 
     def normals(self) -> np.ndarray:
-        """Unit normals of the vertices, float64 (n, 3): the mean of their triangles', by area.
+        """Return the unit normals of the vertices, float64 (n, 3).
 
-        A vertex of no triangle with an area has the normal zero.
+        A normal is the mean of those of the vertex's triangles, weighted by their
+        areas. A vertex of no triangle with an area has the normal zero.
         """
-        across = _cross_edges(self.vertices, self.triangles)
+        normals = _cross_edges(self.vertices, self.triangles)
         corners = self.triangles.ravel()
-        total = np.stack(
-            [
-                np.bincount(corners, np.repeat(across[:, axis], 3), len(self.vertices))
-                for axis in range(3)
-            ],
-            axis=1,
-        )
-        length = np.sqrt((total**2).sum(axis=1, keepdims=True))
-        return np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+        count = len(self.vertices)
+        sums = [
+            np.bincount(corners, np.repeat(along_axis, 3), count)
+            for along_axis in normals.T
+        ]
+        total = np.stack(sums, axis=1)
+        squares = (total**2).sum(axis=1, keepdims=True)
+        length = np.sqrt(squares)
+        unit = np.zeros_like(total)
+        return np.divide(total, length, out=unit, where=length > 0)
 
 
 def orient_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """The triangles, all turned round if on the whole they face the centre of the vertices.
+    """Return the triangles, all reversed if on the whole they face inwards.
+
+    Args:
+        vertices: float64 (n, 3).
+        triangles: int64 (m, 3), all of one orientation.
 
     Example:
         >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
@@ -46,18 +52,26 @@ def orient_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         >>> orient_outward(corners, faces)[0].tolist()
         [2, 1, 0]
     """
-    about = vertices - vertices.mean(axis=0)
-    volume = (about[triangles].mean(axis=1) * _cross_edges(vertices, triangles)).sum()
-    return triangles if volume >= 0 else np.ascontiguousarray(triangles[:, ::-1])
+    centred = vertices - vertices.mean(axis=0)
+    middles = centred[triangles].mean(axis=1)
+    normals = _cross_edges(vertices, triangles)
+    volume = (middles * normals).sum()
+    if volume >= 0:
+        return triangles
+    return np.ascontiguousarray(triangles[:, ::-1])
 
 
 def find_frame(vertices: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre (3,) of the vertices' bounding box, and the radius about it that holds them all."""
-    centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
-    return centre, float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
+    """Return the centre (3,) of the bounding box, and the radius that holds all."""
+    low = vertices.min(axis=0)
+    high = vertices.max(axis=0)
+    centre = (low + high) / 2
+    squares = ((vertices - centre) ** 2).sum(axis=1)
+    radius = np.sqrt(squares.max())
+    return centre, float(radius)
 
 
 def _cross_edges(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Normals of the triangles, as long as twice their areas, (m, 3)."""
-    first, second, third = (vertices[triangles[:, corner]] for corner in range(3))
+    """Return the normals of the triangles, as long as twice their areas, (m, 3)."""
+    first, second, third = (vertices[corners] for corners in triangles.T)
     return np.cross(second - first, third - first)

@@ -1,4 +1,4 @@
-"""A software renderer: triangles to samples by z-buffer, Lambert shading, box filter."""
+"""A software renderer: samples of triangles by z-buffer, Lambert's law, box filter."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,15 +12,15 @@ SIDE = 64
 SUPERSAMPLING = 3
 """Samples along a pixel's side; their mean is the pixel."""
 AMBIENT = 0.15
-"""Share of the light that comes from everywhere; the rest comes from the moving light."""
+"""Share of the light that comes from everywhere; the rest is the moving light's."""
 _EDGE = 1e-9
-"""Barycentric slack: a sample on an edge shared by two triangles is never lost to rounding."""
+"""Barycentric slack: a sample on an edge of two triangles is never lost to rounding."""
 
 
 class Samples(NamedTuple):
-    """The visible surface at S samples: where, on which triangle, and where within it."""
+    """The visible surface at S samples: where, on which triangle, where within it."""
 
-    place: np.ndarray
+    position: np.ndarray
     """int64 (S,), row * side + column, each at most once."""
     triangle: np.ndarray
     """int64 (S,), a row of the triangles."""
@@ -29,45 +29,61 @@ class Samples(NamedTuple):
 
 
 def rasterize_mesh(
-    places: np.ndarray, inverse: np.ndarray, triangles: np.ndarray, side: int
+    points: np.ndarray,
+    inverse: np.ndarray,
+    triangles: np.ndarray,
+    side: int,
 ) -> Samples:
-    """The nearest triangle that faces the camera, at every sample's centre that one covers.
+    """Find the nearest triangle that faces the camera, at every sample that one covers.
 
     Inverse depth is linear in the image, so it is what is interpolated and compared.
 
     Args:
-        places: column and row of the vertices, float64 (n, 2), in samples.
+        points: column and row of the vertices, float64 (n, 2), in samples.
         inverse: inverse depths, float64 (n,), > 0.
-        triangles: int64 (m, 3); those that are clockwise in space, seen here, are backs.
+        triangles: int64 (m, 3); those that are seen clockwise in space are backs.
         side: height and width of the image, in samples.
     """
-    front, planes = _find_planes(places, triangles)
-    bounds = [
-        _find_bounds(places[:, axis][triangles[front].T], side) for axis in (0, 1)
-    ]
-    which, column, row = _list_candidates(*bounds)
-    weights = [
-        a[which] * (column + 0.5) + b[which] * (row + 0.5) + c[which]
-        for a, b, c in planes
-    ]
-    inside = np.flatnonzero(np.minimum(np.minimum(*weights[:2]), weights[2]) >= -_EDGE)
-    place, which = (row * side + column)[inside], front[which[inside]]
+    front, planes = _find_planes(points, triangles)
+    candidate, column, row = _list_candidates(points, triangles[front], side)
+    u = column + 0.5
+    v = row + 0.5
+    weights = [a[candidate] * u + b[candidate] * v + c[candidate] for a, b, c in planes]
+    least = np.minimum(np.minimum(weights[0], weights[1]), weights[2])
+    inside = np.flatnonzero(least >= -_EDGE)
+    position = (row * side + column)[inside]
+    triangle = front[candidate[inside]]
     weights = np.stack([weight[inside] for weight in weights])
-    nearness = (weights * inverse[triangles[which].T]).sum(axis=0)
+    corners = triangles[triangle].T
+    nearness = (weights * inverse[corners]).sum(axis=0)
     nearest = np.zeros(side * side)
-    np.maximum.at(nearest, place, nearness)
-    # Of equals, which meet on shared edges, the last stays, so that a sample occurs once.
+    np.maximum.at(nearest, position, nearness)
+    # Of equals, which meet on shared edges, the last stays, so that a sample occurs
+    # once.
     owner = np.full(side * side, -1)
-    at_front = np.flatnonzero(nearness == nearest[place])
-    owner[place[at_front]] = at_front
+    at_front = np.flatnonzero(nearness == nearest[position])
+    owner[position[at_front]] = at_front
     kept = owner[owner >= 0]
-    return Samples(place[kept], which[kept], weights[:, kept])
+    return Samples(position[kept], triangle[kept], weights[:, kept])
 
 
 def interpolate_values(
-    values: np.ndarray, inverse: np.ndarray, triangles: np.ndarray, samples: Samples
+    values: np.ndarray,
+    inverse: np.ndarray,
+    triangles: np.ndarray,
+    samples: Samples,
 ) -> np.ndarray:
-    """Values (n, k) of the vertices at the samples, (S, k), correct in perspective."""
+    """Interpolate values of the vertices at the samples, correctly in perspective.
+
+    Args:
+        values: of the vertices, (n, k).
+        inverse: inverse depths of the vertices, (n,).
+        triangles: int64 (m, 3).
+        samples: S of them.
+
+    Returns:
+        float64 (S, k).
+    """
     corners = triangles[samples.triangle].T
     shares = samples.weights * inverse[corners]
     shares /= shares.sum(axis=0)
@@ -75,35 +91,52 @@ def interpolate_values(
 
 
 def shade_lambert(
-    normals: np.ndarray, albedo: np.ndarray, lights: np.ndarray
+    normals: np.ndarray,
+    albedo: np.ndarray,
+    lights: np.ndarray,
 ) -> np.ndarray:
-    r"""Brightness in [0, 1], float64 (L, S), of a matt surface in each of the lights.
+    r"""Return the brightness of a matt surface in each light.
 
     .. math:: \rho \, (a + (1 - a) \max(0, n \cdot l))
 
+    with a the ambient share :data:`AMBIENT`.
+
     Args:
-        normals: n (S, 3), of any length but zero (which is dark but for the ambient light).
+        normals: n (S, 3), of any length but zero (which is dark but for the ambient
+            light).
         albedo: rho (S,).
         lights: l (L, 3), unit vectors to the light.
+
+    Returns:
+        float64 (L, S), in [0, 1].
     """
-    length = np.maximum(np.sqrt((normals**2).sum(axis=1)), 1e-12)
+    squares = (normals**2).sum(axis=1)
+    length = np.maximum(np.sqrt(squares), 1e-12)
     x, y, z = (normals / length[:, None]).T
-    cosine = lights[:, :1] * x + lights[:, 1:2] * y + lights[:, 2:] * z
-    return albedo * (AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0))
+    lx, ly, lz = lights.T[:, :, None]
+    cosine = lx * x + ly * y + lz * z
+    light = AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0)
+    return albedo * light
 
 
 def average_samples(
-    brightness: np.ndarray, place: np.ndarray, side: int, factor: int
+    brightness: np.ndarray,
+    position: np.ndarray,
+    side: int,
+    factor: int,
 ) -> np.ndarray:
-    """Pixels (L, side * side) from samples (L, S) at ``place``; the background is black.
+    """Average the samples of each pixel; the background is black.
 
     Args:
-        brightness: of the samples.
-        place: their row * side * factor + column.
+        brightness: of the samples, (L, S).
+        position: of the samples, (S,): row * side * factor + column.
         side: height and width of the image, in pixels.
         factor: samples along a pixel's side.
+
+    Returns:
+        float64 (L, side * side).
     """
-    row, column = np.divmod(place, side * factor)
+    row, column = np.divmod(position, side * factor)
     pixel = row // factor * side + column // factor
     order = np.argsort(pixel, kind="stable")
     pixels = np.zeros((len(brightness), side * side))
@@ -120,13 +153,15 @@ def render_head(
     elevations: Sequence[float],
     lights: np.ndarray,
 ) -> np.ndarray:
-    """Images of a head: every azimuth, elevation and light, the lights fastest.
+    """Render a head at every azimuth, elevation and light, the lights fastest.
 
-    The lights stand still relative to the camera; the visible surface is found once for all.
+    The lights stand still relative to the camera; the visible surface of a view is
+    found once for all of them.
 
     Args:
         mesh: the head.
-        azimuths: degrees, as in :func:`~priorbench.datasets.faces.camera.rotate_head`.
+        azimuths: degrees, as in
+            :func:`~priorbench.datasets.faces.camera.rotate_head`.
         elevations: degrees, likewise.
         lights: unit vectors to the light in the camera's frame, (L, 3).
 
@@ -143,21 +178,32 @@ def render_head(
 
 
 def _render_view(
-    mesh: Mesh, surface: np.ndarray, turn: np.ndarray, lights: np.ndarray
+    mesh: Mesh,
+    surface: np.ndarray,
+    rotation: np.ndarray,
+    lights: np.ndarray,
 ) -> np.ndarray:
+    """Render a head under one rotation, uint8 (L, 4096).
+
+    Args:
+        mesh: the head.
+        surface: normals and albedo of its vertices, (n, 4).
+        rotation: of the head, (3, 3).
+        lights: (L, 3), in the camera's frame.
+    """
     camera = Camera(SIDE * SUPERSAMPLING)
-    turned = _multiply_rows(mesh.vertices, turn.T)
-    places, inverse = camera.project(turned)
-    samples = rasterize_mesh(places, inverse, mesh.triangles, camera.side)
+    points, inverse = camera.project(_multiply_rows(mesh.vertices, rotation.T))
+    samples = rasterize_mesh(points, inverse, mesh.triangles, camera.side)
     seen = interpolate_values(surface, inverse, mesh.triangles, samples)
-    # The lights are turned into the head's frame in place of all normals into the camera's.
-    brightness = shade_lambert(seen[:, :3], seen[:, 3], _multiply_rows(lights, turn))
-    pixels = average_samples(brightness, samples.place, SIDE, SUPERSAMPLING)
+    # The lights are turned into the head's frame, not all normals into the camera's.
+    turned = _multiply_rows(lights, rotation)
+    brightness = shade_lambert(seen[:, :3], seen[:, 3], turned)
+    pixels = average_samples(brightness, samples.position, SIDE, SUPERSAMPLING)
     return np.rint(255 * pixels).astype(np.uint8)
 
 
 def _multiply_rows(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rows (n, 3) times a matrix (3, 3), each alike whichever others there are.
+    """Return rows (n, 3) times a matrix (3, 3), each alike whichever others there are.
 
     The rounding of a library's product depends on the shapes and the number of threads.
     """
@@ -166,52 +212,80 @@ def _multiply_rows(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _find_planes(
-    places: np.ndarray, triangles: np.ndarray
+    points: np.ndarray,
+    triangles: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles that face the camera, (f,), and their barycentric weights.
+    """Return the triangles that face the camera, (f,), and their barycentric weights.
 
     The weights, (3, 3, f), are first by corner, then those of column, row and one.
     """
-    (x0, x1, x2), (y0, y1, y2) = (places[:, axis][triangles].T for axis in (0, 1))
-    area = (x2 - x0) * (y1 - y0) - (x1 - x0) * (
-        y2 - y0
-    )  # rows go down, hence the order
+    x0, x1, x2 = points[:, 0][triangles].T
+    y0, y1, y2 = points[:, 1][triangles].T
+    # Rows go down, hence the order of the differences.
+    area = (x2 - x0) * (y1 - y0) - (x1 - x0) * (y2 - y0)
     front = np.flatnonzero(area > 0)
-    x0, x1, x2, y0, y1, y2 = (part[front] for part in (x0, x1, x2, y0, y1, y2))
-    planes = np.array(
+    x0, x1, x2 = points[:, 0][triangles[front]].T
+    y0, y1, y2 = points[:, 1][triangles[front]].T
+    planes = [
         [
-            [y2 - y1, x1 - x2, x2 * y1 - x1 * y2],
-            [y0 - y2, x2 - x0, x0 * y2 - x2 * y0],
-            [y1 - y0, x0 - x1, x1 * y0 - x0 * y1],
-        ]
-    )
-    return front, planes / area[front]
-
-
-def _find_bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """First column (or row) whose centre may be in a triangle, and how many: int64 (f,).
-
-    Args:
-        corners: columns (or rows) of the triangles' corners, (3, f).
-        side: of the image, in samples.
-    """
-    # By pairs, for NumPy is slow at reducing so short an axis.
-    a, b, c = corners
-    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5 - 1e-6)
-    high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5 + 1e-6)
-    first = np.clip(low, 0, side).astype(np.int64)
-    return first, np.maximum(
-        np.clip(high, -1, side - 1).astype(np.int64) - first + 1, 0
-    )
+            y2 - y1,
+            x1 - x2,
+            x2 * y1 - x1 * y2,
+        ],
+        [
+            y0 - y2,
+            x2 - x0,
+            x0 * y2 - x2 * y0,
+        ],
+        [
+            y1 - y0,
+            x0 - x1,
+            x1 * y0 - x0 * y1,
+        ],
+    ]
+    return front, np.array(planes) / area[front]
 
 
 def _list_candidates(
-    columns: tuple[np.ndarray, np.ndarray], rows: tuple[np.ndarray, np.ndarray]
+    points: np.ndarray,
+    triangles: np.ndarray,
+    side: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every sample in every triangle's bounds: int64 (c,) triangle, column and row."""
-    (left, wide), (top, high) = columns, rows
-    count = wide * high
+    """Return every sample in the bounds of every triangle.
+
+    Args:
+        points: column and row of the vertices, (n, 2), in samples.
+        triangles: int64 (f, 3).
+        side: of the image, in samples.
+
+    Returns:
+        int64 (c,) each: row of the triangles, column and row of the sample.
+    """
+    left, width = _find_bounds(points[:, 0][triangles.T], side)
+    top, height = _find_bounds(points[:, 1][triangles.T], side)
+    count = width * height
     which = np.repeat(np.arange(len(count)), count)
-    within = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
-    row, column = np.divmod(within, wide[which])
+    before = np.cumsum(count) - count
+    within = np.arange(which.size) - np.repeat(before, count)
+    row, column = np.divmod(within, width[which])
     return which, left[which] + column, top[which] + row
+
+
+def _find_bounds(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first column that may have its centre in a triangle, and how many.
+
+    Args:
+        corners: columns of the triangles' corners, (3, f); or rows.
+        side: of the image, in samples.
+
+    Returns:
+        int64 (f,) each.
+    """
+    a, b, c = corners  # by pairs, for NumPy is slow at reducing so short an axis
+    least = np.minimum(np.minimum(a, b), c)
+    greatest = np.maximum(np.maximum(a, b), c)
+    low = np.ceil(least - 0.5 - 1e-6)
+    high = np.floor(greatest - 0.5 + 1e-6)
+    first = np.clip(low, 0, side).astype(np.int64)
+    last = np.clip(high, -1, side - 1).astype(np.int64)
+    return first, np.maximum(last - first + 1, 0)

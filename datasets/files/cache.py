@@ -1,14 +1,13 @@
 """The data folder, and arrays of bytes kept in it between runs.
 
-A cache file is ``<stem>-<crc32>.npy``. It appears whole or not at all, for it is written under
-another name and then moved, so that several processes may write it at once; and what was
-damaged since is noticed by its size, header and checksum.
+A cache file is ``<name>-<crc32>.npy``. It appears whole or not at all, so that several
+processes may write it at once. Damage done to it later is noticed by its size, header
+and checksum.
 """
 
 import logging
 import os
 import time
-import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,82 +18,120 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from priorbench.atomic_files import UNFINISHED, open_atomically
+
 log = logging.getLogger("priorbench.datasets")
 
 VARIABLE = "PRIORBENCH_DATA"
-_STALE = 24 * 3600.0
-"""Age in seconds from which an unfinished file is taken to be left by a killed process."""
+STALE_AGE = 24 * 3600.0
+"""Seconds after which an unfinished file counts as left behind by a killed process."""
 
 
-def data_folder() -> Path:
-    """Folder of downloaded and cached data: PRIORBENCH_DATA, or the user's cache folder."""
+def get_data_folder() -> Path:
+    """Return the folder of downloaded and cached data.
+
+    It is the environment variable PRIORBENCH_DATA, or in the user's cache folder.
+    """
     chosen = os.environ.get(VARIABLE, "")
-    return (
-        Path(chosen).expanduser()
-        if chosen
-        else Path(platformdirs.user_cache_dir("priorbench"))
-    )
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("priorbench"))
 
 
-def read_cache(stem: str, shape: tuple[int, int]) -> np.ndarray | None:
-    """The array kept as ``stem``, uint8 of ``shape``, memory-mapped; None if there is none.
+def read_cache(name: str, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the array kept as ``name``, memory-mapped; None if there is none.
 
     Damaged files are logged and removed, so that the caller makes them again.
+
+    Args:
+        name: of the cache file, without its checksum.
+        shape: of the array, uint8.
     """
-    for path in _list_files(stem):
+    for path in list_caches(name):
         fault = _find_fault(path, shape)
         if fault is None:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         log.warning(
             "cache file %s is damaged (%s); it is removed and made again", path, fault
         )
-        with suppress(OSError):  # a folder that cannot be written is reported by write
+        with suppress(OSError):  # write_cache reports a folder that cannot be written
             path.unlink()
     return None
 
 
 def write_cache(
-    stem: str, shape: tuple[int, int], blocks: Iterable[np.ndarray]
-) -> np.ndarray:
-    """Keep ``blocks``, uint8 (n, shape[1]) each, ``shape`` in all, as ``stem``; then as read.
+    name: str,
+    shape: tuple[int, int],
+    chunks: Iterable[np.ndarray],
+) -> None:
+    """Keep an array as ``name``.
+
+    Args:
+        name: of the cache file, without its checksum.
+        shape: of the whole array, uint8.
+        chunks: the array, some rows at a time.
 
     Raises:
         OSError: the folder cannot be written, or is full; nothing half-written is left.
     """
-    folder = data_folder()
+    folder = get_data_folder()
     header = _make_header(shape)
-    temporary = folder / f".{stem}-{uuid.uuid4().hex}.tmp"
+    checksum = 0
     with explain_write_errors(folder, len(header) + prod(shape)):
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep_stale(folder)
-        try:
-            checksum = _write_durably(temporary, header, blocks)
-            path = folder / f"{stem}-{checksum:08x}.npy"
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        for path in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError):  # another process may be removing it too
+                if time.time() - path.stat().st_mtime > STALE_AGE:
+                    path.unlink()
+        with open_atomically(
+            folder / f"{name}.npy", lambda: f"{name}-{checksum:08x}.npy"
+        ) as file:
+            # Plain writes, because a full disk raises an error here, where a memory map
+            # would end the process.
+            file.write(header)
+            for chunk in chunks:
+                content = np.ascontiguousarray(chunk).data
+                checksum = zlib.crc32(content, checksum)
+                file.write(content)
 
 
 def forget_caches(prefix: str, keep: str) -> None:
-    """Remove the cache files whose stem begins with ``prefix``, all but those of ``keep``."""
-    for path in set(_list_files(f"{prefix}*")) - set(_list_files(keep)):
-        with suppress(
-            OSError
-        ):  # only space is at stake; another process may have it open
+    """Remove the caches with names that begin with ``prefix``, except one."""
+    for path in set(list_caches(f"{prefix}*")) - set(list_caches(keep)):
+        # Only space is at stake, and another process may have the file open.
+        with suppress(OSError):
             path.unlink()
 
 
-def list_caches(prefix: str) -> list[Path]:
-    """The cache files whose stem begins with ``prefix``."""
-    return _list_files(f"{prefix}*")
+def list_caches(name: str) -> list[Path]:
+    """Return the files of a cache; ``*`` in its name stands for anything."""
+    return sorted(get_data_folder().glob(f"{name}-{'[0-9a-f]' * 8}.npy"))
 
 
-def _list_files(stem: str) -> list[Path]:
-    return sorted(data_folder().glob(f"{stem}-{'[0-9a-f]' * 8}.npy"))
+@contextmanager
+def explain_write_errors(folder: Path, size: int) -> Iterator[None]:
+    """Add to an error of writing the folder, and how to choose another one.
+
+    Args:
+        folder: that is written to.
+        size: bytes that are to be written.
+
+    Raises:
+        OSError: in place of any other one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot keep data in the folder {str(folder)!r}: "
+            f"{error.strerror or error}; make room for {size >> 20} MB there, or set "
+            f"{VARIABLE} to a folder that can be written",
+        ) from error
 
 
 def _make_header(shape: tuple[int, int]) -> bytes:
+    """Return the first bytes of an ``.npy`` file of uint8."""
     stream = BytesIO()
     description = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, description)
@@ -102,7 +139,7 @@ def _make_header(shape: tuple[int, int]) -> bytes:
 
 
 def _find_fault(path: Path, shape: tuple[int, int]) -> str | None:
-    """What is wrong with a cache file, None if nothing."""
+    """Return what is wrong with a cache file; None if nothing is."""
     header = _make_header(shape)
     expected = len(header) + prod(shape)
     try:
@@ -114,47 +151,9 @@ def _find_fault(path: Path, shape: tuple[int, int]) -> str | None:
         return f"unreadable: {error}"
     if content[: len(header)].tobytes() != header:
         return f"its header is not that of uint8 {shape}"
-    # Over a memory map the checksum reads the file at the speed of memory once it is cached.
-    if f"{zlib.crc32(content[len(header) :]):08x}" != path.stem[-8:]:
+    # Over a memory map the checksum reads a file that was read before at the speed of
+    # memory.
+    checksum = zlib.crc32(content[len(header) :])
+    if f"{checksum:08x}" != path.stem[-8:]:
         return "its checksum differs"
     return None
-
-
-def _write_durably(path: Path, header: bytes, blocks: Iterable[np.ndarray]) -> int:
-    """Write and sync a new file, and return the CRC-32 of its content."""
-    checksum = 0
-    # Plain writes, because a full disk raises here, where a memory map would end the process.
-    with open(path, "xb") as file:
-        file.write(header)
-        for block in blocks:
-            content = np.ascontiguousarray(block).data
-            checksum = zlib.crc32(content, checksum)
-            file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return checksum
-
-
-def _sweep_stale(folder: Path) -> None:
-    for path in folder.glob(".*.tmp"):
-        with suppress(OSError):  # another process may be removing it too
-            if time.time() - path.stat().st_mtime > _STALE:
-                path.unlink()
-
-
-@contextmanager
-def explain_write_errors(folder: Path, size: int) -> Iterator[None]:
-    """Say of an error of writing which folder it is and how to choose another.
-
-    Raises:
-        OSError: the error, with the ``size`` in bytes of what was to be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot keep data in the folder {str(folder)!r}: "
-            f"{error.strerror or error}; make room for {size >> 20} MB there, or set "
-            f"{VARIABLE} to a folder that can be written",
-        ) from error

@@ -1,9 +1,10 @@
-"""Downloads with pooch: resumed, from several mirrors, under their name only once verified."""
+"""Downloads: resumed, from several mirrors, under their name only once verified."""
 
 import os
 import sys
 import time
 import zlib
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -19,11 +20,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from priorbench.datasets.files import cache
 from priorbench.datasets.about import Original
+from priorbench.datasets.files.cache import explain_write_errors, get_data_folder
 
 ROUNDS = 2
-"""How often every mirror is tried; what came before a break is kept for the next try."""
+"""Tries of every mirror; what came before a break is kept for the next try."""
 TIMEOUT = 30.0
 """Seconds without a byte from a server after which it is given up."""
 PAUSE = 2.0
@@ -34,100 +35,119 @@ pooch.get_logger().setLevel("WARNING")
 
 
 def fetch_original(original: Original, folder: Path, progress: bool = True) -> Path:
-    """Download ``original`` into ``folder``, unless it is there; its path.
+    """Download ``original`` into ``folder``, unless it is there, and return its path.
 
-    The mirrors are tried in turn. What has come when a connection breaks is kept in a hidden
-    file, and the next try asks for the rest only. Several processes may ask for the same file.
+    The mirrors are tried in turn. What has come when a connection breaks is kept in a
+    hidden file, and the next try asks for the rest only. Several processes may ask for
+    the same file.
+
+    Args:
+        original: the file.
+        folder: where to keep it.
+        progress: show a progress bar on a terminal.
 
     Raises:
-        OSError: no mirror gave the file, with each one's reason; or the folder cannot be written.
+        OSError: no mirror gave the file, with the reason of each one; or the folder
+            cannot be written.
     """
     path = folder / original.name
-    with cache.explain_write_errors(folder, 0):
+    with explain_write_errors(folder, 0):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{original.name}.lock")
+    title = original.name if progress and sys.stderr.isatty() else None
     faults = []
     with lock:
-        for turn in range(ROUNDS * len(original.urls)):
+        for turn, url in enumerate(original.urls * ROUNDS):
             if path.is_file():
                 break
             if turn and turn % len(original.urls) == 0:
                 time.sleep(PAUSE)
-            url = original.urls[turn % len(original.urls)]
+            part = folder / f".{original.name}-{zlib.crc32(url.encode()):08x}.part"
+            downloader = _ResumingDownloader(part, title)
             try:
-                _download_file(url, original, folder, progress)
+                pooch.retrieve(
+                    url, original.checksum, original.name, folder, downloader=downloader
+                )
             except (OSError, ValueError) as error:
                 faults.append(f"{url}: {error}")
     if path.is_file():
         return path
+    reasons = "; ".join(faults) or "no address"
     raise OSError(
-        f"{original.name!r} could not be downloaded ({'; '.join(faults) or 'no address'})"
-        f"; get it elsewhere and put it into the folder {str(cache.data_folder())!r}"
+        f"{original.name!r} could not be downloaded ({reasons}); get it elsewhere and "
+        f"put it into the folder {str(get_data_folder())!r}"
     )
 
 
-def _download_file(url: str, original: Original, folder: Path, progress: bool) -> None:
-    part = folder / f".{original.name}-{zlib.crc32(url.encode()):08x}.part"
-    pooch.retrieve(
-        url,
-        original.checksum,
-        original.name,
-        folder,
-        downloader=_Resuming(part, progress and sys.stderr.isatty()),
-    )
+class _ResumingDownloader:
+    """A downloader for pooch that goes on where a partial file ends.
 
+    Args:
+        part: the partial file.
+        title: of the progress bar; None for no bar.
+    """
 
-class _Resuming:
-    """A downloader for pooch, which goes on where ``part`` ends."""
-
-    def __init__(self, part: Path, progress: bool) -> None:
+    def __init__(self, part: Path, title: str | None) -> None:
         self.part = part
-        self.progress = progress
+        self.title = title
 
     def __call__(self, url: str, output: str | Path, pup: Any) -> None:
-        """Complete ``part``, and move it to ``output``, where pooch verifies it."""
-        with open(self.part, "ab") as file:
+        """Complete the partial file and move it to ``output``, which pooch checks."""
+        with open(self.part, "ab") as file, ExitStack() as stack:
             start = file.tell()
             # Files are wanted as they are stored, also those that are compressed.
             headers = {"Accept-Encoding": "identity"}
             if start:
                 headers["Range"] = f"bytes={start}-"
-            bar = _Bar(self.part.name[1:-14], start) if self.progress else False
-            pooch.HTTPDownloader(
+            bar = False
+            if self.title is not None:
+                bar = _DownloadBar(self.title, start)
+                stack.callback(bar.close)  # pooch leaves it open after an error
+            download = pooch.HTTPDownloader(
                 bar,
                 chunk_size=1 << 16,
                 timeout=TIMEOUT,
                 headers=headers,
-                hooks={"response": partial(_check_answer, file, start)},
-            )(url, file, pup)
+                hooks={"response": partial(_check_response, file, start)},
+            )
+            download(url, file, pup)
         os.replace(self.part, output)
 
 
-def _check_answer(file: IO[bytes], start: int, response: Any, **_: Any) -> None:
-    """See how an answer begins before any of it is written."""
-    if response.status_code == 416:  # the part is longer than the file
+def _check_response(file: IO[bytes], start: int, response: Any, **_: Any) -> None:
+    """Check how a response begins, before any of it is written.
+
+    Args:
+        file: the partial file; it is emptied if the response is the whole file.
+        start: bytes that it has.
+        response: of requests.
+    """
+    if response.status_code == 416:  # the partial file is longer than the whole
         file.truncate(0)
     if response.status_code not in (200, 206):
         return
     if response.headers.get("content-type", "").startswith("text/html"):
         raise ValueError("an HTML page came in place of the file")
+    came = response.headers.get("content-range", "")
     if response.status_code == 200:
         file.truncate(0)
-    elif not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
-        raise ValueError(
-            f"expected the bytes from {start}, got "
-            f"{response.headers.get('content-range')!r}"
-        )
-    # A server that says how a compressed file is stored would have it unpacked on the way.
+    elif not came.startswith(f"bytes {start}-"):
+        raise ValueError(f"expected the bytes from {start}, got {came!r}")
+    # requests would unpack a file if its server names a compression.
     response.raw.headers.pop("content-encoding", None)
 
 
-class _Bar:
-    """A progress bar as pooch wants it, drawn by rich."""
+class _DownloadBar:
+    """A progress bar with the methods that pooch calls, drawn by rich.
+
+    Args:
+        title: of the bar.
+        start: bytes that are here already.
+    """
 
     def __init__(self, title: str, start: int) -> None:
         self.start = start
-        self.total = 0
+        self.total = 0  # pooch sets it
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -140,7 +160,7 @@ class _Bar:
         self._bar.start()
 
     def update(self, count: int) -> None:
-        """Some bytes came."""
+        """Add the bytes that came."""
         self._bar.update(self._task, total=self.start + self.total, advance=count)
 
     def reset(self) -> None:
@@ -148,5 +168,5 @@ class _Bar:
         self._bar.update(self._task, completed=self.start)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()

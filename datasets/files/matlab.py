@@ -1,4 +1,4 @@
-"""MATLAB files: the matrices asked for, checked."""
+"""MATLAB files: the matrices that are asked for, checked."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from priorbench.datasets.files.originals import explain_read_errors
+from priorbench.datasets.files.verify import explain_read_errors
 
 MAGIC = b"MATLAB 5.0 MAT-file"
+
+
+def is_matlab_file(path: Path) -> bool:
+    """Return whether a file begins as a MATLAB 5 file does."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def read_matrices(
@@ -17,33 +23,37 @@ def read_matrices(
     shapes: Mapping[str, tuple[int, ...]],
     content: bytes | None = None,
 ) -> dict[str, np.ndarray]:
-    """Matrices of a MATLAB 5 file.
+    """Read matrices of a MATLAB 5 file.
 
     Args:
-        path: the file, or the name of ``content`` in errors.
+        path: the file, or what errors call ``content``.
         shapes: shape of each matrix, by its key.
         content: the file's bytes, where they are in memory already.
 
     Raises:
         ValueError: the file cannot be read, or a matrix is missing or of another shape.
     """
+    source = str(path) if content is None else BytesIO(content)
     with explain_read_errors(path, "a MATLAB 5 file"):
-        source = BytesIO(content) if content is not None else str(path)
         found = scipy.io.loadmat(source, appendmat=False, variable_names=list(shapes))
         for key, shape in shapes.items():
             if key not in found:
                 raise ValueError(f"it has no matrix {key!r}")
-            came = np.shape(found[key])
-            if came != shape or found[key].dtype.kind not in "uif":
+            matrix = found[key]
+            if matrix.shape != shape or matrix.dtype.kind not in "uif":
                 raise ValueError(
                     f"expected numbers {key!r} of shape {shape}, got "
-                    f"{found[key].dtype} of shape {came}"
+                    f"{matrix.dtype} of shape {matrix.shape}"
                 )
     return {key: found[key] for key in shapes}
 
 
 def check_binary(name: str, matrix: np.ndarray) -> np.ndarray:
-    """The matrix as uint8.
+    """Check that a matrix has zeros and ones only, and return it as uint8.
+
+    Args:
+        name: what errors call it.
+        matrix: numbers.
 
     Raises:
         ValueError: a value is neither 0 nor 1.

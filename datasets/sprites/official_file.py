@@ -1,97 +1,85 @@
-"""The official file of dSprites: read in blocks, checked, bit-packed."""
+"""The official file of dSprites: read in pieces, checked, bit-packed."""
 
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from priorbench.datasets.files import cache
+from priorbench.datasets.factor_grid import check_grid_order
+from priorbench.datasets.files.verify import explain_read_errors
 from priorbench.datasets.sprites.render import SIDE
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 PIXELS_ON = 128_328_862
 CACHE = "dsprites-official-v1"
-# What zipfile raises, in turn, for other, damaged, missing, encrypted and truncated members.
-_READING = (
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-    KeyError,
-    RuntimeError,
-    EOFError,
-    OSError,
-)
+"""What the names of its conversions begin with."""
 
 
-def make_stem(path: Path) -> str:
-    """Name of the converted file's cache: it changes when the file's size or time does."""
-    status = path.stat()
-    return f"{CACHE}-{status.st_size}-{status.st_mtime_ns}"
+def read_packed_images(path: Path, sizes: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield the images of the official file, bit-packed.
 
-
-def forget_others(current: str) -> None:
-    """Remove conversions of earlier versions of the file, all but ``current``."""
-    cache.forget_caches(CACHE, keep=current)
-
-
-def read_packed_blocks(path: Path, sizes: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Bit-packed images of the official file, uint8 (posX * posY, 512) at a time.
-
-    The file's pickled member is never opened, and its 3 GB of bytes are never held at once.
+    The file's pickled member is never opened, and its 3 GB of bytes are never held at
+    once.
 
     Args:
         path: the ``.npz`` file.
         sizes: number of levels of each factor, colour left out.
 
+    Yields:
+        uint8 (posX * posY, 512).
+
     Raises:
-        ValueError: the file is not the official one; what was expected and what came are named.
+        ValueError: the file is not the official one; the message has what was expected
+            and what came.
     """
-    with _explain_errors(path), zipfile.ZipFile(path) as archive:
-        _check_order(archive, sizes)
-        pixels = 0
+    explained = explain_read_errors(
+        path,
+        "the official dSprites file",
+        "remove it (the images are then rendered) or replace it",
+    )
+    with explained, zipfile.ZipFile(path) as archive:
+        with archive.open("latents_classes.npy") as member:
+            shape = (prod(sizes), 1 + len(sizes))
+            fortran = _read_header(member, "latents_classes", shape, np.int64)
+            content = _read_bytes(member, prod(shape) * 8).view(np.int64)
+        classes = content.reshape(shape, order="F" if fortran else "C")
+        check_grid_order("latents_classes", classes, (1, *sizes))
         with archive.open("imgs.npy") as member:
-            if _check_header(member, "imgs", (prod(sizes), SIDE, SIDE), np.uint8):
+            shape = (prod(sizes), SIDE, SIDE)
+            if _read_header(member, "imgs", shape, np.uint8):
                 raise ValueError("expected 'imgs' in C order, got it in Fortran order")
+            pixels_on = 0
             for _ in range(prod(sizes[:3])):
-                images = _take_bytes(member, prod(sizes[3:]) * SIDE * SIDE)
+                flat = _read_bytes(member, prod(sizes[3:]) * SIDE * SIDE)
+                images = flat.reshape(-1, SIDE * SIDE)
                 if images.max() > 1:
                     raise ValueError(
                         f"expected pixels 0 and 1 in 'imgs', got {images.max()}"
                     )
-                pixels += int(images.sum(dtype=np.int64))
-                yield np.packbits(images.reshape(-1, SIDE * SIDE), axis=1)
+                pixels_on += int(images.sum(dtype=np.int64))
+                yield np.packbits(images, axis=1)
             # Only a read at the end makes the archive compare its own checksum.
             member.read(1)
-        if pixels != PIXELS_ON:
-            raise ValueError(f"expected {PIXELS_ON} pixels on in 'imgs', got {pixels}")
+        if pixels_on != PIXELS_ON:
+            raise ValueError(
+                f"expected {PIXELS_ON} pixels on in 'imgs', got {pixels_on}"
+            )
 
 
-def _check_order(archive: zipfile.ZipFile, sizes: tuple[int, ...]) -> None:
-    """Check that the latents are colour 0 and the grid, the last factor fastest."""
-    shape = (prod(sizes), 1 + len(sizes))
-    with archive.open("latents_classes.npy") as member:
-        fortran = _check_header(member, "latents_classes", shape, np.int64)
-        content = _take_bytes(member, prod(shape) * 8).view(np.int64)
-    classes = content.reshape(shape, order="F" if fortran else "C")
-    expected = np.stack(np.unravel_index(np.arange(shape[0]), (1, *sizes)), axis=1)
-    wrong = np.flatnonzero((classes != expected).any(axis=1))
-    if wrong.size:
-        row = wrong[0]
-        raise ValueError(
-            f"expected 'latents_classes' {expected[row].tolist()} in row {row}, "
-            f"got {classes[row].tolist()}"
-        )
-
-
-def _check_header(
-    member: IO[bytes], name: str, shape: tuple[int, ...], dtype: type
+def _read_header(
+    member: IO[bytes],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type,
 ) -> bool:
-    """Read an array's header up to its content; whether that is in Fortran order."""
+    """Read an array's header up to its content.
+
+    Returns:
+        Whether the content is in Fortran order.
+    """
     version = np.lib.format.read_magic(member)
     if version == (1, 0):
         found, fortran, came = np.lib.format.read_array_header_1_0(member)
@@ -107,21 +95,11 @@ def _check_header(
     return fortran
 
 
-def _take_bytes(member: IO[bytes], count: int) -> np.ndarray:
+def _read_bytes(member: IO[bytes], count: int) -> np.ndarray:
+    """Return the next bytes of a member."""
     content = member.read(count)
     if len(content) != count:
         raise ValueError(
             f"expected {count} more bytes in {member.name!r}, got {len(content)}"
         )
     return np.frombuffer(content, dtype=np.uint8)
-
-
-@contextmanager
-def _explain_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except _READING as error:
-        raise ValueError(
-            f"{str(path)!r} is not the official dSprites file: {error}; remove it "
-            "(the images are then rendered) or replace it"
-        ) from error

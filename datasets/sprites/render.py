@@ -1,29 +1,39 @@
 r"""The images of dSprites, drawn from their factors in integers.
 
-A shape is a polygon whose vertices are rounded to 1/256 pixel. A pixel is on when its centre
-is inside: when an odd number of edges cross its row at or to the left of the centre. Hence a
-centre on a left edge is in and on a right edge out; rows are cut so that a centre on a bottom
-edge is in and on a top edge out.
+A shape is a polygon with vertices that are rounded to 1/256 pixel. A pixel is on when
+its centre is inside: when an odd number of edges cross its row at or to the left of the
+centre. Hence a centre on a left edge is in and on a right edge out; rows are cut so
+that a centre on a bottom edge is in and on a top edge out.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 SIDE = 64
 SHAPES = ("square", "ellipse", "heart")
-FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}
+FACTORS = {
+    "shape": 3,
+    "scale": 6,
+    "orientation": 40,
+    "posX": 32,
+    "posY": 32,
+}
 RADIUS = 0.15 * SIDE
 UNIT = 256
 """Subdivisions of a pixel that vertices are rounded to."""
 
-# _FROM[c] is a row of 64 pixels, leftmost in the most significant bit, on from column c.
-_FROM = np.array([(1 << (SIDE - c)) - 1 for c in range(SIDE + 1)], dtype=np.uint64)
+_ROWS_FROM = np.array(
+    [(1 << (SIDE - column)) - 1 for column in range(SIDE + 1)],
+    dtype=np.uint64,
+)
+"""Rows of 64 pixels, the leftmost in the highest bit, that are on from a column."""
 
 
 def render_grid(levels: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
-    """Images of the grid of ``levels``, one block for each shape, scale and orientation.
+    """Yield the images of a grid, those of one shape, scale and orientation at a time.
 
     Args:
         levels: the levels of each of :data:`FACTORS`, in their order.
@@ -32,50 +42,77 @@ def render_grid(levels: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
         Bit-packed images, uint8 (posX levels * posY levels, 512), posY fastest.
 
     Example:
-        >>> block, = render_grid([[0], [5], [0], [0], [0, 31]])
-        >>> block.shape, int(np.unpackbits(block[0]).sum())
+        >>> images, = render_grid([[0], [5], [0], [0], [0, 31]])
+        >>> images.shape, int(np.unpackbits(images[0]).sum())
         ((2, 512), 400)
     """
-    *pose, x, y = levels
-    for shape, scale, orientation in product(*pose):
+    shapes, scales, orientations, x_levels, y_levels = levels
+    for shape, scale, orientation in product(shapes, scales, orientations):
         across, down = place_outline(shape, scale, orientation)
-        yield fill_polygon(
-            _snap_vertices(_place_centres(x), across),
-            _snap_vertices(_place_centres(y), down),
-        )
+        x = _snap_vertices(x_levels, across)
+        y = _snap_vertices(y_levels, down)
+        yield fill_polygon(x, y)
 
 
 def trace_outline(shape: int) -> np.ndarray:
-    """Vertices of a shape about its centre at scale 1, float64 (E, 2): across, down, in pixels."""
+    """Return the vertices of a shape about its centre at scale 1.
+
+    Returns:
+        float64 (E, 2): across and down, in pixels.
+    """
     if SHAPES[shape] == "square":
-        return RADIUS * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+        corners = [
+            [-1.0, -1.0],
+            [1.0, -1.0],
+            [1.0, 1.0],
+            [-1.0, 1.0],
+        ]
+        return RADIUS * np.array(corners)
     if SHAPES[shape] == "ellipse":
         t = 2 * np.pi * np.arange(100) / 100
-        return RADIUS * np.stack([1.33 * np.cos(t), np.sin(t) / 1.33], axis=1)
+        across = 1.33 * np.cos(t)
+        down = np.sin(t) / 1.33
+        return RADIUS * np.stack([across, down], axis=1)
     t = 2 * np.pi * np.arange(150) / 150
-    height = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    return RADIUS * np.stack([np.sin(t) ** 3, -(height / 14.5 + 0.15)], axis=1)
+    up = 13 * np.cos(t)
+    up -= 5 * np.cos(2 * t)
+    up -= 2 * np.cos(3 * t)
+    up -= np.cos(4 * t)
+    across = np.sin(t) ** 3
+    down = -(up / 14.5 + 0.15)
+    return RADIUS * np.stack([across, down], axis=1)
 
 
 def place_outline(
-    shape: int, scale: int, orientation: int
+    shape: int,
+    scale: int,
+    orientation: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices scaled and rotated about the centre: float32 (E,) across and (E,) down, in pixels.
+    """Return the vertices of a shape, scaled and rotated about its centre.
 
-    The sums are in float32, as in the original, which decides a few roundings. Sines and cosines
-    are rounded from float64, for float32 ones differ between processors.
+    The sums are in float32, as in the original, which decides a few roundings. Sines
+    and cosines are rounded from float64, for float32 ones differ between processors.
+
+    Returns:
+        float32 (E,) across and (E,) down, in pixels.
     """
     size = np.linspace(0.5, 1.0, FACTORS["scale"])[scale]
     u, v = (size * trace_outline(shape)).astype(np.float32).T
-    # The last orientation is a full turn; the remainder makes it repeat the first exactly.
+    # The last orientation is a full turn; the remainder makes it repeat the first
+    # exactly.
     turns = FACTORS["orientation"] - 1
     angle = 2 * np.pi * (orientation % turns) / turns
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    return u * cos + v * sin, v * cos - u * sin
+    cos = np.float32(np.cos(angle))
+    sin = np.float32(np.sin(angle))
+    across = u * cos + v * sin
+    down = v * cos - u * sin
+    return across, down
 
 
 def fill_polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Fill a polygon at every pair of places: the k-th image is at x[k // ny], y[k % ny].
+    """Fill a polygon at every pair of positions.
+
+    Image k has the vertices x[k // ny], y[k % ny].
 
     Args:
         x: vertices to the right, int64 (nx, E), in 1/256 pixel, within the image.
@@ -84,51 +121,78 @@ def fill_polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns:
         Bit-packed images, uint8 (nx * ny, 512).
     """
-    line, edge, height, rise = _find_crossings(y)
-    left = x.T[edge]
-    run = np.roll(x, -1, axis=1).T[edge] - left
-    # First column whose centre is not left of the crossing. Float64 divides integers of this
-    # size so finely that the quotient is whole only where it is so exactly.
-    numerator = (left - UNIT // 2) * rise[:, None] + height[:, None] * run
-    column = np.ceil(numerator / (UNIT * rise[:, None])).astype(np.int64)
-    first = np.flatnonzero(np.diff(line, prepend=-1))
+    crossings = _find_crossings(y)
+    following = np.roll(x, -1, axis=1)
+    left = x.T[crossings.edge]
+    run = following.T[crossings.edge] - left
+    rise = crossings.rise[:, None]
+    height = crossings.height[:, None]
+    # First column whose centre is not left of the crossing. Float64 divides integers of
+    # this size so finely that the quotient is whole only where it is so exactly.
+    numerator = (left - UNIT // 2) * rise + height * run
+    quotient = numerator / (UNIT * rise)
+    column = np.ceil(quotient).astype(np.int64)
+    steps = np.diff(crossings.line, prepend=-1)
+    first = np.flatnonzero(steps)
     images = np.zeros((len(x), len(y) * SIDE), dtype=">u8")
     if first.size:
-        images[:, line[first]] = np.bitwise_xor.reduceat(_FROM[column], first, axis=0).T
-    return images.view(np.uint8).reshape(len(x) * len(y), SIDE * SIDE // 8)
+        rows = np.bitwise_xor.reduceat(_ROWS_FROM[column], first, axis=0)
+        images[:, crossings.line[first]] = rows.T
+    packed = images.view(np.uint8)
+    return packed.reshape(len(x) * len(y), SIDE * SIDE // 8)
 
 
-def _find_crossings(
-    y: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where edges cross the rows' centres, sorted by line.
+class _Crossings(NamedTuple):
+    """Edges of a polygon that cross the centres of pixels' rows, sorted by line."""
 
-    Returns:
-        int64 (n,) each: the line (place * 64 + row), the edge, the height of the row's centre
-        above the edge's first vertex, and the edge's rise, both downwards in 1/256 pixel.
+    line: np.ndarray
+    """int64 (n,), position of the polygon * 64 + row."""
+    edge: np.ndarray
+    """int64 (n,)."""
+    height: np.ndarray
+    """int64 (n,), from the edge's first vertex down to the row's centre, 1/256 pixel.
     """
+    rise: np.ndarray
+    """int64 (n,), from the edge's first vertex down to its second, 1/256 pixel."""
+
+
+def _find_crossings(y: np.ndarray) -> _Crossings:
+    """Return where edges cross the centres of rows; y (ny, E) as in fill_polygon."""
     rise = np.roll(y, -1, axis=1) - y
     half = UNIT // 2
-    # Rows whose centre c has top < c <= bottom.
-    start = (np.minimum(y, y + rise) + half) // UNIT
-    count = (np.maximum(y, y + rise) + half) // UNIT - start
-    which = np.repeat(np.arange(y.size), count.ravel())
-    within = np.arange(which.size) - np.repeat(
-        np.cumsum(count) - count.ravel(), count.ravel()
-    )
+    # Rows that have top < c <= bottom at their centre c.
+    top = np.minimum(y, y + rise)
+    bottom = np.maximum(y, y + rise)
+    start = (top + half) // UNIT
+    end = (bottom + half) // UNIT
+    count = (end - start).ravel()
+    which = np.repeat(np.arange(y.size), count)
+    before = np.cumsum(count) - count
+    within = np.arange(which.size) - np.repeat(before, count)
     row = start.ravel()[which] + within
-    place, edge = np.divmod(which, y.shape[1])
-    order = np.argsort(place * SIDE + row, kind="stable")
-    height = row * UNIT + half - y.ravel()[which]
-    line = place * SIDE + row
-    return line[order], edge[order], height[order], rise.ravel()[which][order]
+    position, edge = np.divmod(which, y.shape[1])
+    line = position * SIDE + row
+    centre = row * UNIT + half
+    height = centre - y.ravel()[which]
+    crossings = (
+        line,
+        edge,
+        height,
+        rise.ravel()[which],
+    )
+    order = np.argsort(line, kind="stable")
+    return _Crossings(*(values[order] for values in crossings))
 
 
-def _place_centres(levels: Sequence[int]) -> np.ndarray:
-    steps = np.asarray(levels, dtype=np.float32)
-    return np.float32(16) + np.float32(32) * (steps / np.float32(31))
+def _snap_vertices(levels: Sequence[int], offsets: np.ndarray) -> np.ndarray:
+    """Return the vertices at levels of a position, int64 (levels, E), in 1/256 pixel.
 
-
-def _snap_vertices(centres: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    places = centres[:, None] + offsets
-    return np.floor(np.float32(UNIT) * places + np.float32(0.5)).astype(np.int64)
+    Args:
+        levels: of posX or posY.
+        offsets: vertices about the centre, float32 (E,), in pixels.
+    """
+    steps = np.asarray(levels, dtype=np.float32) / np.float32(31)
+    centres = np.float32(16) + np.float32(32) * steps
+    vertices = centres[:, None] + offsets
+    scaled = np.float32(UNIT) * vertices
+    return np.floor(scaled + np.float32(0.5)).astype(np.int64)

@@ -6,6 +6,7 @@ import pytest
 
 from priorbench import datasets
 from priorbench.datasets import dsprites
+from priorbench.datasets.files.originals import take_originals_from
 
 
 @pytest.fixture
@@ -13,6 +14,34 @@ def data_folder(tmp_path, monkeypatch):
     """An empty data folder."""
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
+
+
+@pytest.fixture
+def mine(tmp_path, data_folder):
+    """A user's own folder of original files, and an empty data folder."""
+    (tmp_path / "mine").mkdir()
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def load_from():
+    """Load a dataset from the original files of a folder."""
+
+    def load(folder, name, **arguments):
+        with take_originals_from(folder):
+            return datasets.load_dataset(name, **arguments)
+
+    return load
+
+
+@pytest.fixture
+def assert_empty(data_folder):
+    """Assert that nothing is kept in the data folder."""
+
+    def check():
+        assert not data_folder.exists() or not list(data_folder.iterdir())
+
+    return check
 
 
 @pytest.fixture
@@ -44,13 +73,13 @@ def full(full_folder, monkeypatch):
 @pytest.fixture
 def shared_data():
     """The folder of real data for development; the test is skipped where there is none."""
-    places = (
+    folders = (
         os.environ.get("PRIORBENCH_SHARED"),
         Path(__file__).parents[3] / "shared/data",
     )
-    for place in places:
-        if place and (Path(place) / "cars3d").is_dir():
-            return Path(place)
+    for folder in folders:
+        if folder and (Path(folder) / "cars3d").is_dir():
+            return Path(folder)
     pytest.skip("the folder of real data is not here")
 
 

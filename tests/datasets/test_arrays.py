@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from priorbench import datasets
-from priorbench.datasets import FactorDataset, ImageDataset, from_array
+from priorbench.datasets import FactorDataset, ImageDataset, from_array, from_file
 
 GREY = np.random.default_rng(0).random((6, 4, 5))
 GRID = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
@@ -119,6 +118,7 @@ def test_bad_images_are_named(images, message):
         ({"valid": 0}, "'valid' must be a part"),
         ({"valid": 0.5, "test": 0.5}, "less than 1 together"),
         ({}, "must be enough for the splits"),
+        ({"seed": -1}, "'seed' must be an integer >= 0; got -1"),
     ],
 )
 def test_bad_factors_and_splits_are_named(options, message):
@@ -127,13 +127,13 @@ def test_bad_factors_and_splits_are_named(options, message):
         from_array(images, **options)
 
 
-def test_a_file_is_loaded_by_its_path(tmp_path):
+def test_a_file_is_loaded(tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, images=GREY, factors=GRID, factor_names=["y", "x"])
-    data = datasets.load_dataset(str(path))
+    data = from_file(path)
     assert repr(data) == "<mine: 6 images; y=2, x=3>"
     np.savez(path, train=GREY, valid=GREY[:2], test=GREY[:3])
-    assert datasets.load_dataset(str(path)).lengths == {
+    assert from_file(path).lengths == {
         "train": 6,
         "valid": 2,
         "test": 3,
@@ -156,7 +156,7 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     path = tmp_path / "mine.npz"
     np.savez(path, **content)
     with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        datasets.load_dataset(str(path))
+        from_file(path)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,27 @@ def test_a_bad_file_is_named(tmp_path, content, message):
         (b"", "it is empty"),
         (b"<html>", "HTML page"),
         (b"\x80\x04K\x01.", "pickle, which is never opened"),
-        (b"PK nothing", "not what it should be"),
+        (b"PK nothing", "as an .npz file of arrays that are not pickled"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, content, message):
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        datasets.load_dataset(str(path))
+        from_file(path)
     with pytest.raises(ValueError, match=r"no file '.*other.npz'"):
-        datasets.load_dataset(str(tmp_path / "other.npz"))
+        from_file(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ({"images": GREY}, {"sed": 1}, "no argument 'sed'; did you mean 'seed'"),
+        ({"train": GREY}, {"seed": 1}, "'seed' does not go with images in splits"),
+    ],
+)
+def test_wrong_options_of_a_file_are_named(tmp_path, content, options, message):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **content)
+    with pytest.raises(ValueError, match=message):
+        from_file(path, **options)

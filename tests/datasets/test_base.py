@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from priorbench import datasets
 from priorbench.datasets import FactorDataset
-from priorbench.datasets.base import registry
 
 
 def binary(**changes):
@@ -136,27 +134,3 @@ def test_a_dataset_without_images_says_what_to_define():
     data, _ = binary(packed=None)
     with pytest.raises(NotImplementedError, match=r"define read_images\(rows\)"):
         data.images([0])
-
-
-def test_a_registered_dataset_is_loaded_by_name(monkeypatch):
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    datasets.register("gradient")(Gradient)
-    assert "gradient" in datasets.names()
-    assert datasets.get("gradient") is Gradient
-    assert datasets.load_dataset("gradient", side=4).image_shape == (1, 4, 4)
-    datasets.register("wrong")(lambda: [])
-    with pytest.raises(
-        ValueError, match=r"'wrong' must be a subclass .*FactorDataset; got list"
-    ):
-        datasets.load_dataset("wrong")
-
-
-def test_unknown_names_and_options_suggest_near_matches():
-    with pytest.raises(
-        ValueError, match="unknown dataset 'dsprite'; did you mean 'dsprites'"
-    ):
-        datasets.load_dataset("dsprite")
-    with pytest.raises(
-        ValueError, match="no argument 'factor'; did you mean 'factors'"
-    ):
-        datasets.load_dataset("dsprites", factor={})

@@ -12,8 +12,8 @@ import torch
 
 from priorbench import datasets
 from priorbench.datasets import dsprites
-from priorbench.datasets.sprites.render import FACTORS
 from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
+from priorbench.datasets.sprites.render import FACTORS
 
 ROOT = Path(__file__).parents[2]
 SUBGRID = {

@@ -12,7 +12,7 @@ import torch
 
 from priorbench import datasets
 from priorbench.datasets import faces3d
-from priorbench.datasets.faces import models
+from priorbench.datasets.faces import head_models
 from priorbench.datasets.faces.procedural import ProceduralHead
 from priorbench.datasets.factor_grid import find_grid_rows
 
@@ -24,7 +24,7 @@ def coarse(data_folder, monkeypatch):
     """3D Faces of 108 images of a coarse head."""
     monkeypatch.setattr(faces3d, "FACTORS", SIZES)
     monkeypatch.setattr(
-        models, "ProceduralHead", partial(ProceduralHead, rows=24, columns=32)
+        head_models, "ProceduralHead", partial(ProceduralHead, rows=24, columns=32)
     )
 
 
@@ -179,7 +179,7 @@ def test_a_folder_that_cannot_be_written_is_named(coarse, tmp_path, monkeypatch)
 def test_a_wrong_model_leaves_nothing(coarse, data_folder, tmp_path):
     np.savez(tmp_path / "model.npz", neutral=np.zeros((4, 3)))
     with pytest.raises(
-        ValueError, match=r"model.npz' is not a head model: expected the key"
+        ValueError, match=r"model.npz' as a head model: expected the key"
     ):
         datasets.load_dataset("faces3d", model=str(tmp_path / "model.npz"))
     assert not data_folder.exists() or not list(data_folder.iterdir())

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from priorbench.datasets.factor_grid import choose_levels, find_grid_rows
+from priorbench.datasets.factor_grid import (
+    check_grid_order,
+    choose_levels,
+    find_grid_rows,
+    find_row_levels,
+)
 
 SIZES = {"shape": 3, "scale": 6}
 LABELS = {"shape": ("square", "ellipse", "heart")}
@@ -51,3 +56,12 @@ def test_rows_are_those_of_the_full_grid():
     assert np.array_equal(
         find_grid_rows((2, 3, 4), [[0, 1], [2], [1, 3]]), [9, 11, 21, 23]
     )
+
+
+def test_the_order_of_a_grid_is_checked():
+    levels = find_row_levels((2, 3), np.arange(6))
+    assert check_grid_order("levels", levels, (2, 3)) is None
+    levels[[3, 4]] = levels[[4, 3]]
+    message = r"expected the levels \[1, 0\] in row 3 of 'levels', got \[1, 1\]"
+    with pytest.raises(ValueError, match=message):
+        check_grid_order("levels", levels, (2, 3))

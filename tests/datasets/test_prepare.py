@@ -3,16 +3,14 @@ import pytest
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
-from priorbench import datasets
-from priorbench.command_line import make_app
-from priorbench.errors import UserError
-from priorbench.datasets import caltech101_silhouettes, prepare, contact_sheet
+from priorbench.datasets import caltech101_silhouettes, prepare
 from priorbench.datasets.base import registry
+from priorbench.errors import UserError
 
 
 def run(*arguments):
     result = CliRunner().invoke(
-        make_app(prepare.main), [str(a) for a in arguments], env={"COLUMNS": "400"}
+        prepare.app, [str(a) for a in arguments], env={"COLUMNS": "400"}
     )
     return result.exit_code, result.output
 
@@ -20,7 +18,7 @@ def run(*arguments):
 def test_the_list_shows_every_dataset(data_folder):
     code, output = run("--list")
     assert code == 0
-    for name in datasets.names():
+    for name in registry.names():
         assert name in output
     for text in (
         "377.5 MB",
@@ -35,8 +33,13 @@ def test_the_list_shows_every_dataset(data_folder):
 
 
 def test_a_dataset_without_description_is_listed(data_folder, monkeypatch):
-    monkeypatch.setattr(registry, "_entries", {"mine": lambda: None})
-    assert "mine" in run("--list")[1]
+    def load_mine():
+        """Images of mine."""
+
+    monkeypatch.setattr(registry, "_entries", {"mine": load_mine})
+    output = run("--list")[1]
+    assert "mine" in output
+    assert "Images of mine." in output
 
 
 def test_files_of_a_folder_are_taken(shared_data, data_folder, tmp_path):
@@ -79,14 +82,18 @@ def test_all_of_a_folder_leaves_out_what_it_lacks(shared_data, small, monkeypatc
     [
         ((), "name the datasets to prepare, or all"),
         (("car3d",), "unknown dataset 'car3d'; did you mean 'cars3d'"),
-        (("all", "--sheet", "a.png"), "--sheet and --option are for one dataset"),
-        (("cars3d", "--option", "seed"), "--option must be KEY=VALUE; got 'seed'"),
-        (("omniglot", "--option", "sed=1"), "no argument 'sed'; did you mean 'seed'"),
+        (("all", "--sheet", "a.png"), "--sheet and --set are for one dataset"),
+        (("omniglot", "dsprites", "--set", "seed=1"), "got omniglot dsprites"),
+        (("cars3d", "--set", "seed"), "--set 'seed': write it key=value"),
+        (("omniglot", "--set", "sed=1"), "no argument 'sed'; did you mean 'seed'"),
+        (("omniglot", "--set", "seed=[1"), "'[1' is not a TOML value"),
+        (("none.npz",), "there is no file 'none.npz'"),
+        (("--list", "--plugin", "mine.py"), "plug-in 'mine.py': there is no such file"),
         (("cars3d", "--from", "/none"), "no folder '/none'"),
         (("cars3d", "--from", "."), "needs the file 'nips2015-analogy-data.tar.gz'"),
     ],
 )
-def test_mistakes_are_said_in_a_line(
+def test_mistakes_are_told_in_a_line(
     data_folder, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
@@ -98,7 +105,7 @@ def test_mistakes_are_said_in_a_line(
 
 def test_every_failure_is_named(data_folder, tmp_path):
     with pytest.raises(UserError, match=r"(?s)cars3d: .*caltech101_silhouettes: "):
-        prepare.prepare_datasets(["cars3d", "caltech101_silhouettes"], tmp_path, {})
+        prepare.prepare_datasets(["cars3d", "caltech101_silhouettes"], tmp_path)
 
 
 def test_the_state_tells_original_files(data_folder):
@@ -109,25 +116,16 @@ def test_the_state_tells_original_files(data_folder):
     )
 
 
-def test_a_row_for_each_factor(tmp_path):
-    images = np.random.default_rng(0).random((40, 5, 5))
-    grid = np.stack(np.unravel_index(np.arange(40), (2, 20)), axis=1)
-    for factors in (grid, np.delete(grid, 9, 0)):
-        data = datasets.from_array(images[: len(factors)], factors)
-        rows = contact_sheet._list_traversals(data)
-        assert [name for name, _, _ in rows] == ["factor0\n(2)", "factor1\n(20)"]
-        assert [len(shown) for _, _, shown in rows] == [2, 12]
-        contact_sheet.draw_sheet(data, tmp_path / "sheet.png")
-        assert imread(tmp_path / "sheet.png").std() > 0.1
-    with pytest.raises(ValueError, match=r"'sheet' must be a file such as sheet.png"):
-        contact_sheet.draw_sheet(data, tmp_path / "sheet.txt.gz2")
+def test_a_file_of_ones_own_is_prepared(tmp_path):
+    path, sheet = tmp_path / "mine.npz", tmp_path / "sheet.png"
+    np.savez(path, images=np.random.default_rng(0).random((40, 6, 6)))
+    code, output = run(path, "--set", "test=0.2", "--sheet", sheet)
+    assert code == 0, output
+    assert "40 images; train=28, valid=4, test=8; a file of your own" in output
+    assert imread(sheet).std() > 0.1
 
 
-def test_traversals_keep_the_others_in_the_middle():
-    data = datasets.from_array(
-        np.arange(15, dtype=np.uint8).reshape(15, 1, 1).repeat(2, 2),
-        [[a, b] for a in range(3) for b in range(5)],
-    )
-    rows = contact_sheet._list_traversals(data)
-    assert (rows[0][2][:, 0, 0, 0] * 255).round().tolist() == [2, 7, 12]
-    assert (rows[1][2][:, 0, 0, 0] * 255).round().tolist() == [5, 6, 7, 8, 9]
+def test_a_bug_of_the_project_is_not_hidden(data_folder, monkeypatch):
+    monkeypatch.setattr(prepare, "load_dataset", {}.__getitem__)
+    with pytest.raises(KeyError, match="caltech101_silhouettes"):
+        prepare.prepare_datasets(["caltech101_silhouettes"])

@@ -1,11 +1,11 @@
 import sys
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
 from priorbench import datasets
-from priorbench.datasets.files import originals
 from priorbench.datasets import shapes3d
 from priorbench.datasets.about import Original
 
@@ -20,11 +20,12 @@ SIZES = {
 
 
 @pytest.fixture
-def rooms(tmp_path, data_folder, monkeypatch):
+def rooms(mine, monkeypatch):
     """write(**changes) an HDF5 file in the official format; its arrays."""
     h5py = pytest.importorskip("h5py")
     monkeypatch.setattr(shapes3d, "SIZES", SIZES)
-    monkeypatch.setattr(shapes3d, "ORIGINAL", Original("3dshapes.h5"))
+    about = replace(shapes3d.Shapes3D.about, originals=(Original("3dshapes.h5"),))
+    monkeypatch.setattr(shapes3d.Shapes3D, "about", about)
     levels = np.array(list(product(*map(range, SIZES.values()))))
     draw = np.random.default_rng(0)
     good = {
@@ -33,7 +34,7 @@ def rooms(tmp_path, data_folder, monkeypatch):
     }
 
     def write(**changes):
-        with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
+        with h5py.File(mine / "3dshapes.h5", "w") as file:
             for key, array in {**good, **changes}.items():
                 if array is not None:
                     file[key] = array
@@ -42,14 +43,9 @@ def rooms(tmp_path, data_folder, monkeypatch):
     return write
 
 
-def load(folder):
-    with originals.look_in_folder(folder):
-        return datasets.load_dataset("shapes3d")
-
-
-def test_the_official_format_is_read(rooms, tmp_path):
+def test_the_official_format_is_read(rooms, mine, load_from):
     good = rooms()
-    data = load(tmp_path)
+    data = load_from(mine, "shapes3d")
     assert data.factor_sizes == tuple(SIZES.values())
     expected = good["images"].transpose(0, 3, 1, 2).reshape(len(data), -1)
     assert np.array_equal(data.pixels, expected)
@@ -60,7 +56,7 @@ def test_the_official_format_is_read(rooms, tmp_path):
     [
         (
             lambda g: {"labels": g["labels"][::-1]},
-            "expected 'labels' of the levels .* in row 0",
+            "expected the levels .* in row 0 of 'labels'",
         ),
         (
             lambda g: {"images": g["images"][:-1]},
@@ -70,22 +66,22 @@ def test_the_official_format_is_read(rooms, tmp_path):
         (lambda g: {"labels": None}, "'labels' of shape .* got None"),
     ],
 )
-def test_a_wrong_file_is_refused(rooms, tmp_path, data_folder, change, message):
+def test_a_wrong_file_is_refused(rooms, mine, load_from, assert_empty, change, message):
     rooms(**change(rooms()))
     with pytest.raises(ValueError, match=rf"3dshapes\.h5.*{message}"):
-        load(tmp_path)
-    assert not data_folder.exists() or list(data_folder.iterdir()) == []
+        load_from(mine, "shapes3d")
+    assert_empty()
 
 
-def test_a_truncated_file_is_refused(rooms, tmp_path):
+def test_a_truncated_file_is_refused(rooms, mine, load_from):
     rooms()
-    path = tmp_path / "3dshapes.h5"
+    path = mine / "3dshapes.h5"
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(ValueError, match=r"3dshapes\.h5.*is not what it should be"):
-        load(tmp_path)
+    with pytest.raises(ValueError, match=r"3dshapes\.h5' as the HDF5 file of 3D Shape"):
+        load_from(mine, "shapes3d")
 
 
-def test_a_missing_h5py_is_said(data_folder, monkeypatch):
+def test_a_missing_h5py_is_named(data_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ValueError, match="pip install h5py"):
         datasets.load_dataset("shapes3d")

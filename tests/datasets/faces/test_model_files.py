@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from priorbench.datasets.faces import model_files
 from priorbench.datasets.faces.linear import ALBEDO
+from priorbench.datasets.faces.model_files import read_basel_model, read_numpy_model
 
 
-def octahedron(**changes):
+def make_octahedron(**changes):
     """Arrays of a small model of six vertices and two modes."""
     rng = np.random.default_rng(0)
     neutral = np.array(
@@ -37,9 +37,9 @@ def octahedron(**changes):
     }
 
 
-def basel(**changes):
+def make_basel(**changes):
     """The same in the form of the Basel model, with a texture."""
-    given = octahedron()
+    given = make_octahedron()
     modes = given["modes"].reshape(2, 18).T.astype(np.float32)
     content = {
         "shapeMU": given["neutral"].reshape(18, 1).astype(np.float32),
@@ -67,14 +67,14 @@ def save(tmp_path):
     return write
 
 
-def weights(number, seed):
+def draw_weights(number, seed):
     return np.random.default_rng([seed, number]).standard_normal(2)
 
 
 def test_a_vertex_is_neutral_plus_weighted_modes(save):
-    content = octahedron()
-    model = model_files.read_arrays(save(content))
-    one, two = weights(4, 9) * content["mode_scale"]
+    content = make_octahedron()
+    model = read_numpy_model(save(content))
+    one, two = draw_weights(4, 9) * content["mode_scale"]
     expected = (
         content["neutral"] + one * content["modes"][0] + two * content["modes"][1]
     )
@@ -87,36 +87,36 @@ def test_a_vertex_is_neutral_plus_weighted_modes(save):
 
 
 def test_identity_does_not_move_the_camera(save):
-    model = model_files.read_arrays(save(octahedron()))
-    rest = model_files.read_arrays(save(octahedron(mode_scale=np.zeros(2))))
+    model = read_numpy_model(save(make_octahedron()))
+    rest = read_numpy_model(save(make_octahedron(mode_scale=np.zeros(2))))
     assert (model.centre == rest.centre).all()
     assert model.radius == rest.radius
     assert np.array_equal(rest.mesh(1, 0).vertices, rest.mesh(2, 5).vertices)
 
 
 def test_triangles_of_either_orientation_face_outward(save):
-    turned = model_files.read_arrays(
-        save(octahedron(triangles=octahedron()["triangles"][:, ::-1]))
+    turned = read_numpy_model(
+        save(make_octahedron(triangles=make_octahedron()["triangles"][:, ::-1]))
     )
-    assert np.array_equal(turned.triangles, octahedron()["triangles"])
+    assert np.array_equal(turned.triangles, make_octahedron()["triangles"])
 
 
 def test_the_archive_may_bring_albedo_and_frame(save):
     albedo = np.linspace(0, 1.2, 6)
-    content = octahedron(
+    content = make_octahedron(
         albedo=albedo,
         centre=np.array([0.0, 1, 2]),
         radius=np.float32(4),
         modes=np.ones((2, 6, 3), np.int8),
         mode_scale=np.zeros(2),
     )
-    mesh = model_files.read_arrays(save(content)).mesh(0, 0)
+    mesh = read_numpy_model(save(content)).mesh(0, 0)
     assert np.allclose(mesh.vertices, (content["neutral"] - [0, 1, 2]) / 4)
     assert np.allclose(mesh.albedo, np.clip(albedo, 0, 1))
 
 
 def test_the_ict_head(shared_faces):
-    model = model_files.read_arrays(shared_faces)
+    model = read_numpy_model(shared_faces)
     first, second = model.mesh(0, 0), model.mesh(1, 0)
     assert first.vertices.shape == (14388, 3)
     assert 0.2 < np.abs(first.vertices - second.vertices).max() * 14 < 6  # cm
@@ -124,8 +124,8 @@ def test_the_ict_head(shared_faces):
 
 
 def test_the_basel_model_is_read(save):
-    model = model_files.read_basel(save(basel()))
-    expected = model_files.read_arrays(save(octahedron())).mesh(3, 1)
+    model = read_basel_model(save(make_basel()))
+    expected = read_numpy_model(save(make_octahedron())).mesh(3, 1)
     mesh = model.mesh(3, 1)
     assert np.allclose(mesh.vertices, expected.vertices, atol=1e-6)
     assert np.array_equal(mesh.triangles, expected.triangles)
@@ -133,11 +133,11 @@ def test_the_basel_model_is_read(save):
 
 
 def test_the_basel_model_may_have_no_texture(save):
-    mesh = model_files.read_basel(save(basel(texMU=None))).mesh(0, 0)
+    mesh = read_basel_model(save(make_basel(texMU=None))).mesh(0, 0)
     assert (mesh.albedo == ALBEDO).all()
 
 
-NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, octahedron()["neutral"])
+NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, make_octahedron()["neutral"])
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, octahedron()["neutral"]
         ({"neutral": np.array([{}] * 6, dtype=object)}, "allow_pickle=False"),
         ({"neutral": np.array([["a"] * 3])}, "'neutral' to be real numbers"),
         (
-            {"triangles": octahedron()["triangles"] - 1},
+            {"triangles": make_octahedron()["triangles"] - 1},
             "vertices from 0 to 5 in 'triangles', got -1",
         ),
         (
-            {"triangles": octahedron()["triangles"] + 1},
+            {"triangles": make_octahedron()["triangles"] + 1},
             "vertices from 0 to 5 in 'triangles', got 6",
         ),
-        ({"triangles": octahedron()["triangles"] / 2}, "in 'triangles', got 0.5"),
+        ({"triangles": make_octahedron()["triangles"] / 2}, "in 'triangles', got 0.5"),
         (
             {"triangles": np.zeros((0, 3), int)},
             r"'triangles' to be whole .* of shape \(any, 3\), got",
@@ -183,10 +183,10 @@ NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, octahedron()["neutral"]
     ],
 )
 def test_a_wrong_archive_is_refused(save, changes, message):
-    path = save(octahedron(**changes))
+    path = save(make_octahedron(**changes))
     with pytest.raises(ValueError, match=message) as caught:
-        model_files.read_arrays(path)
-    assert f"{str(path)!r} is not a head model: " in str(caught.value)
+        read_numpy_model(path)
+    assert f"{str(path)!r} as a head model: " in str(caught.value)
     assert "model='procedural'" in str(caught.value)
 
 
@@ -206,7 +206,7 @@ def test_a_wrong_archive_is_refused(save, changes, message):
             {"shapeEV": np.ones((3, 1))},
             r"'shapeEV' to be real numbers of shape \(2, 1\)",
         ),
-        ({"tl": basel()["tl"] - 1}, "vertices from 1 to 6 in 'tl', got 0"),
+        ({"tl": make_basel()["tl"] - 1}, "vertices from 1 to 6 in 'tl', got 0"),
         (
             {"texMU": np.zeros((15, 1)), "texPC": np.zeros((15, 2))},
             "'texMU' as long as 'shapeMU', 18",
@@ -214,10 +214,10 @@ def test_a_wrong_archive_is_refused(save, changes, message):
     ],
 )
 def test_a_wrong_basel_model_is_refused(save, changes, message):
-    path = save(basel(**changes))
+    path = save(make_basel(**changes))
     with pytest.raises(ValueError, match=message) as caught:
-        model_files.read_basel(path)
-    assert f"{str(path)!r} is not a head model: " in str(caught.value)
+        read_basel_model(path)
+    assert f"{str(path)!r} as a head model: " in str(caught.value)
 
 
 def test_a_matlab_file_of_version_7_3_says_what_to_do(tmp_path):
@@ -226,28 +226,26 @@ def test_a_matlab_file_of_version_7_3_says_what_to_do(tmp_path):
     with pytest.raises(
         ValueError, match=r"version 7\.3.*save it again with the option '-v7'"
     ):
-        model_files.read_basel(path)
+        read_basel_model(path)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"<html>not found</html>", b"PK\x03\x04 not an archive"]
 )
-@pytest.mark.parametrize("reader", [model_files.read_arrays, model_files.read_basel])
+@pytest.mark.parametrize("reader", [read_numpy_model, read_basel_model])
 def test_other_files_are_refused(tmp_path, reader, content):
     (tmp_path / "model").write_bytes(content)
-    with pytest.raises(ValueError, match="is not a head model: "):
+    with pytest.raises(ValueError, match="as a head model: "):
         reader(tmp_path / "model")
 
 
-@pytest.mark.parametrize("make", [octahedron, basel])
+@pytest.mark.parametrize("make", [make_octahedron, make_basel])
 @pytest.mark.parametrize("part", [0.2, 0.9])
 def test_truncated_files_are_refused(save, make, part):
     path = save(make())
     os.truncate(path, int(path.stat().st_size * part))
-    with pytest.raises(ValueError, match="is not a head model: "):
-        (model_files.read_arrays if make is octahedron else model_files.read_basel)(
-            path
-        )
+    with pytest.raises(ValueError, match="as a head model: "):
+        (read_numpy_model if make is make_octahedron else read_basel_model)(path)
 
 
 def test_a_single_array_is_no_archive(tmp_path):
@@ -255,4 +253,4 @@ def test_a_single_array_is_no_archive(tmp_path):
     with pytest.raises(
         ValueError, match=r"expected an \.npz archive, got a single array"
     ):
-        model_files.read_arrays(tmp_path / "model.npy")
+        read_numpy_model(tmp_path / "model.npy")

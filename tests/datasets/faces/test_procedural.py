@@ -16,10 +16,10 @@ def head():
 
 @pytest.fixture(scope="module")
 def mean(head):
-    return head.shaped(Traits())
+    return head.make_mesh(Traits())
 
 
-def spread(which, mesh):
+def measure_extent(which, mesh):
     """Extent of the chosen vertices along each axis, in centimetres."""
     return 13.2 * (mesh.vertices[which].max(axis=0) - mesh.vertices[which].min(axis=0))
 
@@ -54,7 +54,7 @@ def test_every_head_is_symmetric(head):
 
 def test_the_mean_head_has_the_size_of_an_adults(mean):
     above_neck = mean.vertices[:, 1] * 13.2 - 0.7 > -11.6
-    width, height, length = spread(above_neck, mean)
+    width, height, length = measure_extent(above_neck, mean)
     assert 15 < width < 17.5  # with the ears
     assert 22 < height < 24
     assert 19 < length < 23  # with the nose
@@ -78,7 +78,7 @@ def test_all_heads_are_in_the_frame_at_every_angle(head):
     "trait", [name for name in Traits._fields if name not in ("hair", "skin")]
 )
 def test_every_trait_is_seen(head, mean, trait):
-    changed = head.shaped(Traits(**{trait: 2.0}))
+    changed = head.make_mesh(Traits(**{trait: 2.0}))
     views = [
         render_head(mesh, [0, 60], [0], LIGHT).astype(int) for mesh in (mean, changed)
     ]
@@ -87,7 +87,7 @@ def test_every_trait_is_seen(head, mean, trait):
 
 @pytest.mark.parametrize("tone", ["hair", "skin"])
 def test_tones_leave_the_shape(head, mean, tone):
-    changed = head.shaped(Traits(**{tone: 2.0}))
+    changed = head.make_mesh(Traits(**{tone: 2.0}))
     assert np.array_equal(changed.vertices, mean.vertices)
     assert (changed.albedo - mean.albedo).max() > 0.05
     assert changed.albedo.max() <= 1

@@ -8,15 +8,15 @@ from priorbench.datasets.faces.render import (
     SIDE,
     average_samples,
     interpolate_values,
-    shade_lambert,
     rasterize_mesh,
     render_head,
+    shade_lambert,
 )
 
 LIGHTS = np.stack([light_direction(angle, 30) for angle in (-60, 0, 45)])
 
 
-def sphere(rows=90, columns=180, radius=0.9):
+def make_sphere(rows=90, columns=180, radius=0.9):
     """A fine sphere, its triangles anticlockwise from outside."""
     down = np.linspace(0, np.pi, rows)[:, None]
     around = 2 * np.pi * np.arange(columns) / columns
@@ -37,8 +37,8 @@ def sphere(rows=90, columns=180, radius=0.9):
     return Mesh(vertices, triangles, np.full(len(vertices), 0.8))
 
 
-def sphere_seen(side, radius=0.9, distance=5.0):
-    """Where pixel centres' rays first meet the sphere, (side, side, 3); NaN where they miss."""
+def trace_sphere(side, radius=0.9, distance=5.0):
+    """Where the rays of pixels first meet the sphere, (side, side, 3); NaN elsewhere."""
     focal = side / 2 * np.sqrt(distance**2 - 1)
     offset = (np.arange(side) + 0.5 - side / 2) / focal
     ray = np.stack(
@@ -50,11 +50,11 @@ def sphere_seen(side, radius=0.9, distance=5.0):
     return np.array([0, 0, distance]) + far[..., None] * ray
 
 
-def by_hand(places, inverse, triangles, side):
+def rasterize_by_loops(projected, inverse, triangles, side):
     """The nearest front triangle at every sample, by loops; -1 where there is none."""
     best, owner = np.zeros((side, side)), np.full((side, side), -1)
     for number, corners in enumerate(triangles):
-        (x0, y0), (x1, y1), (x2, y2) = places[corners]
+        (x0, y0), (x1, y1), (x2, y2) = projected[corners]
         matrix = np.array([[x0, x1, x2], [y0, y1, y2], [1, 1, 1]])
         if np.linalg.det(matrix) >= 0:
             continue
@@ -69,14 +69,14 @@ def by_hand(places, inverse, triangles, side):
 
 def test_random_triangles_agree_with_loops():
     rng = np.random.default_rng(0)
-    places = rng.uniform(-3, 19, (30, 2))  # some run out of the image
+    projected = rng.uniform(-3, 19, (30, 2))  # some run out of the image
     inverse = rng.uniform(0.1, 1, 30)
     triangles = rng.integers(0, 30, (25, 3))
     triangles = triangles[[len(set(corners)) == 3 for corners in triangles]]
-    samples = rasterize_mesh(places, inverse, triangles, 16)
+    samples = rasterize_mesh(projected, inverse, triangles, 16)
     owner = np.full(256, -1)
-    owner[samples.place] = samples.triangle
-    expected = by_hand(places, inverse, triangles, 16)
+    owner[samples.position] = samples.triangle
+    expected = rasterize_by_loops(projected, inverse, triangles, 16)
     assert (expected >= 0).sum() > 100
     assert np.array_equal(owner.reshape(16, 16), expected)
 
@@ -93,45 +93,45 @@ def test_every_sample_occurs_once_and_none_is_lost_on_shared_edges():
     samples = rasterize_mesh(
         np.stack([x.ravel(), y.ravel()], 1), np.ones(81), triangles, 9
     )
-    assert sorted(samples.place) == list(range(81))
+    assert sorted(samples.position) == list(range(81))
 
 
 def test_backs_are_not_seen_and_nothing_gives_nothing():
-    places, triangle = np.array([[1.0, 1], [1, 7], [7, 7]]), np.array([[0, 1, 2]])
-    assert len(rasterize_mesh(places, np.ones(3), triangle, 8).place) > 0
-    samples = rasterize_mesh(places, np.ones(3), triangle[:, ::-1], 8)
+    projected, triangle = np.array([[1.0, 1], [1, 7], [7, 7]]), np.array([[0, 1, 2]])
+    assert len(rasterize_mesh(projected, np.ones(3), triangle, 8).position) > 0
+    samples = rasterize_mesh(projected, np.ones(3), triangle[:, ::-1], 8)
     assert samples.weights.shape == (3, 0)
-    assert not average_samples(np.zeros((2, 0)), samples.place, 4, 2).any()
+    assert not average_samples(np.zeros((2, 0)), samples.position, 4, 2).any()
 
 
 def test_depth_and_normal_of_a_sphere_are_the_analytic_ones():
-    mesh, side = sphere(), 96
-    places, inverse = Camera(side).project(mesh.vertices)
-    samples = rasterize_mesh(places, inverse, mesh.triangles, side)
-    expected = sphere_seen(side).reshape(-1, 3)
+    mesh, side = make_sphere(), 96
+    projected, inverse = Camera(side).project(mesh.vertices)
+    samples = rasterize_mesh(projected, inverse, mesh.triangles, side)
+    expected = trace_sphere(side).reshape(-1, 3)
     covered = np.zeros(side * side, dtype=bool)
-    covered[samples.place] = True
+    covered[samples.position] = True
     assert (
         np.mean(covered != np.isfinite(expected[:, 0])) < 0.004
     )  # only on the outline
-    both = samples.place[np.isfinite(expected[samples.place, 0])]
+    both = samples.position[np.isfinite(expected[samples.position, 0])]
     points = interpolate_values(mesh.vertices, inverse, mesh.triangles, samples)
-    points = points[np.isin(samples.place, both)]
+    points = points[np.isin(samples.position, both)]
     middle = np.linalg.norm(expected[both, :2], axis=1) < 0.8
     assert np.abs(points - expected[both])[middle].max() < 3e-3
     normals = interpolate_values(mesh.normals(), inverse, mesh.triangles, samples)
-    normals = normals[np.isin(samples.place, both)][middle]
+    normals = normals[np.isin(samples.position, both)][middle]
     assert np.abs(normals - expected[both][middle] / 0.9).max() < 5e-3
 
 
 def test_interpolation_is_correct_in_perspective():
     vertices = np.array([[-0.8, -0.8, 0.9], [0.8, -0.8, 0.9], [0.0, 0.8, -3.0]])
-    places, inverse = Camera(64, distance=2.0).project(vertices)
+    projected, inverse = Camera(64, distance=2.0).project(vertices)
     triangles = np.array([[0, 1, 2]])
-    samples = rasterize_mesh(places, inverse, triangles, 64)
+    samples = rasterize_mesh(projected, inverse, triangles, 64)
     points = interpolate_values(vertices, inverse, triangles, samples)
     again, _ = Camera(64, distance=2.0).project(points)
-    row, column = np.divmod(samples.place, 64)
+    row, column = np.divmod(samples.position, 64)
     assert len(row) > 100
     assert np.allclose(again, np.stack([column, row], 1) + 0.5)
 
@@ -149,9 +149,10 @@ def test_lambert_is_its_closed_form():
 
 def test_a_rendered_sphere_has_the_brightness_of_lamberts_law():
     images = (
-        render_head(sphere(), [40.0], [-25.0], LIGHTS).reshape(-1, SIDE, SIDE) / 255
+        render_head(make_sphere(), [40.0], [-25.0], LIGHTS).reshape(-1, SIDE, SIDE)
+        / 255
     )
-    fine = sphere_seen(SIDE * 3) / 0.9
+    fine = trace_sphere(SIDE * 3) / 0.9
     for image, light in zip(images, LIGHTS, strict=True):
         cosine = np.maximum(fine @ light, 0)
         samples = np.nan_to_num(0.8 * (AMBIENT + (1 - AMBIENT) * cosine))
@@ -163,11 +164,11 @@ def test_a_rendered_sphere_has_the_brightness_of_lamberts_law():
 @pytest.mark.parametrize("shift", [0.0, 0.21, 0.5])
 def test_an_edge_covers_pixels_by_their_area(shift):
     edge = 20 + shift
-    places = 3 * np.array([[edge, -100.0], [edge, 500], [500, 500], [500, -100]])
+    projected = 3 * np.array([[edge, -100.0], [edge, 500], [500, 500], [500, -100]])
     triangles = np.array([[0, 1, 2], [0, 2, 3]])
-    samples = rasterize_mesh(places, np.ones(4), triangles, 192)
+    samples = rasterize_mesh(projected, np.ones(4), triangles, 192)
     pixels = average_samples(
-        np.ones((1, len(samples.place))), samples.place, 64, 3
+        np.ones((1, len(samples.position))), samples.position, 64, 3
     ).reshape(64, 64)
     assert (pixels[:, 21:] == 1).all()
     assert (pixels[:, :20] == 0).all()
@@ -175,15 +176,17 @@ def test_an_edge_covers_pixels_by_their_area(shift):
 
 
 def test_a_triangle_covers_its_area():
-    places = np.array([[30.3, 11.2], [12.7, 160.4], [171.1, 90.8]])
-    samples = rasterize_mesh(places, np.ones(3), np.array([[0, 1, 2]]), 192)
-    pixels = average_samples(np.ones((1, len(samples.place))), samples.place, 64, 3)
-    (x1, y1), (x2, y2) = places[1] - places[0], places[2] - places[0]
+    projected = np.array([[30.3, 11.2], [12.7, 160.4], [171.1, 90.8]])
+    samples = rasterize_mesh(projected, np.ones(3), np.array([[0, 1, 2]]), 192)
+    pixels = average_samples(
+        np.ones((1, len(samples.position))), samples.position, 64, 3
+    )
+    (x1, y1), (x2, y2) = projected[1] - projected[0], projected[2] - projected[0]
     assert np.isclose(pixels.sum(), abs(x1 * y2 - x2 * y1) / 2 / 9, rtol=5e-3)
 
 
 def test_views_and_lights_are_in_order_and_alike_alone():
-    mesh = sphere(12, 16)
+    mesh = make_sphere(12, 16)
     bumpy = Mesh(mesh.vertices * np.array([1.0, 0.7, 0.5]), mesh.triangles, mesh.albedo)
     images = render_head(bumpy, [-30, 10, 80], [0, 25], LIGHTS).reshape(3, 2, 3, -1)
     for a, azimuth in enumerate([-30, 10, 80]):
@@ -194,7 +197,7 @@ def test_views_and_lights_are_in_order_and_alike_alone():
 
 
 def test_lights_stand_still_before_the_camera():
-    mesh = sphere()
+    mesh = make_sphere()
     first, second = render_head(mesh, [0, 37], [0], LIGHTS[:1]).astype(int)
     assert (
         np.abs(first - second).max() <= 20

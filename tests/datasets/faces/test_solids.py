@@ -9,13 +9,13 @@ from priorbench.datasets.faces.solids import (
 )
 
 
-def directions(count=200):
+def draw_directions(count=200):
     rays = np.random.default_rng(0).standard_normal((3, count))
     return rays / np.linalg.norm(rays, axis=0)
 
 
 def test_an_ellipsoid_is_zero_on_its_surface_and_a_ball_exact():
-    rays = directions()
+    rays = draw_directions()
     assert np.allclose(ellipsoid_distance(3 * rays + 1, (1, 1, 1), (2, 2, 2)), 1)
     radii = np.array([[1.0], [2.0], [0.5]])
     assert np.allclose(
@@ -49,7 +49,7 @@ def test_joining_and_carving_far_from_the_other_change_nothing():
 
 
 def test_rays_find_the_outermost_surface():
-    rays = directions()
+    rays = draw_directions()
 
     def shell(points):  # a ball, and a ring around it at a distance
         radius = np.linalg.norm(points, axis=0)

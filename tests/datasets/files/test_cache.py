@@ -7,29 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from priorbench import atomic_files
 from priorbench.datasets.files import cache
 
 CONTENT = np.random.default_rng(0).integers(0, 256, (40, 32), dtype=np.uint8)
 
 
-def kept():
-    return cache.write_cache("some-v1", CONTENT.shape, [CONTENT[:30], CONTENT[30:]])
+def write_content():
+    cache.write_cache("some-v1", CONTENT.shape, [CONTENT[:30], CONTENT[30:]])
 
 
 def test_the_folder_is_chosen_by_the_variable(monkeypatch):
     monkeypatch.setenv("PRIORBENCH_DATA", "~/somewhere")
-    assert cache.data_folder() == Path.home() / "somewhere"
+    assert cache.get_data_folder() == Path.home() / "somewhere"
     monkeypatch.setenv("PRIORBENCH_DATA", "")
-    assert "priorbench" in cache.data_folder().parts
+    assert "priorbench" in cache.get_data_folder().parts
 
 
 def test_what_is_written_is_read(data_folder):
     assert cache.read_cache("some-v1", CONTENT.shape) is None
-    written, read = kept(), cache.read_cache("some-v1", CONTENT.shape)
-    for array in (written, read):
-        assert isinstance(array, np.memmap)
-        assert not array.flags.writeable
-        assert np.array_equal(array, CONTENT)
+    write_content()
+    array = cache.read_cache("some-v1", CONTENT.shape)
+    assert isinstance(array, np.memmap)
+    assert not array.flags.writeable
+    assert np.array_equal(array, CONTENT)
     assert cache.read_cache("some-v2", CONTENT.shape) is None
     assert cache.read_cache("some", CONTENT.shape) is None
 
@@ -74,7 +75,7 @@ def pickle(path):
     ],
 )
 def test_damage_is_noticed_named_and_removed(data_folder, caplog, damage, fault):
-    kept()
+    write_content()
     (path,) = data_folder.iterdir()
     damage(path)
     with caplog.at_level(logging.WARNING, "priorbench.datasets"):
@@ -85,30 +86,30 @@ def test_damage_is_noticed_named_and_removed(data_folder, caplog, damage, fault)
 
 
 def test_another_shape_is_damage(data_folder):
-    kept()
+    write_content()
     assert cache.read_cache("some-v1", (20, 64)) is None
     assert not list(data_folder.iterdir())
 
 
 def test_nothing_appears_before_all_is_written(data_folder):
-    def blocks():
+    def make_chunks():
         yield CONTENT[:30]
         assert not list(data_folder.glob("*.npy"))
         assert cache.read_cache("some-v1", CONTENT.shape) is None
         yield CONTENT[30:]
 
-    cache.write_cache("some-v1", CONTENT.shape, blocks())
+    cache.write_cache("some-v1", CONTENT.shape, make_chunks())
     assert [path.suffix for path in data_folder.iterdir()] == [".npy"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_nothing_behind(data_folder, error):
-    def blocks():
+    def make_chunks():
         yield CONTENT[:30]
         raise error
 
     with pytest.raises(error):
-        cache.write_cache("some-v1", CONTENT.shape, blocks())
+        cache.write_cache("some-v1", CONTENT.shape, make_chunks())
     assert not list(data_folder.iterdir())
 
 
@@ -132,9 +133,12 @@ class Full:
 
 
 def test_a_full_disk_is_named_with_the_remedy(data_folder, monkeypatch):
-    monkeypatch.setattr(cache, "open", lambda *a: Full(open(*a)), raising=False)  # noqa: SIM115
+    open_path = Path.open
+    monkeypatch.setattr(
+        atomic_files.Path, "open", lambda *arguments: Full(open_path(*arguments))
+    )
     with pytest.raises(OSError, match=r"No space left .*set PRIORBENCH_DATA") as caught:
-        kept()
+        write_content()
     assert caught.value.errno == errno.ENOSPC
     assert str(data_folder) in str(caught.value)
     assert not list(data_folder.iterdir())
@@ -147,7 +151,7 @@ def test_a_late_error_leaves_nothing_behind(data_folder, monkeypatch, call):
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="set PRIORBENCH_DATA"):
-        kept()
+        write_content()
     assert not list(data_folder.iterdir())
 
 
@@ -157,24 +161,26 @@ def test_a_folder_that_cannot_be_is_named(tmp_path, monkeypatch, inner):
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "file" / inner))
     assert cache.read_cache("some-v1", CONTENT.shape) is None
     with pytest.raises(OSError, match=r"folder '.*file.*set PRIORBENCH_DATA"):
-        kept()
+        write_content()
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
 def test_only_what_killed_processes_left_is_swept(data_folder):
     data_folder.mkdir()
-    old, new = data_folder / ".some-v1-1.tmp", data_folder / ".some-v1-2.tmp"
+    old, new = (
+        atomic_files.make_unfinished_path(data_folder / "some-v1.npy") for _ in range(2)
+    )
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
-    kept()
+    write_content()
     assert not old.exists()
     assert new.exists()
 
 
 def test_others_are_forgotten(data_folder):
-    for stem in ("some-v1-1", "some-v1-2", "other-v1"):
-        cache.write_cache(stem, CONTENT.shape, [CONTENT])
+    for name in ("some-v1-1", "some-v1-2", "other-v1"):
+        cache.write_cache(name, CONTENT.shape, [CONTENT])
     cache.forget_caches("some-v1", keep="some-v1-2")
     assert sorted(path.name[:9] for path in data_folder.iterdir()) == [
         "other-v1-",

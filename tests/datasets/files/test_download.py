@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from priorbench.datasets.files import download
 from priorbench.datasets.about import Original
+from priorbench.datasets.files import download
 from priorbench.datasets.files.download import fetch_original
 
 CONTENT = bytes(range(256)) * 2000
@@ -96,7 +96,7 @@ def server(monkeypatch):
         thread.join()
 
 
-def shown(folder):
+def list_shown(folder):
     return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
 
 
@@ -153,13 +153,13 @@ def test_a_part_that_is_too_long_is_thrown_away(server, tmp_path):
         ("slow", "timed out"),
     ],
 )
-def test_what_went_wrong_is_said_and_nothing_is_left(server, tmp_path, kind, message):
+def test_what_went_wrong_is_named_and_nothing_is_left(server, tmp_path, kind, message):
     with pytest.raises(
         OSError, match=rf"'file.bin' could not be downloaded.*{message}"
     ) as caught:
         fetch_original(Original("file.bin", server(kind), CHECKSUM), tmp_path)
     assert "get it elsewhere and put it into the folder" in str(caught.value)
-    assert shown(tmp_path) == []
+    assert list_shown(tmp_path) == []
     assert len(Answer.asked) == download.ROUNDS
 
 

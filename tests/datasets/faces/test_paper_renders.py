@@ -6,7 +6,7 @@ import torch
 
 from priorbench import datasets
 from priorbench.datasets import faces3d
-from priorbench.datasets.faces import recorded
+from priorbench.datasets.faces import paper_renders
 
 SIZES = {"identity": 2, "azimuth": 3, "elevation": 2, "lighting": 2}
 
@@ -21,7 +21,7 @@ def recording(data_folder, monkeypatch):
 
     def write(content=None):
         data_folder.mkdir(exist_ok=True)
-        path = data_folder / recorded.FILE
+        path = data_folder / paper_renders.FILE
         torch.save(torch.from_numpy(good) if content is None else content(good), path)
         return good, path
 
@@ -35,7 +35,7 @@ def test_its_images_are_read_in_any_of_their_forms(
     good, _ = recording(lambda images: torch.from_numpy(images).reshape(shape))
     data = datasets.load_dataset("faces3d", model="basel_renders")
     assert np.array_equal(data.pixels, good.reshape(24, 4096))
-    monkeypatch.setattr(recorded, "read_blocks", None)  # converted once
+    monkeypatch.setattr(paper_renders, "read_renders", None)  # converted once
     part = datasets.load_dataset(
         "faces3d", model="basel_renders", factors={"azimuth": [1]}
     )
@@ -70,7 +70,10 @@ class Planted:
             lambda images: {"images": torch.from_numpy(images)},
             "expected a tensor, got dict",
         ),
-        (lambda images: Planted(), "reads with weights_only, got UnpicklingError"),
+        (
+            lambda images: Planted(),
+            "as the authors' file of faces: Weights only load failed",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(recording, data_folder, monkeypatch, content, message):
@@ -78,7 +81,7 @@ def test_a_wrong_file_is_refused(recording, data_folder, monkeypatch, content, m
     monkeypatch.chdir(data_folder)
     with pytest.raises(ValueError, match=message) as caught:
         datasets.load_dataset("faces3d", model="basel_renders")
-    assert f"{str(path)!r} is not the authors' file" in str(caught.value)
+    assert f"{str(path)!r} as the authors' file of faces" in str(caught.value)
     assert list(data_folder.iterdir()) == [
         path
     ]  # nothing planted, nothing half-written
@@ -88,14 +91,12 @@ def test_a_wrong_file_is_refused(recording, data_folder, monkeypatch, content, m
 def test_other_files_are_refused(recording, content):
     _, path = recording()
     path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match="is not the authors' file of faces: expected a tensor"
-    ):
+    with pytest.raises(ValueError, match="as the authors' file of faces: "):
         datasets.load_dataset("faces3d", model="basel_renders")
 
 
 def test_a_missing_file_says_where_it_is_expected(data_folder):
     with pytest.raises(
-        ValueError, match=f"{recorded.FILE}', where there is no such file"
+        ValueError, match=f"{paper_renders.FILE}', where there is no such file"
     ):
         datasets.load_dataset("faces3d", model="basel_renders")
