@@ -2,22 +2,24 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from priorbench.registry import Registry
 from priorbench.bench.models.sparse_linear import SparseLinear
+from priorbench.registry import Registry
 
 registry = Registry("architecture", "priorbench.architectures")
 register = registry.register
 
-SIDE = 64
-WIDTHS = (32, 32, 64, 64)
+IMAGE_SIDE = 64
+"""Height and width of the images that the convolutional networks take."""
+
+CHANNELS = (32, 32, 64, 64)
 """Channels after each halving of the image's side."""
 
-TOP = 512
-"""Channels of the innermost layer, whose side is one pixel."""
+TOP_CHANNELS = 512
+"""Channels of the innermost layer, where the side is one pixel."""
 
 
 class Architecture(nn.Module):
@@ -25,7 +27,8 @@ class Architecture(nn.Module):
 
     Attributes:
         encoder: images (batch, pixels) -> raw posterior parameters (batch, num_params).
-        decoder: latents (batch, latent_dim) -> raw likelihood parameters (batch, pixels).
+        decoder: latents (batch, latent_dim) -> raw likelihood parameters
+            (batch, pixels).
     """
 
     encoder: nn.Module
@@ -36,8 +39,9 @@ class Architecture(nn.Module):
 class MLP(Architecture):
     """The fully connected networks of the ISA-VAE paper, identical to β-TCVAE's.
 
-    Encoder: pixels-1200-1200-num_params with ReLU; decoder: latent_dim-1200-1200-1200-pixels
-    with tanh. Initialised as PyTorch initialises linear layers.
+    Encoder: pixels-1200-1200-num_params with ReLU; decoder:
+    latent_dim-1200-1200-1200-pixels with tanh. Initialised as PyTorch initialises
+    linear layers.
 
     References: Stühmer et al. 2019, appendix A.4; Chen et al. 2018, appendix.
 
@@ -45,7 +49,8 @@ class MLP(Architecture):
         image_shape: channels, height, width.
         latent_dim: number of latents.
         num_params: length of the posterior's raw parameters.
-        hidden: width of the hidden layers; the papers' is 1200.
+        hidden: width of the hidden layers; 1200 in the papers.
+
     Raises:
         ValueError: ``hidden`` is not a positive integer.
     """
@@ -71,19 +76,21 @@ class MLP(Architecture):
 
 @register("mlp_svae")
 class SmallMLP(Architecture):
-    """The small fully connected networks of the hyperspherical VAEs, for images of 28 × 28.
+    """The small fully connected networks of the hyperspherical VAEs.
 
-    Encoder: pixels-256-128-num_params, decoder: latent_dim-128-256-pixels, with ReLU.
-    Initialised as PyTorch initialises linear layers.
+    They are for images of 28 × 28. Encoder: pixels-256-128-num_params; decoder:
+    latent_dim-128-256-pixels, with ReLU. Initialised as PyTorch initialises linear
+    layers.
 
-    References: Davidson et al. 2018, section 5.2; Davidson et al. 2019, section 4, which says no
-    more than "a simple MLP ... with ReLU".
+    References: Davidson et al. 2018, section 5.2; Davidson et al. 2019, section 4,
+    which says no more than "a simple MLP ... with ReLU".
 
     Args:
         image_shape: channels, height, width.
         latent_dim: number of latents.
         num_params: length of the posterior's raw parameters.
         hidden: widths of the hidden layers, from the image to the code.
+
     Raises:
         ValueError: ``hidden`` is not a list of positive integers.
     """
@@ -96,10 +103,9 @@ class SmallMLP(Architecture):
         hidden: Sequence[int] = (256, 128),
     ) -> None:
         super().__init__()
-        if (
-            not isinstance(hidden, Sequence)
-            or not hidden
-            or any(not isinstance(width, int) or width < 1 for width in hidden)
+        listed = isinstance(hidden, Sequence) and len(hidden) > 0
+        if not listed or any(
+            not isinstance(width, int) or width < 1 for width in hidden
         ):
             raise ValueError(
                 f"'hidden' must be a list of positive integers; got {hidden!r}"
@@ -113,20 +119,22 @@ class SmallMLP(Architecture):
 
 @register("conv")
 class Convolutional(Architecture):
-    """Five convolutions of 32, 32, 64, 64 and 512 channels with batch normalisation and ReLU.
+    """Five convolutions of 32, 32, 64, 64 and 512 channels with batch normalisation.
 
-    Kernels of 4; the first four halve the side, 64 to 4, the fifth takes it to 1, and a linear
-    layer (a convolution of one pixel) gives the parameters. The decoder is its mirror image,
-    transposed. Convolutions have no bias where a batch normalisation follows. Initialised as
+    Kernels of 4; the first four halve the side, from 64 to 4, and the fifth takes it to
+    1. A linear layer (a convolution of one pixel) gives the parameters. The decoder
+    mirrors the encoder with transposed convolutions. The activation is ReLU.
+    Convolutions have no bias where a batch normalisation follows. Initialised as
     PyTorch initialises; every seed has its own batch statistics.
 
-    References: Chen et al. 2018, whose published code has these networks for faces (class
-    ``ConvEncoder``), which ISA-VAE's uses for faces and cars.
+    References: Chen et al. 2018; their published code has these networks for faces
+    (class ``ConvEncoder``), and that of ISA-VAE uses them for faces and cars.
 
     Args:
         image_shape: channels, 64, 64; one channel or three.
         latent_dim: number of latents.
         num_params: length of the posterior's raw parameters.
+
     Raises:
         ValueError: images of another size.
     """
@@ -136,58 +144,55 @@ class Convolutional(Architecture):
     ) -> None:
         super().__init__()
         channels, *sides = image_shape
-        if sides != [SIDE, SIDE] or channels not in (1, 3):
+        if sides != [IMAGE_SIDE, IMAGE_SIDE] or channels not in (1, 3):
             raise ValueError(
                 "'conv' needs images of 1 or 3 channels and 64 x 64 pixels; got "
                 f"{tuple(image_shape)}; 'mlp' takes any size"
             )
-        before, after = (channels, *WIDTHS[:-1]), WIDTHS
-        self.encoder = nn.Sequential(
-            nn.Unflatten(-1, tuple(image_shape)),
-            *(
-                layer
-                for pair in zip(before, after, strict=True)
-                for layer in _normalised(nn.Conv2d, *pair, 4, 2, 1)
-            ),
-            *_normalised(nn.Conv2d, WIDTHS[-1], TOP, 4),
-            nn.Conv2d(TOP, num_params, 1),
-            nn.Flatten(-3),
-        )
-        widths = WIDTHS[::-1]
-        self.decoder = nn.Sequential(
-            nn.Unflatten(-1, (latent_dim, 1, 1)),
-            *_normalised(nn.ConvTranspose2d, latent_dim, TOP, 1),
-            *_normalised(nn.ConvTranspose2d, TOP, widths[0], 4),
-            *(
-                layer
-                for pair in itertools.pairwise(widths)
-                for layer in _normalised(nn.ConvTranspose2d, *pair, 4, 2, 1)
-            ),
-            nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1),
-            nn.Flatten(-3),
-        )
+        encoder = [nn.Unflatten(-1, tuple(image_shape))]
+        for before, after in itertools.pairwise((channels, *CHANNELS)):
+            encoder += _normalised_convolution(nn.Conv2d, before, after, 4, 2, 1)
+        encoder += _normalised_convolution(nn.Conv2d, CHANNELS[-1], TOP_CHANNELS, 4)
+        encoder += [nn.Conv2d(TOP_CHANNELS, num_params, 1), nn.Flatten(-3)]
+        self.encoder = nn.Sequential(*encoder)
+
+        transposed = nn.ConvTranspose2d
+        decoder = [nn.Unflatten(-1, (latent_dim, 1, 1))]
+        decoder += _normalised_convolution(transposed, latent_dim, TOP_CHANNELS, 1)
+        decoder += _normalised_convolution(transposed, TOP_CHANNELS, CHANNELS[-1], 4)
+        for before, after in itertools.pairwise(reversed(CHANNELS)):
+            decoder += _normalised_convolution(transposed, before, after, 4, 2, 1)
+        decoder += [transposed(CHANNELS[0], channels, 4, 2, 1), nn.Flatten(-3)]
+        self.decoder = nn.Sequential(*decoder)
 
 
 def stack_layers(
     sizes: Sequence[int],
-    activation: type[nn.Module],
+    activation: Callable[[], nn.Module],
     first: type[nn.Linear] = nn.Linear,
 ) -> nn.Sequential:
-    """Linear layers of the given sizes with an activation between them; ``first`` is the first."""
-    modules: list[nn.Module] = []
-    for kind, (before, after) in zip(
-        [first, *[nn.Linear] * len(sizes)], itertools.pairwise(sizes), strict=False
-    ):
-        modules += [kind(before, after), activation()]
-    return nn.Sequential(*modules[:-1])
+    """Return linear layers of the given sizes with an activation between them.
 
-
-def _normalised(
-    kind: type[nn.Conv2d | nn.ConvTranspose2d], before: int, after: int, *geometry: int
-) -> tuple[nn.Module, ...]:
-    """A convolution, batch normalisation, ReLU.
-
-    It has no bias, which the normalisation would take away again: its gradient would be rounding
-    noise, of which Adam makes full steps.
+    Args:
+        sizes: length of the input, of every hidden layer and of the output.
+        activation: makes an activation.
+        first: class of the first layer.
     """
-    return kind(before, after, *geometry, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+    layers: list[nn.Module] = []
+    kind = first
+    for before, after in itertools.pairwise(sizes):
+        layers += [kind(before, after), activation()]
+        kind = nn.Linear
+    return nn.Sequential(*layers[:-1])
+
+
+def _normalised_convolution(
+    kind: type[nn.Conv2d | nn.ConvTranspose2d], before: int, after: int, *geometry: int
+) -> list[nn.Module]:
+    """Return a convolution, batch normalisation and ReLU.
+
+    The convolution has no bias, since the normalisation would subtract it again: its
+    gradient would be rounding noise, of which Adam makes full steps.
+    """
+    convolution = kind(before, after, *geometry, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU()]

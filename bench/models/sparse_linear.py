@@ -1,4 +1,4 @@
-"""A linear layer for inputs that are mostly zero, as the pixels of many data sets are."""
+"""A linear layer for inputs that are mostly zero, as many data sets' pixels are."""
 
 from collections.abc import Iterator
 
@@ -8,115 +8,133 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-DENSEST = 0.2
-"""Share of inputs that are not zero above which the dense product is faster."""
+MAX_DENSITY = 0.2
+"""Share of nonzero inputs above which the dense product is faster."""
 
-FEWEST = 1_000_000_000
-"""Products of the dense layer below which finding the pixels costs more than it saves."""
+MIN_PRODUCTS = 1_000_000_000
+"""Products of the dense layer below which finding the pixels does not pay."""
 
-PROBED = 64
-"""Rows of a batch that its share is estimated from."""
+PROBED_ROWS = 64
+"""Rows of a batch from which its share of nonzero inputs is estimated."""
 
-STRIP = 80
+STRIP_WIDTH = 80
 """Columns at once: a strip of all rows of a matrix stays within a processor's cache."""
 
 
 class SparseLinear(nn.Linear):
     """``nn.Linear`` which on a CPU skips the inputs that are zero.
 
-    The same function with the same parameters, up to the order of the sums. On a GPU, for many
-    seeds at once, for inputs of which more than a fifth are not zero, and for small batches or
-    layers, it is the dense product.
+    It is the same function with the same parameters, up to the order of the sums. On a
+    GPU, for many seeds at once, for inputs of which more than a fifth are not zero, and
+    for small batches or layers, it is the dense product.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (batch, in_features) -> (batch, out_features)."""
-        small = x.numel() * self.out_features < FEWEST
-        if small or x.device.type != "cpu" or x.ndim != 2 or self.bias is None:
+        """Map images (batch, in_features) to (batch, out_features)."""
+        small = x.numel() * self.out_features < MIN_PRODUCTS
+        plain = x.device.type == "cpu" and x.ndim == 2 and self.bias is not None
+        if small or not plain:
             return super().forward(x)
-        at = _Nonzero.apply(x.detach())
-        return (
-            _Product.apply(x, self.weight, self.bias, at)
-            if len(at)
-            else super().forward(x)
-        )
+        positions = _NonzeroPositions.apply(x.detach())
+        if len(positions) == 0:
+            return super().forward(x)
+        return _SparseProduct.apply(x, self.weight, self.bias, positions)
 
 
-class _Nonzero(torch.autograd.Function):
-    """Where x (batch, n) is not zero, int64 positions in the flattened x; none if that is no use.
+class _NonzeroPositions(torch.autograd.Function):
+    """Positions in the flattened x (batch, n) that are not zero, int64.
 
-    A function of autograd only because these know whether they are batched over seeds.
+    This is a function of autograd only because these know whether they are batched over
+    seeds.
     """
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        probe = x[:PROBED]
-        if probe.count_nonzero() > DENSEST * probe.numel():
+        """Return the positions, or an empty tensor where x is too dense."""
+        probe = x[:PROBED_ROWS]
+        if probe.count_nonzero() > MAX_DENSITY * probe.numel():
             return torch.empty(0, dtype=torch.int64)
-        return torch.from_numpy(np.flatnonzero((x != 0).numpy()))
+        positions = np.flatnonzero((x != 0).numpy())
+        return torch.from_numpy(positions)
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple, output: Tensor) -> None:
+        """Declare that positions have no gradient."""
         ctx.mark_non_differentiable(output)
 
     @staticmethod
     def vmap(
         info: object, in_dims: tuple[int | None], x: Tensor
     ) -> tuple[Tensor, None]:
-        """Many seeds: batched products are dense."""
+        """Return no positions for many seeds: batched products are dense."""
         return torch.empty(0, dtype=torch.int64), None
 
 
-class _Product(torch.autograd.Function):
-    """x (batch, in), weight (out, in), bias (out,) and where x is not zero -> (batch, out)."""
+class _SparseProduct(torch.autograd.Function):
+    """The layer's output, (batch, out), from the inputs that are not zero.
+
+    Its inputs are x (batch, in), the weight (out, in), the bias (out,) and the
+    positions of :class:`_NonzeroPositions`.
+    """
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor, at: Tensor) -> Tensor:
+    def forward(x: Tensor, weight: Tensor, bias: Tensor, positions: Tensor) -> Tensor:
+        """Return the output, (batch, out)."""
         count, pixels = x.shape
-        columns = at % pixels
-        starts = torch.searchsorted(at, torch.arange(0, count * pixels, pixels))
-        values, y = x.flatten()[at].to(weight), bias.repeat(count, 1)
+        columns = positions % pixels
+        first_of_rows = torch.arange(0, count * pixels, pixels)
+        starts = torch.searchsorted(positions, first_of_rows)
+        values = x.flatten()[positions].to(weight)
+        y = bias.repeat(count, 1)
         for strip in _split_strips(len(weight)):
-            y[:, strip] += _sum_rows(
-                weight[strip].T.contiguous(), columns, starts, values
-            )
+            table = weight[strip].T.contiguous()
+            y[:, strip] += _sum_rows(table, columns, starts, values)
         return y
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, at = inputs
-        ctx.save_for_backward(x, weight, at)
+        """Keep all but the bias for the gradient."""
+        x, weight, _, positions = inputs
+        ctx.save_for_backward(x, weight, positions)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, at = ctx.saved_tensors
-        of_x = grad @ weight if ctx.needs_input_grad[0] else None
-        of_weight = _weight_gradient(x, at, grad) if ctx.needs_input_grad[1] else None
-        return of_x, of_weight, grad.sum(0) if ctx.needs_input_grad[2] else None, None
+        """Return the gradients that are needed: of x, of the weight and of the bias."""
+        x, weight, positions = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        grad_x = grad @ weight if needs_x else None
+        grad_weight = _weight_gradient(x, positions, grad) if needs_weight else None
+        grad_bias = grad.sum(0) if needs_bias else None
+        return grad_x, grad_weight, grad_bias, None
 
 
-def _weight_gradient(x: Tensor, at: Tensor, grad: Tensor) -> Tensor:
-    """Gradient of the weight, (out, in), where x is not zero at ``at``."""
+def _weight_gradient(x: Tensor, positions: Tensor, grad: Tensor) -> Tensor:
+    """Return the gradient of the weight, (out, in); x is nonzero at ``positions``."""
     pixels = x.shape[1]
     # a narrow type is sorted by its digits, in linear time
     narrow = torch.int16 if pixels <= 2**15 else torch.int32
-    columns, order = (at % pixels).to(narrow).sort(stable=True)
-    at = at[order]
-    values = x.flatten()[at].to(grad)
-    starts = torch.searchsorted(columns.int(), torch.arange(pixels, dtype=torch.int32))
-    rows, gradient = at // pixels, grad.new_empty(grad.shape[1], pixels)
+    columns = (positions % pixels).to(narrow)
+    columns, order = columns.sort(stable=True)
+    positions = positions[order]
+    values = x.flatten()[positions].to(grad)
+    every_column = torch.arange(pixels, dtype=torch.int32)
+    starts = torch.searchsorted(columns.int(), every_column)
+    rows = positions // pixels
+    gradient = grad.new_empty(grad.shape[1], pixels)
     for strip in _split_strips(grad.shape[1]):
-        gradient[strip] = _sum_rows(grad[:, strip].contiguous(), rows, starts, values).T
+        table = grad[:, strip].contiguous()
+        gradient[strip] = _sum_rows(table, rows, starts, values).T
     return gradient
 
 
 def _sum_rows(table: Tensor, rows: Tensor, starts: Tensor, values: Tensor) -> Tensor:
-    """Sums of rows of a table times values, a sum from each start to the next: (starts, n)."""
+    """Return sums of rows of a table times values, one from each start to the next."""
     return functional.embedding_bag(
         rows, table, starts, mode="sum", per_sample_weights=values
     )
 
 
 def _split_strips(size: int) -> Iterator[slice]:
-    return (slice(start, start + STRIP) for start in range(0, size, STRIP))
+    for start in range(0, size, STRIP_WIDTH):
+        yield slice(start, start + STRIP_WIDTH)

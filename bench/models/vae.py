@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from priorbench.bench.models.architectures import Architecture
-from priorbench.bench.models.likelihoods import LogLikelihood
-from priorbench.priors import Posterior, Prior
+from priorbench.bench.models.likelihoods import Likelihood
+from priorbench.priors.base import Prior
+from priorbench.priors.posteriors.base import Posterior
 
 
 @dataclass(frozen=True)
@@ -33,42 +34,50 @@ class VAE(nn.Module):
     Args:
         architecture: encoder and decoder.
         prior: p(z), which brings the family of q(z|x).
-        log_likelihood: (raw decoder output, images), both (batch, pixels) -> (batch,), nats.
-        autocast: precision of the two networks, None for that of their parameters; likelihood
-            and KL are always float32.
+        likelihood: p(x|z), of the decoder's raw output.
+        autocast: precision of the two networks, None for that of their parameters; the
+            likelihood and the KL are always float32.
     """
 
     def __init__(
         self,
         architecture: Architecture,
         prior: Prior,
-        log_likelihood: LogLikelihood,
+        likelihood: Likelihood,
         autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.prior = prior
-        self.log_likelihood = log_likelihood
+        self.likelihood = likelihood
         self.autocast = autocast
 
     def encode(self, x: Tensor) -> Posterior:
-        """Images (batch, pixels) -> q(z|x), parameters (batch, num_params)."""
-        return self.prior.posterior(self._network(self.architecture.encoder, x))
+        """Return q(z|x) of images (batch, pixels), parameters (batch, num_params)."""
+        return self.prior.posterior(self._run_network(self.architecture.encoder, x))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (batch, latent_dim) -> raw decoder output (batch, pixels)."""
-        return self._network(self.architecture.decoder, z)
+        """Map latents (batch, latent_dim) to the raw decoder output (batch, pixels)."""
+        return self._run_network(self.architecture.decoder, z)
 
     def forward(self, x: Tensor, noise: Tensor) -> Draw:
-        """One draw for images x (batch, pixels) from standard normal noise (batch, noise_dim)."""
+        """Draw latents for images x (batch, pixels).
+
+        Args:
+            x: the images, (batch, pixels).
+            noise: standard normal, (batch, noise_dim).
+        """
         q = self.encode(x)
         z = q.rsample(noise)
-        raw = self._network(self.architecture.decoder, z, self.log_likelihood.float32)
-        return Draw(q, z, self.log_likelihood(raw, x), self.prior)
+        raw = self._run_network(
+            self.architecture.decoder, z, self.likelihood.needs_float32
+        )
+        return Draw(q, z, self.likelihood(raw, x), self.prior)
 
-    def _network(
+    def _run_network(
         self, network: nn.Module, inputs: Tensor, float32: bool = True
     ) -> Tensor:
+        """Run a network under autocast; ``float32`` widens its output."""
         if self.autocast is None:
             return network(inputs)
         with torch.autocast(inputs.device.type, dtype=self.autocast):

@@ -1,6 +1,5 @@
-"""From a trained model to its scores and to what the plots read."""
+"""From a trained model to its scores and to the arrays that plots read."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,32 +8,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorbench import metrics
-from priorbench.bench.scoring import importance
-from priorbench.bench.training import random_streams
 from priorbench.bench.models.vae import VAE
+from priorbench.bench.scoring.importance import (
+    estimate_log_likelihood,
+    summarise_estimates,
+)
+from priorbench.bench.scoring.pictures import make_pictures
+from priorbench.bench.training.encode import encode_images
 from priorbench.bench.training.pixels import Pixels
-from priorbench.datasets import FactorDataset, Images
-from priorbench.priors import Posterior, Prior
+from priorbench.datasets.base import FactorDataset
+from priorbench.datasets.images import Images
+from priorbench.metrics.base import Codes, Metric, Scores, registry
+from priorbench.priors.base import Prior
+from priorbench.priors.posteriors.base import Posterior
 
-CHUNK = 4096
-FIRST = 10_000
-"""Images that the ISA-VAE authors' code reports the reconstruction of."""
+FIRST_IMAGES = 10_000
+"""Images of which the ISA-VAE authors' code reports the reconstruction."""
 
 
 @dataclass
 class Evaluation:
-    """Scores of one run and arrays kept for plots."""
+    """Scores of one run, and arrays kept for plots.
+
+    Attributes:
+        scores: numbers by column.
+        learned: what the prior learned, by name.
+        artefacts: arrays by name.
+        headlines: columns that stand for the run in progress lines, tables and figures,
+            in the order of the chosen metrics.
+    """
 
     scores: dict[str, float] = field(default_factory=dict)
     learned: dict[str, list[float]] = field(default_factory=dict)
     artefacts: dict[str, np.ndarray] = field(default_factory=dict)
+    headlines: list[str] = field(default_factory=list)
 
     def add(self, source: str, columns: Mapping[str, float | Tensor]) -> None:
-        """Take in what a metric gives: numbers are scores, arrays are kept for plots.
+        """Add what a metric gives: numbers are scores, arrays are kept for plots.
+
+        Args:
+            source: what gives the columns, for the message of an error.
+            columns: numbers and tensors by name.
 
         Raises:
-            ValueError: a column that is there already; ``source`` is named.
+            ValueError: there is a column of the same name already.
         """
         for column, value in columns.items():
             if column in self.scores or column in self.artefacts:
@@ -43,25 +60,6 @@ class Evaluation:
                 self.artefacts[column] = value.cpu().numpy()
             else:
                 self.scores[column] = float(value)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Images under a model, with one draw of the latents for every image.
-
-    Attributes:
-        posterior: q(z|x_n), parameters (N, num_params).
-        z: the draws, (N, latent_dim).
-        log_likelihood: log p(x_n|z_n), (N,), in nats.
-        log_prior: log p(z_n), (N,), in nats.
-        kl: the prior's KL(q(z|x_n) || p), closed or from the draw, (N,), in nats.
-    """
-
-    posterior: Posterior
-    z: Tensor
-    log_likelihood: Tensor
-    log_prior: Tensor
-    kl: Tensor
 
 
 @torch.no_grad()
@@ -74,35 +72,43 @@ def evaluate_model(
     importance_samples: int = 0,
     importance_images: int | None = None,
 ) -> Evaluation:
-    """Scores of a trained model over ``pixels``; the log-likelihood's over some of them.
+    """Score a trained model over ``pixels``; the log-likelihood is over some of them.
 
     Args:
         model: one seed's, in evaluation mode.
-        dataset: what they are from; it has their factors, if there are any.
+        dataset: where the images are from; it has their factors, if there are any.
         pixels: the images.
-        seed: of the draws.
+        seed: seed of the draws.
         chosen: metrics by name, each with its arguments.
-        importance_samples: of the importance-weighted log-likelihood; 0 leaves it out.
-        importance_images: that it is the mean of; None for all.
+        importance_samples: draws of the importance-weighted log-likelihood for every
+            image; 0 leaves it out.
+        importance_images: images over which its mean is taken; None for all.
+
+    Raises:
+        ValueError: a metric refuses the codes or its arguments, or gives a column that
+            is there already; the message names the metric.
+        RuntimeError: a metric raises any other error; the message names the metric.
     """
     encoded = encode_images(model, pixels, seed)
-    reconstruction, kl = encoded.log_likelihood.mean().item(), encoded.kl.mean().item()
-    result = Evaluation(
-        {
-            "reconstruction": reconstruction,
-            "kl": kl,
-            "elbo": reconstruction - kl,
-        }
-    )
-    if isinstance(dataset, FactorDataset):
-        first = encoded.log_likelihood[:FIRST]
+    reconstruction = encoded.log_likelihood.mean().item()
+    kl = encoded.kl.mean().item()
+    result = Evaluation()
+    result.scores["reconstruction"] = reconstruction
+    result.scores["kl"] = kl
+    result.scores["elbo"] = reconstruction - kl
+
+    has_factors = isinstance(dataset, FactorDataset)
+    if has_factors:
+        first = encoded.log_likelihood[:FIRST_IMAGES]
         result.scores["reconstruction_first_10k"] = first.mean().item()
     if importance_samples:
-        result.scores |= _log_likelihood(
-            importance.estimate_log_likelihood(
-                model, pixels, seed, importance_samples, importance_images
-            )
+        estimates = estimate_log_likelihood(
+            model, pixels, seed, importance_samples, importance_images
         )
+        result.scores |= summarise_estimates(estimates)
+        if not has_factors:
+            result.headlines.append("log_likelihood")
+
     rows = torch.arange(len(pixels), device=encoded.z.device)
     codes = make_codes(
         dataset,
@@ -114,51 +120,15 @@ def evaluate_model(
         seed,
     )
     for name, arguments in chosen.items():
-        result.add(f"metric {name!r}", metrics.get(name)(codes, **arguments))
-    learned = model.prior.learned().items()
-    result.learned = {name: value.flatten().tolist() for name, value in learned}
-    result.artefacts |= _make_pictures(model, pixels, encoded)
+        metric = registry.get(name)
+        result.add(f"metric {name!r}", _compute_metric(metric, codes, arguments))
+        if metric.headline in result.scores:
+            result.headlines.append(metric.headline)
+
+    for name, value in model.prior.learned().items():
+        result.learned[name] = value.flatten().tolist()
+    result.artefacts |= make_pictures(model, pixels, encoded)
     return result
-
-
-def _log_likelihood(values: Tensor) -> dict[str, float]:
-    """Mean over the images and its standard error, in nats.
-
-    The error is that of the images' spread, as though they were few of many: it says how far the
-    mean of other images may be, not how far two models scored on the same ones may.
-    """
-    spread = values.std(correction=1).item() if len(values) > 1 else 0.0
-    return {
-        "log_likelihood": values.mean().item(),
-        "log_likelihood_se": spread / math.sqrt(len(values)),
-    }
-
-
-def encode_images(model: VAE, pixels: Pixels, seed: int) -> Encoded:
-    """Pass all the images through the model, chunk by chunk."""
-    device = next(model.parameters()).device
-    seeds = torch.tensor([seed], device=device)
-    columns: list[tuple[Tensor, ...]] = []
-    prior = model.prior
-    for number, rows in enumerate(
-        torch.arange(len(pixels), device=device).split(CHUNK)
-    ):
-        shape = (len(rows), prior.posterior.noise_dim(prior.latent_dim))
-        noise = random_streams.draw_normal(
-            seeds, random_streams.EVALUATION, number, shape
-        )[0]
-        draw = model(pixels[rows], noise)
-        columns.append(
-            (
-                draw.q.params,
-                draw.z,
-                draw.log_likelihood.double(),
-                prior.log_prob(draw.z).double(),
-                prior.kl(draw.q, draw.z).double(),
-            )
-        )
-    params, *rest = (torch.cat(parts) for parts in zip(*columns, strict=True))
-    return Encoded(prior.posterior(params), *rest)
 
 
 def make_codes(
@@ -169,46 +139,60 @@ def make_codes(
     prior: Prior,
     log_prior: Tensor,
     seed: int = 0,
-) -> metrics.Codes:
-    """What the metrics read of images; without factors where the dataset has none.
+) -> Codes:
+    """Return what the metrics read of images.
+
+    Where the data set has no factors, the codes have none.
 
     Args:
-        dataset: what they are from.
-        rows: which they are, int64 (N,).
+        dataset: where the images are from.
+        rows: rows of the images in it, int64 (N,).
         q: their posteriors.
         z: a draw of each, (N, latent_dim).
         prior: p(z).
         log_prior: log p(z), (N,), in nats.
-        seed: of the metrics' draws.
+        seed: seed of the metrics' draws.
     """
+    factors = torch.zeros(len(z), 0, dtype=torch.int64, device=z.device)
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    excluded: tuple[str, ...] = ()
     if isinstance(dataset, FactorDataset):
         factors = dataset.factors().to(z.device)[rows]
-        known = {
-            "factor_names": tuple(dataset.factor_names),
-            "factor_sizes": tuple(dataset.factor_sizes),
-            "excluded": tuple(dataset.excluded_factors),
-        }
-    else:
-        factors = torch.zeros(len(z), 0, dtype=torch.int64, device=z.device)
-        known = {"factor_names": (), "factor_sizes": ()}
-    return metrics.Codes(
+        names = tuple(dataset.factor_names)
+        sizes = tuple(dataset.factor_sizes)
+        excluded = tuple(dataset.excluded_factors)
+    return Codes(
         posterior=q,
         z=z,
         log_prior=log_prior,
         factors=factors,
-        **known,
-        groups=prior.groups,
+        factor_names=names,
+        factor_sizes=sizes,
+        groups=prior.coordinates,
+        excluded=excluded,
         seed=seed,
     )
 
 
-def _make_pictures(
-    model: VAE, pixels: Pixels, encoded: Encoded, count: int = 8
-) -> dict[str, Any]:
-    """Images spread over the dataset and their reconstructions, uint8 (count, C, H, W)."""
-    rows = torch.linspace(0, len(pixels) - 1, count, device=encoded.z.device).long()
-    means = model.log_likelihood.mean(model.decode(encoded.z[rows]))
-    return {
-        name: (255 * values).round().byte().reshape(count, *pixels.shape).cpu().numpy()
-        for name, values in (("images", pixels[rows]), ("reconstructions", means))
-    }
+def _compute_metric(
+    metric: Metric, codes: Codes, arguments: Mapping[str, Any]
+) -> Scores:
+    """Compute a metric, and blame an error on it.
+
+    Raises:
+        ValueError, RuntimeError: what the metric raised; the message names the metric.
+    """
+    try:
+        return metric(codes, **arguments)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        refused = isinstance(error, ValueError)
+        text = str(error) if refused else f"{type(error).__name__}: {error}"
+        blame = f"metric {metric.name!r}"
+        if not text.startswith(blame):
+            text = f"{blame}: {text}"
+        kind = ValueError if refused else RuntimeError
+        # with the traceback of the error, from which the line in a plug-in is found
+        raise kind(text).with_traceback(error.__traceback__) from error

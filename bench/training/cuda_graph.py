@@ -1,4 +1,4 @@
-"""A step recorded once as a CUDA graph and then replayed: its kernels cost no launch each."""
+"""Record a training step once as a CUDA graph and replay it: kernels cost no launch."""
 
 import contextlib
 import logging
@@ -14,23 +14,31 @@ log = logging.getLogger("priorbench")
 Argument = Tensor | int | float
 Function = Callable[..., tuple[Tensor, ...]]
 
-WARM_UP = 3
-"""Steps that are taken as they are written before one is recorded."""
+CALLS_BEFORE_RECORDING = 3
+"""Calls that run the function as it is written before one is recorded."""
 
 
 class Recorder:
-    """How a device records; a class of its own so that the logic is tested without one."""
+    """Records functions on a device; apart, so that the logic is tested without a GPU.
+
+    Args:
+        device: a CUDA device.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.stream = torch.cuda.Stream(device)
 
     @contextlib.contextmanager
-    def warming_up(self, strict: bool) -> Iterator[None]:
-        """Run on the stream that is recorded later; if ``strict``, what waits for it is an error.
+    def warm_up(self, strict: bool) -> Iterator[None]:
+        """Run on the CUDA stream that is recorded later.
+
+        Args:
+            strict: whether an operation that waits for the device is an error.
 
         Raises:
-            RuntimeError: an operation that cannot be recorded, from the line that asks for it.
+            RuntimeError: an operation that cannot be recorded, from the line that asks
+                for it.
         """
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
@@ -46,55 +54,62 @@ class Recorder:
     def record(
         self, function: Function, arguments: Sequence[Tensor]
     ) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
-        """What runs the recorded function again, and the tensors that it leaves its results in."""
+        """Record a function of tensors.
+
+        Returns:
+            A function that replays the recording, and the tensors that hold its results
+            afterwards.
+        """
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self.stream):
             outputs = function(*arguments)
         return graph.replay, outputs
 
 
-class Replayed:
-    """Calls of one function, which is recorded after a few and replayed from then on.
+class ReplayedFunction:
+    """Calls a function that is recorded after a few calls and replayed from then on.
 
-    The same values as without. Numbers among the arguments become tensors of no dimension on the
-    device, so that a replay sees those of its own call. The last call before the recording is
-    made with these, and with everything forbidden that makes the device wait (``.item()``, a
-    branch on a tensor's value, a transfer from the CPU): where that fails, or the recording
-    itself does, a warning says why and where, and the function goes on as it is written.
+    The values are the same as without. Numbers among the arguments become tensors of no
+    dimension on the device, so that a replay sees those of its own call. The last call
+    before the recording is made with these, and with everything forbidden that makes
+    the device wait (``.item()``, a branch on a tensor's value, a transfer from the
+    CPU): where that fails, or the recording itself does, a warning says why and where,
+    and the function goes on running as it is written.
 
-    The function comes with every call and is not held: whose method it is can be freed.
+    The function comes with every call and is not held, so that the object to which it
+    belongs can be freed.
 
     Args:
-        recorder: of the device.
-        name: of what is recorded, for the warning.
+        recorder: records on the device.
+        name: name of what is recorded, for the warning.
     """
 
     def __init__(self, recorder: Recorder, name: str) -> None:
         self.recorder = recorder
         self.name = name
         self.calls = 0
-        self.gave_up = False
+        self.recordable = True
         self._replay: Callable[[], None] | None = None
         self._arguments: tuple[Tensor, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
 
     def __call__(self, function: Function, *arguments: Argument) -> tuple[Tensor, ...]:
-        """The function's outputs, tensors of the caller's own.
+        """Return the function's outputs, tensors that later calls do not change.
 
         Args:
-            function: of tensors and numbers, to tensors; the same at every call.
+            function: maps tensors and numbers to tensors; the same at every call.
             arguments: tensors of the same shapes at every call, and numbers.
         """
         self.calls += 1
-        if self.gave_up:
+        if not self.recordable:
             return function(*arguments)
-        if self.calls < WARM_UP:
-            with self.recorder.warming_up(strict=False):
+        if self.calls < CALLS_BEFORE_RECORDING:
+            with self.recorder.warm_up(strict=False):
                 return function(*arguments)
-        self._take(arguments)
+        self._copy_arguments(arguments)
         try:
-            if self.calls == WARM_UP:
-                with self.recorder.warming_up(strict=True):
+            if self.calls == CALLS_BEFORE_RECORDING:
+                with self.recorder.warm_up(strict=True):
                     return function(*self._arguments)
             if self._replay is None:
                 self._replay, self._outputs = self.recorder.record(
@@ -103,29 +118,30 @@ class Replayed:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            self._give_up(error)
+            self.recordable = False
+            self._warn_of(error)
             return function(*arguments)
         self._replay()
         return tuple(output.clone() for output in self._outputs)
 
-    def _take(self, arguments: Sequence[Argument]) -> None:
-        """Copy this call's arguments to where the recording reads them."""
+    def _copy_arguments(self, arguments: Sequence[Argument]) -> None:
+        """Copy the arguments of this call to the tensors that the recording reads."""
         if not self._arguments:
-            self._arguments = tuple(self._place(value) for value in arguments)
-        for place, value in zip(self._arguments, arguments, strict=True):
+            self._arguments = tuple(self._allocate(value) for value in arguments)
+        for tensor, value in zip(self._arguments, arguments, strict=True):
             if isinstance(value, Tensor):
-                place.copy_(value)
+                tensor.copy_(value)
             else:
-                place.fill_(value)  # a kernel with the number, not a transfer
+                tensor.fill_(value)  # a kernel with the number, not a transfer
 
-    def _place(self, value: Argument) -> Tensor:
+    def _allocate(self, value: Argument) -> Tensor:
+        """Return an empty tensor on the device that can hold an argument."""
         if isinstance(value, Tensor):
             return torch.empty_like(value)
-        kind = torch.int64 if isinstance(value, int) else torch.float64
-        return torch.empty((), dtype=kind, device=self.recorder.device)
+        dtype = torch.int64 if isinstance(value, int) else torch.float64
+        return torch.empty((), dtype=dtype, device=self.recorder.device)
 
-    def _give_up(self, error: Exception) -> None:
-        self.gave_up, self._replay = True, None
+    def _warn_of(self, error: Exception) -> None:
         reason = (str(error).strip().splitlines() or [""])[0]
         log.warning(
             "a step of %s cannot be recorded as a CUDA graph and runs slower: %s: %s%s",

@@ -1,42 +1,44 @@
-"""Many seeds at once: their parameters are stacked, and only here does a seed axis exist."""
+"""Many seeds trained at once in stacked parameters; no other file has a seed axis."""
 
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from priorbench.bench.training import random_streams
-from priorbench.bench.training.cuda_graph import Recorder, Replayed
 from priorbench.bench.models.vae import VAE
-from priorbench.bench.objectives import Objective
+from priorbench.bench.objectives.base import Objective, list_adam_options
+from priorbench.bench.training.cuda_graph import Recorder, ReplayedFunction
 from priorbench.bench.training.pixels import Pixels
-from priorbench.registry import suggest_names
+from priorbench.bench.training.random_streams import (
+    NOISE,
+    draw_normal,
+    draw_permutation,
+)
 
-PRIOR = "model.prior."
-"""What the names of the prior's parameters begin with."""
+PRIOR_PREFIX = "model.prior."
+"""How the names of the prior's parameters begin."""
 
-OBJECTIVE = "objective."
-"""What the names of the objective's parameters begin with."""
-
-
-ADAM = ("lr", "betas", "eps", "weight_decay")
-"""Settings of Adam that an objective may have of its own."""
+OBJECTIVE_PREFIX = "objective."
+"""How the names of the objective's parameters begin."""
 
 
 class Loss(nn.Module):
-    r"""What is differentiated: a model and its objective, of one seed.
+    r"""The training loss of one seed: a model and its objective.
 
-    While the model warms up, a weight w that rises linearly from 0 to 1 is on all of the
-    objective L but the reconstruction: :math:`w L - (1 - w) E[\log p(x|z)]`. References: Bowman
-    et al. 2016; Sønderby et al. 2016. The gradient of an objective's own networks has it too, which
-    Adam does not see but for its first steps.
+    While the model warms up, a weight w that rises linearly from 0 to 1 applies to all
+    of the objective L but the reconstruction:
+    :math:`w L - (1 - w) E[\log p(x|z)]`. It also applies to the gradient of an
+    objective's own networks, which Adam does not notice after its first steps.
+
+    References: Bowman et al. 2016; Sønderby et al. 2016.
 
     Args:
         model: the autoencoder.
-        objective: of its training.
+        objective: what it is trained with.
         warm_up: share of the training in which w rises; 0 for none of it.
     """
 
@@ -49,29 +51,43 @@ class Loss(nn.Module):
     def forward(
         self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Loss of a batch and its mean log-likelihood, two scalars in nats per image."""
+        """Return the loss of a batch and its mean log-likelihood, in nats per image.
+
+        Args:
+            x: images, (batch, pixels).
+            noise: standard normal, (batch, noise_dim).
+            dataset_size: number of images that the batch was drawn from.
+            progress: share of the training that is done, from 0 to 1.
+        """
         draw = self.model(x, noise)
-        loss, log_likelihood = (
-            self.objective(draw, dataset_size, progress),
-            draw.log_likelihood,
-        )
+        loss = self.objective(draw, dataset_size, progress)
+        reconstruction = draw.log_likelihood.mean()
         if self.warm_up:
-            weight = torch.as_tensor(progress / self.warm_up).clamp(max=1).to(loss)
-            loss = weight * loss - (1 - weight) * log_likelihood.mean()
-        return loss, log_likelihood.detach().mean()
+            share = torch.as_tensor(progress / self.warm_up)
+            weight = share.clamp(max=1).to(loss)
+            loss = weight * loss - (1 - weight) * reconstruction
+        return loss, reconstruction.detach()
 
 
 class Ensemble:
-    """A block of seeds of one setting, trained together in stacked parameters.
+    """Seeds of one setting, trained together in stacked parameters.
 
-    Each seed has its own initialisation, order of the data and noise, all drawn from its own
-    number: alone or in a block it gives the same run, up to floating-point rounding.
+    Each seed has its own initialisation, order of the data and noise, all drawn from
+    its own number: alone or among others it gives the same run, up to floating-point
+    rounding.
 
     Args:
         build: makes one seed's :class:`Loss`; called under each seed's generator.
         seeds: whole numbers >= 0.
-        learning_rate: of Adam; a prior or an objective may have its own.
-        device: where the block is trained.
+        learning_rate: Adam's; a prior or an objective may have its own.
+        device: where the seeds are trained.
+
+    Attributes:
+        seeds: the seeds that are still trained, int64 (seeds,).
+        template: the module of which the stacked parameters are many.
+        parameters: stacked parameters by name, each (seeds, ...).
+        buffers: stacked buffers by name, each (seeds, ...).
+        optimizer: Adam over the stacked parameters.
     """
 
     def __init__(
@@ -81,84 +97,75 @@ class Ensemble:
         learning_rate: float,
         device: torch.device,
     ) -> None:
-        members = [_initialise_member(build, seed).to(device) for seed in seeds]
+        members = []
+        for seed in seeds:
+            # on the CPU and from the seed alone; the global generator is untouched
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                members.append(build().to(device))
         self.seeds = torch.tensor(list(seeds), device=device)
         self.template = members[0]
         self._pristine = copy.deepcopy(members[0])
         self.parameters, self.buffers = stack_module_state(members)
-        self.optimizer = self._adam(learning_rate)
-        self._order = (-1, self.seeds)
+        self.optimizer = self._make_optimizer(learning_rate)
+        self._epoch = -1
+        self._order = self.seeds
         self._pixels: Pixels | None = None
         self._recorder = Recorder(device) if device.type == "cuda" else None
-        self._replayed = self._unrecorded()
+        self._replayed_update = self._make_replayed_update()
 
     def __len__(self) -> int:
+        """Return the number of seeds that are still trained."""
         return len(self.seeds)
 
     def step(
         self, pixels: Pixels, batch_size: int, epoch: int, position: int, epochs: int
     ) -> tuple[Tensor, Tensor]:
-        """One optimiser step on batch ``position`` of ``epoch``.
+        """Take one optimiser step on batch ``position`` of ``epoch``.
 
         Nothing crosses from one seed to another, a loss that is not finite included.
 
+        Args:
+            pixels: the images.
+            batch_size: images of a batch.
+            epoch: epochs that are done.
+            position: steps of this epoch that are done.
+            epochs: epochs of the whole training.
+
         Returns:
-            Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
+            Loss and mean log-likelihood of every seed, each (seeds,), in nats per
+            image.
         """
         steps = len(pixels) // batch_size
-        order = self._epoch_order(epoch, len(pixels))
-        rows = order[:, position * batch_size : (position + 1) * batch_size]
-        number, progress = epoch * steps + position, (epoch + position / steps) / epochs
-        if pixels is not self._pixels:  # a recorded step holds on to its images
-            self._pixels, self._replayed = pixels, self._unrecorded()
-        if self._replayed is None:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = draw_permutation(self.seeds, epoch, len(pixels))
+        first = position * batch_size
+        last = first + batch_size
+        rows = self._order[:, first:last]
+        number = epoch * steps + position
+        progress = (epoch + position / steps) / epochs
+        if pixels is not self._pixels:  # a recorded update holds on to its images
+            self._pixels = pixels
+            self._replayed_update = self._make_replayed_update()
+        if self._replayed_update is None:
             return self._update(rows, number, progress)
-        return self._replayed(self._update, rows, number, progress)
+        return self._replayed_update(self._update, rows, number, progress)
 
-    def _update(
-        self, rows: Tensor, number: int | Tensor, progress: float | Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The step itself, which on a GPU is recorded: nothing in it waits for the device.
-
-        Args:
-            rows: images of each seed's batch, (seeds, batch).
-            number: of the step, from 0.
-            progress: share of the training that is done.
-        """
-        x, prior = self._pixels[rows], self.template.model.prior
-        shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
-        noise = random_streams.draw_normal(
-            self.seeds, random_streams.NOISE, number, shape
-        )
-        losses, log_likelihoods = self.losses(x, noise, len(self._pixels), progress)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        self.optimizer.step()
-        return losses.detach(), log_likelihoods
-
-    def _unrecorded(self) -> Replayed | None:
-        """What records the step of the seeds that are in the block; None on a CPU."""
-        if self._recorder is None:
-            return None
-        parts = self.template.objective, self.template.model.prior
-        return Replayed(
-            self._recorder, " with ".join(type(part).__name__ for part in parts)
-        )
-
-    def keep(self, alive: Tensor) -> None:
-        """Take the seeds out of the block for which ``alive``, bool (seeds,), is false."""
+    def keep(self, alive: Sequence[bool] | np.ndarray | Tensor) -> None:
+        """Remove the seeds for which ``alive``, bool (seeds,), is false."""
+        alive = torch.as_tensor(alive, device=self.seeds.device)
         self.seeds = self.seeds[alive]
-        self._replayed = self._unrecorded()
-        self._order = (self._order[0], self._order[1][alive])
+        self._replayed_update = self._make_replayed_update()
+        self._order = self._order[alive]
         self.buffers = {name: buffer[alive] for name, buffer in self.buffers.items()}
         names = {parameter: name for name, parameter in self.parameters.items()}
         for group in self.optimizer.param_groups:
             kept = []
             for parameter in group["params"]:
                 state = self.optimizer.state.pop(parameter, {})
-                smaller = parameter.detach()[alive].requires_grad_(
-                    parameter.requires_grad
-                )
+                smaller = parameter.detach()[alive]
+                smaller.requires_grad_(parameter.requires_grad)
                 self.optimizer.state[smaller] = {
                     key: value[alive] if value.shape == parameter.shape else value
                     for key, value in state.items()
@@ -168,7 +175,7 @@ class Ensemble:
             group["params"] = kept
 
     def member(self, index: int) -> VAE:
-        """The trained model of the seed at ``index`` of the block, a module of its own."""
+        """Return the model of the seed at ``index``, a module of its own."""
         loss = copy.deepcopy(self._pristine)
         with torch.no_grad():
             for name, value in [*loss.named_parameters(), *loss.named_buffers()]:
@@ -179,94 +186,89 @@ class Ensemble:
     def losses(
         self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Loss and mean log-likelihood of every seed, each (seeds,), in nats per image.
+        """Return the loss and the mean log-likelihood of every seed.
 
         Args:
             x: images of each seed's batch, (seeds, batch, pixels).
             noise: standard normal, (seeds, batch, noise_dim).
             dataset_size: number of images that the batches were drawn from.
-            progress: share of the training that is done, a tensor where the step is recorded.
+            progress: share of the training that is done, a tensor where the step is
+                recorded.
+
+        Returns:
+            Two tensors (seeds,), in nats per image.
         """
 
-        def of_one(parameters: dict, buffers: dict, x: Tensor, noise: Tensor) -> tuple:
-            return functional_call(
-                self.template, (parameters, buffers), (x, noise, dataset_size, progress)
-            )
+        def compute_loss(
+            parameters: dict, buffers: dict, x: Tensor, noise: Tensor
+        ) -> tuple:
+            state = (parameters, buffers)
+            arguments = (x, noise, dataset_size, progress)
+            return functional_call(self.template, state, arguments)
 
         if len(self) > 1:
-            return vmap(of_one)(self.parameters, self.buffers, x, noise)
-        # a block of one needs no batched products, which are slower on a CPU
-        alone = [
-            {k: v.squeeze(0) for k, v in d.items()}
-            for d in (self.parameters, self.buffers)
-        ]
-        loss, log_likelihood = of_one(*alone, x.squeeze(0), noise.squeeze(0))
+            return vmap(compute_loss)(self.parameters, self.buffers, x, noise)
+        # one seed needs no batched products, which are slower on a CPU
+        parameters, buffers = (
+            {name: value.squeeze(0) for name, value in stacked.items()}
+            for stacked in (self.parameters, self.buffers)
+        )
+        loss, log_likelihood = compute_loss(
+            parameters, buffers, x.squeeze(0), noise.squeeze(0)
+        )
         return loss[None], log_likelihood[None]
 
-    def _epoch_order(self, epoch: int, size: int) -> Tensor:
-        if self._order[0] != epoch:
-            self._order = (
-                epoch,
-                random_streams.draw_permutation(self.seeds, epoch, size),
-            )
-        return self._order[1]
+    def _update(
+        self, rows: Tensor, number: int | Tensor, progress: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Update the parameters; a GPU records this: nothing here waits for the device.
 
-    def _adam(self, learning_rate: float) -> torch.optim.Adam:
-        """Adam over the stacked parameters: elementwise, so each seed's own Adam."""
-        prior, objective = self.template.model.prior, self.template.objective
-        own = {
-            PRIOR + name: {} if rate is None else {"lr": rate}
-            for name, rate in prior.learning_rates().items()
-        }
-        own |= {
-            OBJECTIVE + name: options
-            for name, options in _check_options(objective).items()
-        }
-        alike: dict[tuple, list[Tensor]] = {}
+        Args:
+            rows: images of each seed's batch, (seeds, batch).
+            number: the step's number in the training, from 0.
+            progress: share of the training that is done.
+        """
+        x = self._pixels[rows]
+        prior = self.template.model.prior
+        noise_dim = prior.posterior.noise_dim(prior.latent_dim)
+        shape = (rows.shape[1], noise_dim)
+        noise = draw_normal(self.seeds, NOISE, number, shape)
+        losses, log_likelihoods = self.losses(x, noise, len(self._pixels), progress)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        self.optimizer.step()
+        return losses.detach(), log_likelihoods
+
+    def _make_replayed_update(self) -> ReplayedFunction | None:
+        """Return what records the update of the present seeds; None on a CPU."""
+        if self._recorder is None:
+            return None
+        objective = type(self.template.objective).__name__
+        prior = type(self.template.model.prior).__name__
+        return ReplayedFunction(self._recorder, f"{objective} with {prior}")
+
+    def _make_optimizer(self, learning_rate: float) -> torch.optim.Adam:
+        """Return Adam over the stacked parameters.
+
+        Adam works element by element, so that in effect each seed has its own.
+        """
+        own: dict[str, dict[str, Any]] = {}
+        for name, rate in self.template.model.prior.learning_rates().items():
+            if rate is not None:
+                own[PRIOR_PREFIX + name] = {"lr": rate}
+        for name, options in list_adam_options(self.template.objective).items():
+            own[OBJECTIVE_PREFIX + name] = options
+        groups: dict[tuple, list[Tensor]] = {}
         for name, parameter in self.parameters.items():
             options = {"lr": learning_rate, **own.get(name, {})}
-            alike.setdefault(tuple(sorted(options.items())), []).append(parameter)
-        groups = [
-            {"params": parameters, **dict(options)}
-            for options, parameters in alike.items()
-        ]
-        # to be recorded, its count of steps must stay on the device
+            groups.setdefault(tuple(sorted(options.items())), []).append(parameter)
         return torch.optim.Adam(
-            groups,
+            [
+                {"params": parameters, **dict(options)}
+                for options, parameters in groups.items()
+            ],
             lr=learning_rate,
             fused=True,
+            # to be recorded, its count of steps must stay on the device
             capturable=self.seeds.device.type == "cuda",
         )
-
-
-def _check_options(objective: Objective) -> dict[str, dict[str, Any]]:
-    """The objective's own settings of Adam, by its parameters' names.
-
-    Raises:
-        ValueError: a name that is none of its parameters, or a setting that Adam has not.
-    """
-    found, names = {}, [name for name, _ in objective.named_parameters()]
-    for name, options in objective.optimizer_options().items():
-        if name not in names:
-            raise ValueError(
-                f"{type(objective).__name__}.optimizer_options() has no parameter "
-                f"{name!r}; {suggest_names(name, names)}"
-            )
-        for key in options:
-            if key not in ADAM:
-                raise ValueError(
-                    f"{type(objective).__name__}.optimizer_options() of {name!r}: "
-                    f"Adam takes {', '.join(ADAM)}; got {key!r}"
-                )
-        found[name] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in options.items()
-        }
-    return found
-
-
-def _initialise_member(build: Callable[[], Loss], seed: int) -> Loss:
-    """One member, initialised on the CPU from ``seed`` alone; the global generator is untouched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()

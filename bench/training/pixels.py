@@ -1,30 +1,32 @@
-"""A dataset's images on a device: bits or bytes as they are stored, made float batch by batch."""
+"""A data set's images on a device, as they are stored; made float batch by batch."""
 
+import math
 import warnings
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from priorbench.datasets.images import Images
 from priorbench.compiled import fuse_on_gpu
+from priorbench.datasets.images import Images
 
 
 class Pixels:
-    """All images of a dataset, resident on ``device``.
+    """All images of a data set, resident on ``device``.
 
-    Binary images stay packed, eight pixels to a byte, and grey or coloured ones bytes; a batch
-    becomes float32 only when drawn. Only a dataset that has neither is kept as float32.
+    Binary images stay packed, eight pixels to a byte, and grey or coloured ones bytes;
+    a batch becomes float32 only when it is drawn. Only the images of a data set that
+    has neither are kept as float32.
 
     Args:
-        dataset: whose images they are.
+        dataset: the images.
         device: where they stay.
     """
 
     def __init__(self, dataset: Images, device: torch.device) -> None:
         self.shape = dataset.image_shape
         self.size = len(dataset)
-        self._bits = None
+        self._bits: Tensor | None = None
         stored = dataset.pixels if dataset.packed is None else dataset.packed
         if stored is None:
             self._images = dataset.images(torch.arange(self.size)).flatten(1).to(device)
@@ -35,30 +37,29 @@ class Pixels:
                 "ignore", message="The given NumPy array is not writ"
             )
             self._images = torch.from_numpy(stored).to(device)
-        if dataset.packed is None:
-            return
-        self._shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
-        self._bits = _unpack_bits(
-            torch.arange(256, dtype=torch.uint8), self._shifts.cpu()
-        ).to(device)
+        if dataset.packed is not None:
+            every_byte = torch.arange(256, dtype=torch.uint8)
+            shifts = torch.arange(7, -1, -1, dtype=torch.uint8)
+            self._bits = _unpack_bits(every_byte, shifts).to(device)
+            self._shifts = shifts.to(device)
 
     def __len__(self) -> int:
+        """Return the number of images."""
         return self.size
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        """Images at ``indices`` (...), float32 (..., pixels) in [0, 1]."""
-        indices = indices.to(self._images.device)
-        rows = self._images[indices]
+        """Return images at ``indices`` (...), float32 (..., pixels) in [0, 1]."""
+        rows = self._images[indices.to(self._images.device)]
         if self._bits is None:
             return rows.float() / 255 if rows.dtype == torch.uint8 else rows
         if rows.device.type == "cpu":
-            pixels = functional.embedding(rows.int(), self._bits).flatten(-2)
+            pixels = functional.embedding(rows.int(), self._bits)
         else:
-            pixels = _unpack_bits(rows, self._shifts).flatten(-2)
-        return pixels[..., : self.shape[0] * self.shape[1] * self.shape[2]]
+            pixels = _unpack_bits(rows, self._shifts)
+        return pixels.flatten(-2)[..., : math.prod(self.shape)]
 
 
 @fuse_on_gpu
 def _unpack_bits(rows: Tensor, shifts: Tensor) -> Tensor:
-    """The bits of bytes (...), float32 (..., 8)."""
+    """Return the bits of bytes (...), float32 (..., 8)."""
     return (rows[..., None] >> shifts & 1).float()

@@ -1,19 +1,15 @@
-"""From a job's settings and a block of seeds to trained models."""
+"""The training of an ensemble, epoch by epoch, and what became of each seed."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from priorbench.bench.training.early_stopping import Course, EarlyStopping
-from priorbench.bench.training.ensemble import Ensemble
 from priorbench.bench.models.vae import VAE
+from priorbench.bench.training.early_stopping import EarlyStopping, ValidationHistory
+from priorbench.bench.training.ensemble import Ensemble
 from priorbench.bench.training.pixels import Pixels
-
-Report = Callable[[int, float], None]
-"""Called with the epochs done and the images per second of the whole block."""
 
 
 @dataclass
@@ -21,17 +17,19 @@ class Trained:
     """What became of one seed.
 
     Attributes:
-        seed: whose run it is.
+        seed: number of the seed.
         model: the trained model, None if the run failed.
-        losses: columns of the loss curve by name, one entry per step, in nats per image;
-            ``valid_elbo`` has one at the end of each epoch, and NaN elsewhere.
+        losses: columns of the loss curve by name, one entry per step, in nats per
+            image; ``valid_elbo`` has one at the end of each epoch, and NaN elsewhere.
         failed_step: step (from 0) of the first loss that was not finite.
         reason: why the run failed, in words.
-        seconds: that the block trained for.
-        images_per_second: of the whole block.
+        seconds: time that all the seeds together trained for.
+        images_per_second: speed of all the seeds together.
         seeds_in_block: seeds that trained at once.
-        scores: ``valid_elbo``, ``best_epoch`` and ``epochs`` of a seed that could stop early.
-        best: of a failed run, the model of the best epoch that was validated, if there was one.
+        scores: ``valid_elbo``, ``best_epoch`` and ``epochs`` of a seed that could stop
+            early.
+        best: model of the best epoch that was validated, if the run failed and there
+            was one.
     """
 
     seed: int
@@ -46,142 +44,163 @@ class Trained:
     best: VAE | None = None
 
 
-def train_block(
-    ensemble: Ensemble,
-    pixels: Pixels,
-    epochs: int,
-    batch_size: int,
-    report: Report = lambda epoch, rate: None,
-    stopping: EarlyStopping | None = None,
-) -> list[Trained]:
-    """Train a block of seeds; a seed whose loss stops being finite leaves it, the others go on.
+class Training:
+    """The training of an ensemble, which its caller advances epoch by epoch.
 
-    The images that do not fill a last batch are left out of an epoch, others in every epoch.
+    A seed whose loss stops being finite leaves the ensemble, and the others go on. The
+    images that do not fill a last batch are left out of an epoch, others in every
+    epoch::
+
+        while not training.done:
+            training.run_epoch()
+        trained = training.outcomes()
 
     Args:
-        ensemble: the block, at its initialisation.
+        ensemble: the seeds, at their initialisation.
         pixels: the images.
         epochs: passes over the data, at most.
         batch_size: images of a batch; at most all.
-        report: called after every epoch.
-        stopping: takes seeds out of the block early; what it kept of them is returned.
+        stopping: ends seeds early; the models that it keeps are returned.
+
+    Attributes:
+        epoch: epochs that are done.
+        seconds: time that they took.
+        steps: optimiser steps of an epoch.
+        steps_per_read: steps after which losses are read from the device. Reading makes
+            the device wait, so that on an accelerator it is done once an epoch; on a
+            CPU it is done at every step.
     """
-    batch_size = min(batch_size, len(pixels))
-    steps = len(pixels) // batch_size
-    seeds = ensemble.seeds.tolist()
-    curve = np.full((2, epochs * steps, len(seeds)), np.nan)
-    taken = np.zeros(len(seeds), dtype=int)
-    start, images, rate = time.perf_counter(), 0, 0.0
-    for epoch in range(epochs):
-        for first, last, alive, values in _train_epoch(
-            ensemble, pixels, batch_size, epoch, epochs
-        ):
-            columns = [seeds.index(s) for s in alive]
-            curve[:, epoch * steps + first : epoch * steps + last, columns] = values
-            taken[columns] = epoch * steps + last
-            images += values[0].size * batch_size
-        if stopping is not None:
-            stopping.after_epoch(ensemble)
-        rate = images / (time.perf_counter() - start)
-        report(epoch + 1, rate)
-        if not len(ensemble):
-            break
-    timings = time.perf_counter() - start, rate, len(seeds)
-    courses = {} if stopping is None else stopping.courses
-    return [
-        _make_outcome(
-            ensemble, seed, curve[:, : taken[i], i], steps, courses.get(seed), *timings
-        )
-        for i, seed in enumerate(seeds)
-    ]
 
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        pixels: Pixels,
+        epochs: int,
+        batch_size: int,
+        stopping: EarlyStopping | None = None,
+    ) -> None:
+        self.ensemble = ensemble
+        self.pixels = pixels
+        self.epochs = epochs
+        self.batch_size = min(batch_size, len(pixels))
+        self.stopping = stopping
+        self.epoch = 0
+        self.seconds = 0.0
+        self.steps = len(pixels) // self.batch_size
+        on_cpu = ensemble.seeds.device.type == "cpu"
+        self.steps_per_read = 1 if on_cpu else self.steps
+        self._seeds: list[int] = ensemble.seeds.tolist()
+        count = len(self._seeds)
+        self._curves = np.full((2, epochs * self.steps, count), np.nan)
+        self._steps_taken = np.zeros(count, dtype=int)
+        self._images = 0
 
-def _train_epoch(
-    ensemble: Ensemble, pixels: Pixels, batch_size: int, epoch: int, epochs: int
-) -> Iterator[tuple[int, int, Sequence[int], np.ndarray]]:
-    """Steps of an epoch with their losses, read from the device once per chunk.
+    @property
+    def done(self) -> bool:
+        """Return whether all epochs are done or no seed is left."""
+        return self.epoch >= self.epochs or not len(self.ensemble)
 
-    Reading makes the device wait, so that on an accelerator a chunk is the epoch; on a CPU it
-    is a step.
-    """
-    steps = len(pixels) // batch_size
-    length = 1 if ensemble.seeds.device.type == "cpu" else steps
-    for first in range(0, steps, length):
-        if not len(ensemble):
-            return
-        alive, last = ensemble.seeds.tolist(), min(first + length, steps)
-        values = (
-            torch.stack(
-                [
-                    torch.stack(
-                        ensemble.step(pixels, batch_size, epoch, position, epochs)
-                    )
-                    for position in range(first, last)
-                ],
-                dim=1,
+    @property
+    def images_per_second(self) -> float:
+        """Return the images per second of all the seeds together."""
+        return self._images / self.seconds if self.seconds else 0.0
+
+    def run_epoch(self) -> None:
+        """Train for one epoch and validate, where there is early stopping."""
+        start = time.perf_counter()
+        for position in range(0, self.steps, self.steps_per_read):
+            if not len(self.ensemble):
+                break
+            self._run_steps(position)
+        if self.stopping is not None:
+            going = []
+            for position, seed in enumerate(self.ensemble.seeds.tolist()):
+                model = self.ensemble.member(position)
+                going.append(self.stopping.validate_seed(seed, model))
+            if not all(going):
+                self.ensemble.keep(going)
+        self.epoch += 1
+        self.seconds += time.perf_counter() - start
+
+    def outcomes(self) -> list[Trained]:
+        """Return what became of each seed, in the order of the seeds."""
+        return [self._make_outcome(index) for index in range(len(self._seeds))]
+
+    def _run_steps(self, first: int) -> None:
+        """Take steps from ``first`` of the epoch on and read their losses."""
+        last = min(first + self.steps_per_read, self.steps)
+        values = []
+        for position in range(first, last):
+            loss_and_log_likelihood = self.ensemble.step(
+                self.pixels, self.batch_size, self.epoch, position, self.epochs
             )
-            .cpu()
-            .numpy()
-        )
-        yield first, last, alive, values
-        finite = np.isfinite(values[0]).all(axis=0)
+            values.append(torch.stack(loss_and_log_likelihood))
+        curves = torch.stack(values, dim=1).cpu().numpy()
+
+        columns = [self._seeds.index(seed) for seed in self.ensemble.seeds.tolist()]
+        offset = self.epoch * self.steps
+        self._curves[:, offset + first : offset + last, columns] = curves
+        self._steps_taken[columns] = offset + last
+        self._images += curves[0].size * self.batch_size
+
+        finite = np.isfinite(curves[0]).all(axis=0)
         if not finite.all():
-            ensemble.keep(torch.from_numpy(finite).to(ensemble.seeds.device))
+            self.ensemble.keep(finite)
 
-
-def _make_outcome(
-    ensemble: Ensemble,
-    seed: int,
-    curve: np.ndarray,
-    steps: int,
-    course: Course | None,
-    *timings: float,
-) -> Trained:
-    """What became of one seed.
-
-    Args:
-        ensemble: the block, at its end.
-        seed: whose.
-        curve: loss and log-likelihood of its steps, (2, steps taken).
-        steps: of an epoch.
-        course: of its validation, if there was any.
-        timings: the block's.
-    """
-    finite = np.isfinite(curve[0])
-    end = len(finite) if finite.all() else int(finite.argmin()) + 1
-    losses = {
-        "step": np.arange(end),
-        "loss": curve[0, :end],
-        "log_likelihood": curve[1, :end],
-    }
-    if course is not None:
-        losses["valid_elbo"] = _spread_over_steps(course.elbos, steps, end)
-    if not finite.all():
-        step = end - 1
-        reason = f"the loss became {curve[0, step]:g} at step {step} (epoch {step // steps + 1})"
-        if course is None:
-            return Trained(seed, None, losses, step, reason, *timings)
-        reason += (
-            f"; the parameters of epoch {course.best_epoch}, whose validation ELBO was the "
-            f"best, {course.elbos[course.best_epoch - 1]:.5g}, are kept"
+    def _make_outcome(self, index: int) -> Trained:
+        """Return what became of the seed at ``index`` of those that began."""
+        seed = self._seeds[index]
+        curve = self._curves[:, : self._steps_taken[index], index]
+        finite = np.isfinite(curve[0])
+        diverged = not finite.all()
+        end = int(finite.argmin()) + 1 if diverged else len(finite)
+        trained = Trained(
+            seed=seed,
+            model=None,
+            losses={
+                "step": np.arange(end),
+                "loss": curve[0, :end],
+                "log_likelihood": curve[1, :end],
+            },
+            seconds=self.seconds,
+            images_per_second=self.images_per_second,
+            seeds_in_block=len(self._seeds),
         )
-        return Trained(seed, None, losses, step, reason, *timings, best=course.model)
-    if course is None:
-        model = ensemble.member(ensemble.seeds.tolist().index(seed))
-        return Trained(seed, model, losses, None, None, *timings)
-    scores = {
-        "valid_elbo": course.elbos[course.best_epoch - 1],
-        "best_epoch": float(course.best_epoch),
-        "epochs": float(len(course.elbos)),
-    }
-    return Trained(seed, course.model, losses, None, None, *timings, scores)
+        history = None
+        if self.stopping is not None:
+            history = self.stopping.histories.get(seed)
+        if history is not None:
+            trained.losses["valid_elbo"] = self._spread_over_steps(history, end)
+        if diverged:
+            trained.failed_step = end - 1
+            trained.reason = (
+                f"the loss became {curve[0, end - 1]:g} at step {end - 1} "
+                f"(epoch {(end - 1) // self.steps + 1})"
+            )
+            if history is not None:
+                trained.best = history.model
+                trained.reason += (
+                    f"; the parameters of epoch {history.best_epoch}, which had the "
+                    f"best validation ELBO, {history.best_elbo:.5g}, are kept"
+                )
+        elif history is not None:
+            trained.model = history.model
+            trained.scores = {
+                "valid_elbo": history.best_elbo,
+                "best_epoch": float(history.best_epoch),
+                "epochs": float(len(history.elbos)),
+            }
+        else:
+            position = self.ensemble.seeds.tolist().index(seed)
+            trained.model = self.ensemble.member(position)
+        return trained
 
-
-def _spread_over_steps(values: Sequence[float], steps: int, length: int) -> np.ndarray:
-    """One value for each of ``length`` steps: NaN but at the last of an epoch."""
-    column = np.full(length, np.nan)
-    ends = column[steps - 1 :: steps][
-        : len(values)
-    ]  # the last epoch's may not have been reached,
-    ends[:] = values[: len(ends)]  # nor validated
-    return column
+    def _spread_over_steps(self, history: ValidationHistory, length: int) -> np.ndarray:
+        """Return the bounds at the last step of each epoch, NaN at the other steps."""
+        column = np.full(length, np.nan)
+        ends = column[self.steps - 1 :: self.steps]
+        # a seed that diverges may not reach the end of its last epoch, or not be
+        # validated there
+        count = min(len(ends), len(history.elbos))
+        ends[:count] = history.elbos[:count]
+        return column

@@ -1,21 +1,30 @@
+import math
+
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import Bernoulli as Reference
 from torch.func import vmap
 
-from priorbench.bench.models import likelihoods
-from priorbench.bench.models.likelihoods import Bernoulli, Gaussian
+from priorbench.bench.models.likelihoods import (
+    Bernoulli,
+    Gaussian,
+    Likelihood,
+    registry,
+)
 
 
-def data(*shape, dtype=torch.float64, spread=8.0):
+def draw_data(*shape, dtype=torch.float64, spread=8.0):
+    """Return logits with a gradient, and binary images."""
     raw = (spread * torch.randn(*shape)).to(dtype)
     return raw.requires_grad_(), (torch.rand(*shape) < 0.3).to(dtype)
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (40, 5000), (3, 70_000)])
 def test_value_and_gradient_against_torch(shape):
-    """Of one row, of several blocks, and of rows longer than a block."""
-    raw, x = data(*shape)
+    """Check one row, several parts, and rows longer than what is computed at once."""
+    raw, x = draw_data(*shape)
     weights = torch.randn(shape[0], dtype=torch.float64)
     value = Bernoulli()(raw, x)
     (gradient,) = torch.autograd.grad((value * weights).sum(), raw)
@@ -25,8 +34,34 @@ def test_value_and_gradient_against_torch(shape):
     torch.testing.assert_close(gradient, reference, rtol=1e-10, atol=1e-12)
 
 
+def test_bernoulli_log_likelihood_against_scipy():
+    raw, x = 4 * torch.randn(6, 50), torch.randint(0, 2, (6, 50)).float()
+    probability = 1 / (1 + np.exp(-raw.double().numpy()))
+    expected = stats.bernoulli.logpmf(x.numpy().astype(int), probability).sum(1)
+    np.testing.assert_allclose(Bernoulli()(raw, x).numpy(), expected, rtol=1e-5)
+
+
+def test_bernoulli_in_nats():
+    """Logits of zero: one bit per pixel."""
+    log_likelihood = Bernoulli()(torch.zeros(2, 4096), torch.ones(2, 4096))
+    torch.testing.assert_close(log_likelihood, torch.full((2,), -4096 * math.log(2)))
+
+
+def test_bernoulli_is_finite_for_large_logits():
+    raw = torch.tensor([[1e4, -1e4]], requires_grad=True)
+    value = Bernoulli()(raw, torch.tensor([[0.0, 0.0]]))
+    value.sum().backward()
+    assert value.item() == -1e4
+    assert raw.grad.tolist() == [[-1.0, 0.0]]
+
+
+def test_bernoulli_mean_is_the_probability():
+    raw = torch.tensor([[0.0, math.log(3)]])
+    torch.testing.assert_close(Bernoulli().mean(raw), torch.tensor([[0.5, 0.75]]))
+
+
 def test_images_between_zero_and_one_get_their_gradient_too():
-    raw, _ = data(4, 6)
+    raw, _ = draw_data(4, 6)
     x = torch.rand(4, 6, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(Bernoulli(), (raw, x))
 
@@ -40,7 +75,7 @@ def test_float32_loses_no_small_terms():
 
 
 def test_many_seeds_at_once_and_shared_images():
-    raw, x = data(3, 5, 7)
+    raw, x = draw_data(3, 5, 7)
     each = torch.stack([Bernoulli()(raw[i], x[i]) for i in range(3)])
     together = vmap(Bernoulli())(raw, x)
     torch.testing.assert_close(together, each)
@@ -53,7 +88,7 @@ def test_many_seeds_at_once_and_shared_images():
 
 def test_logits_that_lie_otherwise_in_memory():
     """As those of convolutions of many seeds do."""
-    raw, x = data(5, 3, 7)
+    raw, x = draw_data(5, 3, 7)
     turned = raw.detach().transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
     assert not turned.is_contiguous()
     found = [
@@ -63,7 +98,7 @@ def test_logits_that_lie_otherwise_in_memory():
 
 
 def test_bfloat16_logits_are_summed_in_float32():
-    raw, x = data(6, 4096, dtype=torch.bfloat16)
+    raw, x = draw_data(6, 4096, dtype=torch.bfloat16)
     value = Bernoulli()(raw, x)
     assert value.dtype == torch.float32
     expected = Bernoulli()(raw.detach().double(), x.double())
@@ -72,9 +107,8 @@ def test_bfloat16_logits_are_summed_in_float32():
     assert raw.grad.dtype == torch.bfloat16
 
 
-def test_the_registry_has_it():
-    assert "bernoulli" in likelihoods.registry.names()
-    assert "gaussian" in likelihoods.registry.names()
+def test_the_registry_has_both():
+    assert {"bernoulli", "gaussian"} <= set(registry.names())
 
 
 @pytest.mark.parametrize("sigma", [1, 0.1, 3.5])
@@ -98,4 +132,14 @@ def test_a_gaussians_expected_image_can_be_shown():
 @pytest.mark.parametrize("sigma", [0, -1.0, float("inf"), float("nan"), "1"])
 def test_wrong_sigma(sigma):
     with pytest.raises(ValueError, match="'sigma' must be a positive number; got"):
-        likelihoods.registry.build("gaussian", sigma=sigma)
+        registry.build("gaussian", sigma=sigma)
+
+
+def test_a_likelihood_that_is_not_finished_says_what_is_missing():
+    class Unfinished(Likelihood):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Unfinished must define __call__"):
+        Unfinished()(torch.zeros(1, 2), torch.zeros(1, 2))
+    with pytest.raises(NotImplementedError, match="Unfinished must define mean"):
+        Unfinished().mean(torch.zeros(1, 2))

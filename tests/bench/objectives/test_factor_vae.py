@@ -6,64 +6,59 @@ import torch
 from torch import nn
 
 from priorbench import priors
-from priorbench.bench.execution import experiment, plan, dry_run
-from priorbench.bench.study.grid import load_grid
-from priorbench.bench.study.job import list_jobs
-from priorbench.bench import objectives
+from priorbench.bench.execution import dry_run, plan
+from priorbench.bench.execution.experiment import Experiment
 from priorbench.bench.models.architectures import MLP
-from priorbench.bench.training.ensemble import Ensemble, Loss
+from priorbench.bench.models.likelihoods import Bernoulli
+from priorbench.bench.models.vae import VAE, Draw
+from priorbench.bench.objectives import BetaVAE, registry
 from priorbench.bench.objectives.factor_vae import (
     Discriminator,
     FactorVAE,
     exchange_groups,
 )
-from priorbench.bench.models.likelihoods import Bernoulli
-from priorbench.bench.models.vae import VAE, Draw
-from priorbench.bench.objectives import BetaVAE
-
-from tests.bench.training.test_ensemble import (
+from priorbench.bench.study.grid import load_grid
+from priorbench.bench.study.job import list_jobs, list_settings
+from priorbench.bench.training.ensemble import Ensemble, Loss
+from tests.bench.objectives.draws import make_draw
+from tests.bench.training.recorded_ensemble import RecordedEnsemble
+from tests.bench.training.small_ensembles import (
     BATCH,
     COUNT,
     CPU,
     HIDDEN,
     LATENTS,
     SHAPE,
-    losses,
-    pixels,
-)  # noqa: F401
-from tests.bench.training.test_cuda_graph import Recorded
-from tests.bench.objectives.test_objectives import draw
+    run_steps,
+)
 
 WIDTH = 24
-GROUPS = {"normal": ((0,), (1,), (2,), (3,)), "isa": ((0, 1), (2, 3))}
 
 
-def density(name):
+def make_prior(name):
     arguments = {"subspaces": [2, 2]} if name == "isa" else {}
     return priors.build_prior(name, latent_dim=LATENTS, **arguments)
 
 
-def adapted(prior, beta=3.0, seed=0, **arguments):
-    objective = objectives.registry.build(
-        "factor_vae", beta=beta, hidden=WIDTH, **arguments
-    )
+def make_adapted(prior, beta=3.0, seed=0, **arguments):
+    objective = registry.build("factor_vae", beta=beta, hidden=WIDTH, **arguments)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         objective.adapt(prior)
     return objective
 
 
-def member(prior="normal", **arguments):
+def make_loss(prior="normal", **arguments):
     """One seed's model, its objective last."""
-    own = density(prior)
+    own = make_prior(prior)
     network = MLP(SHAPE, LATENTS, 2 * LATENTS, hidden=HIDDEN)
     objective = FactorVAE(**{"beta": 3.0, "hidden": WIDTH, **arguments})
     objective.adapt(own)
     return Loss(VAE(network, own, Bernoulli()), objective)
 
 
-def ensemble(seeds, learning_rate=1e-2, kind=Ensemble, **arguments):
-    return kind(lambda: member(**arguments), seeds, learning_rate, CPU)
+def make_ensemble(seeds, learning_rate=1e-2, kind=Ensemble, **arguments):
+    return kind(lambda: make_loss(**arguments), seeds, learning_rate, CPU)
 
 
 def test_discriminator_of_the_paper():
@@ -83,8 +78,7 @@ def test_discriminator_of_the_paper():
 
 
 def test_registered_with_the_other_objectives():
-    """Whoever imports them has it."""
-    assert objectives.FactorVAE is FactorVAE is objectives.registry.get("factor_vae")
+    assert registry.get("factor_vae") is FactorVAE
 
 
 def test_the_grid_of_the_paper():
@@ -121,13 +115,10 @@ def test_ratio_is_the_first_logit_over_the_second():
 )
 @pytest.mark.parametrize("batch", [7, 32])
 def test_exchanged_codes_have_each_group_from_another_image(over, groups, batch):
-    class Grouped(priors.Normal):
-        groups = ((0, 3), (1,), (2, 4, 5))
-
-    objective = adapted(Grouped(6), over=over)
-    z = (
-        torch.arange(batch)[:, None].expand(-1, 6).contiguous()
-    )  # each code says its image
+    prior = priors.Prior(6, [priors.Group(g) for g in ((0, 3), (1,), (2, 4, 5))])
+    objective = make_adapted(prior, over=over)
+    # each code is the number of its image
+    z = torch.arange(batch)[:, None].expand(-1, 6).contiguous()
     got = exchange_groups(z, objective._shifts)
     assert torch.equal(got.sort(0).values, z)
     for group in groups:
@@ -138,7 +129,7 @@ def test_exchanged_codes_have_each_group_from_another_image(over, groups, batch)
 
 def test_codes_that_are_exchanged_keep_their_values():
     """Not only their images: latent j stays in column j."""
-    objective, z = adapted(density("isa")), torch.randn(9, LATENTS)
+    objective, z = make_adapted(make_prior("isa")), torch.randn(9, LATENTS)
     got = exchange_groups(z, objective._shifts)
     for j, shift in enumerate((0, 0, 1, 1)):
         assert torch.equal(got[:, j], z[:, j].roll(-shift))
@@ -146,7 +137,7 @@ def test_codes_that_are_exchanged_keep_their_values():
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_a_batch_smaller_than_the_latents(batch):
-    objective, z = adapted(density("normal")), torch.randn(batch, LATENTS)
+    objective, z = make_adapted(make_prior("normal")), torch.randn(batch, LATENTS)
     got = exchange_groups(z, objective._shifts)
     assert torch.equal(got.sort(0).values, z.sort(0).values)
     assert torch.isfinite(objective.discriminator_loss(z))
@@ -154,7 +145,7 @@ def test_a_batch_smaller_than_the_latents(batch):
 
 def test_loss_of_the_discriminator_is_the_mean_cross_entropy():
     """Halves of each kind's, the codes' class first."""
-    objective, z = adapted(density("normal")), torch.randn(16, LATENTS)
+    objective, z = make_adapted(make_prior("normal")), torch.randn(16, LATENTS)
     logits = objective.discriminator.net
     kinds = torch.arange(2).repeat_interleave(16)
     expected = nn.functional.cross_entropy(
@@ -166,8 +157,8 @@ def test_loss_of_the_discriminator_is_the_mean_cross_entropy():
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 6.5])
 @pytest.mark.parametrize("prior", ["normal", "isa"])
 def test_value_is_the_vaes_loss_alone(prior, gamma):
-    d = draw(density(prior), dtype=torch.float32)
-    objective = adapted(d.prior, gamma)
+    d = make_draw(make_prior(prior), dtype=torch.float32)
+    objective = make_adapted(d.prior, gamma)
     with torch.no_grad():
         expected = (
             d.prior.kl(d.q, d.z) - d.log_likelihood
@@ -177,28 +168,28 @@ def test_value_is_the_vaes_loss_alone(prior, gamma):
     torch.testing.assert_close(loss.detach(), expected)
 
 
-def of_raw(prior, raw, noise):
-    q = priors.Gaussian(raw)
+def make_draw_of(prior, raw, noise):
+    q = priors.Gaussian()(raw)
     z = q.rsample(noise)
     return Draw(q, z, -z.square().sum(-1), prior)
 
 
 def test_gradients_are_kept_apart():
     """The discriminator has its own loss's alone, the VAE those of a frozen discriminator."""
-    prior, noise = density("isa"), torch.randn(16, LATENTS)
+    prior, noise = make_prior("isa"), torch.randn(16, LATENTS)
     raw = (0.5 * torch.randn(16, 2 * LATENTS)).requires_grad_()
-    objective = adapted(prior)
+    objective = make_adapted(prior)
     own = dict(objective.named_parameters())
-    objective(of_raw(prior, raw, noise), 50, 0.0).backward()
+    objective(make_draw_of(prior, raw, noise), 50, 0.0).backward()
     alone = torch.autograd.grad(
-        objective.discriminator_loss(of_raw(prior, raw, noise).z.detach()),
+        objective.discriminator_loss(make_draw_of(prior, raw, noise).z.detach()),
         list(own.values()),
     )
     for (name, parameter), expected in zip(own.items(), alone, strict=True):
         torch.testing.assert_close(parameter.grad, expected, msg=name)
         assert parameter.grad.abs().sum() > 0
     objective.requires_grad_(False)
-    d = of_raw(prior, raw, noise)
+    d = make_draw_of(prior, raw, noise)
     bound = (prior.kl(d.q, d.z) - d.log_likelihood).mean()
     frozen = bound + 3.0 * objective.discriminator(d.z).mean()
     torch.testing.assert_close(
@@ -216,7 +207,7 @@ def test_total_correlation_of_a_gaussian(rho):
     def codes(count):
         return torch.randn(count, 2, generator=generator) @ factor.T
 
-    objective = adapted(priors.Normal(2))
+    objective = make_adapted(priors.Normal(2))
     optimizer = torch.optim.Adam(objective.parameters(), lr=3e-3)
     for _ in range(600):
         optimizer.zero_grad()
@@ -227,29 +218,29 @@ def test_total_correlation_of_a_gaussian(rho):
 
 
 @pytest.mark.parametrize("prior", ["normal", "isa"])
-def test_alone_or_in_a_block_the_same_run(pixels, prior):  # noqa: F811
-    block = ensemble([4, 0, 2**33 + 1], prior=prior)
-    together = losses(block, pixels)
-    for i, seed in enumerate(block.seeds.tolist()):
-        single = ensemble([seed], prior=prior)
-        alone = losses(single, pixels)
+def test_alone_or_among_others_the_same_run(pixels, prior):
+    ensemble = make_ensemble([4, 0, 2**33 + 1], prior=prior)
+    together = run_steps(ensemble, pixels)
+    for i, seed in enumerate(ensemble.seeds.tolist()):
+        single = make_ensemble([seed], prior=prior)
+        alone = run_steps(single, pixels)
         torch.testing.assert_close(
             together[..., i], alone[..., 0], rtol=1e-4, atol=1e-4
         )
         for name, value in single.parameters.items():
             torch.testing.assert_close(
-                block.parameters[name][i], value[0], rtol=5e-3, atol=5e-4
+                ensemble.parameters[name][i], value[0], rtol=5e-3, atol=5e-4
             )
     assert not torch.allclose(together[..., 0], together[..., 1], rtol=1e-2)
     assert (together[-8:, 0].mean(0) < together[:8, 0].mean(0) - 1).all()
 
 
-def test_the_run_is_that_of_two_optimisers_in_a_plain_loop(pixels):  # noqa: F811
+def test_the_run_is_that_of_two_optimisers_in_a_plain_loop(pixels):
     """Two losses, differentiated one by one, and an Adam for each network."""
-    block = ensemble([7], prior="isa", beta=20.0, discriminator_lr=3e-3)
+    ensemble = make_ensemble([7], prior="isa", beta=20.0, discriminator_lr=3e-3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        plain = member("isa", beta=20.0)
+        plain = make_loss("isa", beta=20.0)
     vae, net = plain.model, plain.objective.discriminator.net
     ours, theirs = list(vae.parameters()), list(net.parameters())
     updates = [
@@ -257,11 +248,11 @@ def test_the_run_is_that_of_two_optimisers_in_a_plain_loop(pixels):  # noqa: F81
         torch.optim.Adam(theirs, lr=3e-3, betas=(0.5, 0.9)),
     ]
     seen = []
-    original = block.losses
-    block.losses = lambda x, noise, *rest: (
+    original = ensemble.losses
+    ensemble.losses = lambda x, noise, *rest: (
         seen.append((x[0], noise[0])) or original(x, noise, *rest)
     )
-    curve = losses(block, pixels, epochs=4)[:, 0, 0]
+    curve = run_steps(ensemble, pixels, epochs=4)[:, 0, 0]
     for (x, noise), got in zip(seen, curve, strict=True):
         d = vae(x, noise)
         z = d.z.detach()
@@ -284,45 +275,50 @@ def test_the_run_is_that_of_two_optimisers_in_a_plain_loop(pixels):  # noqa: F81
         torch.testing.assert_close(got, loss.detach(), rtol=1e-3, atol=1e-3)
     for name, value in plain.named_parameters():
         torch.testing.assert_close(
-            block.parameters[name][0], value, rtol=1e-2, atol=1e-3
+            ensemble.parameters[name][0], value, rtol=1e-2, atol=1e-3
         )
 
 
-def test_the_discriminator_has_an_adam_of_its_own(pixels):  # noqa: F811
+def test_the_discriminator_has_an_adam_of_its_own(pixels):
     """Adam's first step is its learning rate; the other settings are the groups'."""
-    block = ensemble([0, 1])
-    before = {name: value.detach().clone() for name, value in block.parameters.items()}
-    block.step(pixels, BATCH, 0, 0, 1)
+    ensemble = make_ensemble([0, 1])
+    before = {
+        name: value.detach().clone() for name, value in ensemble.parameters.items()
+    }
+    ensemble.step(pixels, BATCH, 0, 0, 1)
     moved = {"objective": 0.0, "model": 0.0}
-    for name, value in block.parameters.items():
+    for name, value in ensemble.parameters.items():
         kind = name.partition(".")[0]
         moved[kind] = max(moved[kind], (value - before[name]).abs().max().item())
     assert moved == pytest.approx({"objective": 1e-4, "model": 1e-2}, rel=0.02)
-    of = {id(p): name.partition(".")[0] for name, p in block.parameters.items()}
+    of = {id(p): name.partition(".")[0] for name, p in ensemble.parameters.items()}
     settings = {
         (of[id(p)], group["lr"], group["betas"])
-        for group in block.optimizer.param_groups
+        for group in ensemble.optimizer.param_groups
         for p in group["params"]
     }
     assert settings == {("model", 1e-2, (0.9, 0.999)), ("objective", 1e-4, (0.5, 0.9))}
-    assert len(block.optimizer.param_groups) == 2
+    assert len(ensemble.optimizer.param_groups) == 2
 
 
 def test_its_adam_as_the_grid_says():
-    block = ensemble([0], discriminator_lr=2e-5, discriminator_betas=[0.1, 0.2])
-    groups = {group["lr"]: group["betas"] for group in block.optimizer.param_groups}
+    ensemble = make_ensemble([0], discriminator_lr=2e-5, discriminator_betas=[0.1, 0.2])
+    groups = {group["lr"]: group["betas"] for group in ensemble.optimizer.param_groups}
     assert groups == {1e-2: (0.9, 0.999), 2e-5: (0.1, 0.2)}
 
 
-def test_without_strength_the_vae_takes_the_beta_vaes_steps(pixels):  # noqa: F811
+def test_without_strength_the_vae_takes_the_beta_vaes_steps(pixels):
     """To the last bit, from the same initialisation."""
 
     def bare():
-        loss = member()
+        loss = make_loss()
         return Loss(loss.model, BetaVAE(1.0))
 
-    with_it, without = ensemble([3, 5], beta=0.0), Ensemble(bare, [3, 5], 1e-2, CPU)
-    expected, got = losses(without, pixels, 2), losses(with_it, pixels, 2)
+    with_it, without = (
+        make_ensemble([3, 5], beta=0.0),
+        Ensemble(bare, [3, 5], 1e-2, CPU),
+    )
+    expected, got = run_steps(without, pixels, 2), run_steps(with_it, pixels, 2)
     assert torch.equal(got, expected)
     assert without.parameters.keys() == {
         n for n in with_it.parameters if n.startswith("model.")
@@ -332,17 +328,16 @@ def test_without_strength_the_vae_takes_the_beta_vaes_steps(pixels):  # noqa: F8
     )
 
 
-def test_strength_holds_the_codes_apart(pixels):  # noqa: F811
-    """A larger γ trains another model."""
+def test_another_strength_trains_another_model(pixels):
     weak, strong = (
-        losses(ensemble([0, 1], beta=beta), pixels, 2) for beta in (0.0, 50.0)
+        run_steps(make_ensemble([0, 1], beta=beta), pixels, 2) for beta in (0.0, 50.0)
     )
     assert (weak[-1, 1] - strong[-1, 1]).abs().min() > 1e-3
 
 
 def test_initialised_under_the_seed():
     """Each seed's discriminator is its own, and the same again."""
-    first, again = ensemble([4, 9]), ensemble([9, 4])
+    first, again = make_ensemble([4, 9]), make_ensemble([9, 4])
     for name, value in first.parameters.items():
         assert torch.equal(value, again.parameters[name].flip(0))
     weights = first.parameters["objective.discriminator.net.2.weight"]
@@ -351,11 +346,11 @@ def test_initialised_under_the_seed():
 
 
 @pytest.mark.parametrize("alive", [[True, False, True], [False, True, False]])
-def test_seeds_that_are_kept_go_on_as_if_nothing_had_been(pixels, alive):  # noqa: F811
-    whole, part = (ensemble([0, 1, 2], prior="isa") for _ in range(2))
-    for block in (whole, part):
+def test_seeds_that_are_kept_go_on_as_if_nothing_had_been(pixels, alive):
+    whole, part = (make_ensemble([0, 1, 2], prior="isa") for _ in range(2))
+    for ensemble in (whole, part):
         for position in range(3):
-            block.step(pixels, BATCH, 0, position, 2)
+            ensemble.step(pixels, BATCH, 0, position, 2)
     part.keep(torch.tensor(alive))
     for position in range(3, 8):
         whole.step(pixels, BATCH, 0, position, 2)
@@ -369,16 +364,18 @@ def test_seeds_that_are_kept_go_on_as_if_nothing_had_been(pixels, alive):  # noq
     ]
 
 
-def test_a_recorded_training_is_the_training(pixels):  # noqa: F811
-    plain, recorded = (ensemble([0, 4], kind=kind) for kind in (Ensemble, Recorded))
-    expected, got = losses(plain, pixels, 2), losses(recorded, pixels, 2)
+def test_a_recorded_training_is_the_training(pixels):
+    plain, recorded = (
+        make_ensemble([0, 4], kind=kind) for kind in (Ensemble, RecordedEnsemble)
+    )
+    expected, got = run_steps(plain, pixels, 2), run_steps(recorded, pixels, 2)
     assert recorded._recorder.log.count("replay") == 13
     torch.testing.assert_close(got.to(expected), expected)
 
 
 def test_nothing_in_a_step_needs_a_value_or_a_tensor_of_the_cpu():
     """On a device that has no values, each would be an error."""
-    loss = member("isa").to("meta")
+    loss = make_loss("isa").to("meta")
     x, noise = torch.empty(8, 36, device="meta"), torch.empty(8, LATENTS, device="meta")
     value, _ = loss(
         x, noise, COUNT, torch.empty((), dtype=torch.float64, device="meta")
@@ -390,13 +387,13 @@ def test_nothing_in_a_step_needs_a_value_or_a_tensor_of_the_cpu():
     )
 
 
-def test_the_trained_model_is_the_vae(pixels):  # noqa: F811
-    block = ensemble([0, 1])
-    losses(block, pixels, 1)
-    got = block.member(1).state_dict()
-    assert got.keys() == member().model.state_dict().keys()
+def test_the_trained_model_is_the_vae(pixels):
+    ensemble = make_ensemble([0, 1])
+    run_steps(ensemble, pixels, 1)
+    got = ensemble.member(1).state_dict()
+    assert got.keys() == make_loss().model.state_dict().keys()
     assert all(
-        torch.equal(value, block.parameters[f"model.{name}"][1])
+        torch.equal(value, ensemble.parameters[f"model.{name}"][1])
         for name, value in got.items()
     )
 
@@ -421,37 +418,43 @@ objective = {{ name = "factor_vae", hidden = 12 }}
 
 
 @pytest.fixture
-def jobs(tmp_path, monkeypatch):
-    """The first job of either method."""
+def load_methods(tmp_path, monkeypatch):
+    """Return a function that gives the grid and its two methods' settings."""
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
 
-    def of(latents):
-        (tmp_path / "tiny.toml").write_text(GRID.format(latents=latents))
-        return list_jobs(load_grid(str(tmp_path / "tiny.toml")))[::2]
+    def load(latents):
+        path = tmp_path / "tiny.toml"
+        path.write_text(GRID.format(latents=latents), encoding="utf-8")
+        grid = load_grid(str(path))
+        return grid, list_settings(grid)
 
-    return of
+    return load
 
 
 @pytest.mark.parametrize("latents", [2, 20])
-def test_trial_with_any_number_of_latents(jobs, latents):
-    dry_run.try_method(jobs(latents)[1])
+def test_a_dry_run_with_any_number_of_latents(load_methods, latents):
+    dry_run.check_study(*load_methods(latents))
 
 
-def test_the_model_starts_as_under_another_objective(jobs):
-    plain, own = (
-        Ensemble(lambda j=j: experiment.make_loss(j), [1, 2], 1e-3, CPU)
-        for j in jobs(4)
-    )
+def test_the_model_starts_as_under_another_objective(load_methods):
+    _, settings = load_methods(4)
+    plain, own = (Experiment(s).make_ensemble([1, 2], "cpu") for s in settings)
     assert all(
         torch.equal(own.parameters[name], value)
         for name, value in plain.parameters.items()
     )
 
 
-def test_operations_count_the_discriminator(jobs):
-    """Frozen, forward and back to the codes; trained on two codes, to its weights and, but for
-    the first layer, to its inputs. It is not there when a model is scored."""
-    (once, both), (own_once, own_both) = (plan.count_image_flops(j) for j in jobs(4))
+def test_operations_count_the_discriminator(load_methods):
+    """Count a frozen pass, forward and back to the codes, and the training on two codes.
+
+    The latter goes back to the weights and, but for the first layer, to the inputs. The
+    discriminator is not there when a model is scored.
+    """
+    _, settings = load_methods(4)
+    (once, both), (own_once, own_both) = (
+        plan.count_image_flops(Experiment(s)) for s in settings
+    )
     first, rest = 2 * 4 * 12, 2 * (4 * 12 * 12 + 12 * 2)
     assert own_once == once
     assert own_both - both == 2 * (first + rest) + 2 * (3 * (first + rest) - first)
@@ -494,16 +497,21 @@ def test_operations_count_the_discriminator(jobs):
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        objectives.registry.build("factor_vae", **{"beta": 1.0, **arguments})
+        registry.build("factor_vae", **{"beta": 1.0, **arguments})
 
 
 def test_one_group_has_no_total_correlation():
     with pytest.raises(
         ValueError, match=r"over='groups' needs at least two groups.*ISA has 1"
     ):
-        adapted(priors.ISA([4]))
+        make_adapted(priors.ISA([4]))
     with pytest.raises(
         ValueError, match=r"over='latents' needs at least two latents.*has 1"
     ):
-        adapted(priors.Normal(1), over="latents")
-    assert adapted(priors.ISA([4]), over="latents")._shifts.tolist() == [0, 1, 2, 3]
+        make_adapted(priors.Normal(1), over="latents")
+    assert make_adapted(priors.ISA([4]), over="latents")._shifts.tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]

@@ -1,76 +1,38 @@
-import contextlib
 import logging
 import weakref
 
 import pytest
 import torch
 
-from priorbench.bench.training import cuda_graph
-from priorbench.bench.training.ensemble import Ensemble
-from priorbench.bench.training.cuda_graph import Replayed
 from priorbench.bench.objectives import BetaVAE
-
-from tests.bench.training.test_ensemble import (
+from priorbench.bench.training.cuda_graph import (
+    CALLS_BEFORE_RECORDING,
+    ReplayedFunction,
+)
+from priorbench.bench.training.ensemble import Ensemble, Loss
+from tests.bench.training.recorded_ensemble import FakeRecorder, RecordedEnsemble
+from tests.bench.training.small_ensembles import (
     BATCH,
     COUNT,
     CPU,
-    Loss,
-    build,
-    losses,
-    pixels,
-)  # noqa: F401
+    make_loss,
+    run_steps,
+)
 
 
-class Recorder:
-    """Stands for a GPU: a replay reads and writes the recorded tensors, and runs the same step.
-
-    What would wait for the device is an error where it is warmed up strictly, as on a GPU.
-    """
-
-    device = CPU
-
-    def __init__(self, fails=False):
-        self.log, self.strict, self.fails = [], False, fails
-
-    @contextlib.contextmanager
-    def warming_up(self, strict):
-        self.log.append("strict" if strict else "warm")
-        self.strict = strict
-        try:
-            yield
-        finally:
-            self.strict = False
-
-    def record(self, function, arguments):
-        if self.fails:
-            raise RuntimeError("capture failed\nwith details")
-        self.log.append("record")
-        outputs = []
-
-        def replay():
-            self.log.append("replay")
-            for place, value in zip(outputs, function(*arguments), strict=True):
-                place.copy_(value)
-
-        # recording runs nothing: the outputs have no values yet
-        outputs.extend(
-            torch.full((len(arguments[0]),), torch.nan, dtype=torch.float64)
-            for _ in range(2)
-        )
-        return replay, tuple(outputs)
-
-
-def arithmetic(x, number, progress):
+def combine_numbers(x, number, progress):
     return x * number + progress, x - number
 
 
 def test_the_same_values_warming_up_recording_and_replaying():
-    recorder = Recorder()
-    replayed, results = Replayed(recorder, "this"), []
+    recorder = FakeRecorder()
+    replayed, results = ReplayedFunction(recorder, "this"), []
     for number in range(6):
         x = torch.full((2,), float(number + 1), dtype=torch.float64)
         arguments = x, number, number / 10
-        results.append((replayed(arithmetic, *arguments), arithmetic(*arguments)))
+        results.append(
+            (replayed(combine_numbers, *arguments), combine_numbers(*arguments))
+        )
     assert recorder.log == [
         "warm",
         "warm",
@@ -94,7 +56,7 @@ def test_numbers_reach_the_recording_as_tensors_of_their_kind():
         seen.append((number, progress))
         return (x.clone(), x.clone())
 
-    replayed = Replayed(Recorder(), "this")
+    replayed = ReplayedFunction(FakeRecorder(), "this")
     for number in range(5):
         replayed(function, torch.zeros(1), number, 0.5)
     number, progress = seen[-1]
@@ -103,16 +65,19 @@ def test_numbers_reach_the_recording_as_tensors_of_their_kind():
     assert seen[0] == (0, 0.5)
 
 
-@pytest.mark.parametrize("fails", ["strict", "record"])
-def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, caplog):
-    recorder = Recorder(fails=fails == "record")
+@pytest.mark.parametrize(
+    ("fails", "file"),
+    [("strict", "test_cuda_graph.py"), ("record", "recorded_ensemble.py")],
+)
+def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, file, caplog):
+    recorder = FakeRecorder(fails=fails == "record")
 
     def function(x, number, progress):
         if fails == "strict" and recorder.strict:
             raise RuntimeError("called a synchronizing CUDA operation")
         return x * number, x + progress
 
-    replayed = Replayed(recorder, "BetaVAE with Mine")
+    replayed = ReplayedFunction(recorder, "BetaVAE with Mine")
     with caplog.at_level(logging.WARNING):
         for number in range(7):
             x = torch.full((2,), float(number))
@@ -125,7 +90,7 @@ def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, caplog):
         "a step of BetaVAE with Mine cannot be recorded as a CUDA graph and runs slower: "
         "RuntimeError: " in caplog.text
     )
-    assert "test_cuda_graph.py, line" in caplog.text
+    assert f"{file}, line" in caplog.text
     assert "details" not in caplog.text
 
 
@@ -133,60 +98,51 @@ def test_no_memory_is_not_taken_for_a_step_that_cannot_be_recorded():
     def function(x):
         raise torch.OutOfMemoryError("full")
 
-    replayed = Replayed(Recorder(), "this")
+    replayed = ReplayedFunction(FakeRecorder(), "this")
     for _ in range(4):
         with pytest.raises(torch.OutOfMemoryError):
             replayed(function, torch.zeros(1))
 
 
-class Recorded(Ensemble):
-    """A block whose steps are recorded, as on a GPU."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self._recorder = Recorder()
-        self._replayed = self._unrecorded()
-
-
 @pytest.mark.parametrize("prior", ["normal", "isa"])
-def test_a_recorded_training_is_the_training(prior, pixels):  # noqa: F811
+def test_a_recorded_training_is_the_training(prior, pixels):
     plain, recorded = (
-        kind(lambda: build(prior=prior), [0, 4], 1e-2, CPU)
-        for kind in (Ensemble, Recorded)
+        kind(lambda: make_loss(prior=prior), [0, 4], 1e-2, CPU)
+        for kind in (Ensemble, RecordedEnsemble)
     )
-    expected, got = losses(plain, pixels, 2), losses(recorded, pixels, 2)
+    expected, got = run_steps(plain, pixels, 2), run_steps(recorded, pixels, 2)
     assert recorded._recorder.log.count("replay") == 13
     torch.testing.assert_close(got.to(expected), expected)
 
 
-def test_a_block_that_loses_a_seed_is_recorded_anew(pixels):  # noqa: F811
+def test_an_ensemble_that_loses_a_seed_is_recorded_anew(pixels):
     plain, recorded = (
-        kind(build, [0, 1, 2], 1e-2, CPU) for kind in (Ensemble, Recorded)
+        kind(make_loss, [0, 1, 2], 1e-2, CPU) for kind in (Ensemble, RecordedEnsemble)
     )
     alive = torch.tensor([True, False, True])
-    for block in (plain, recorded):
-        losses(block, pixels, 1)
-        block.keep(alive)
-    expected, got = losses(plain, pixels, 1), losses(recorded, pixels, 1)
+    for ensemble in (plain, recorded):
+        run_steps(ensemble, pixels, 1)
+        ensemble.keep(alive)
+    expected, got = run_steps(plain, pixels, 1), run_steps(recorded, pixels, 1)
     assert recorded._recorder.log.count("record") == 2
     assert got.shape == (COUNT // BATCH, 2, 2)
     torch.testing.assert_close(got.to(expected), expected)
 
 
-def test_a_block_is_freed_when_nobody_holds_it(pixels):  # noqa: F811
-    """At once, without a collection: on a GPU the next block needs its memory."""
-    for kind in (Ensemble, Recorded):
-        block = kind(build, [0, 1], 1e-2, CPU)
+def test_an_ensemble_is_freed_when_nobody_holds_it(pixels):
+    """At once, without a collection: on a GPU the next ensemble needs its memory."""
+    for kind in (Ensemble, RecordedEnsemble):
+        ensemble = kind(make_loss, [0, 1], 1e-2, CPU)
         for position in range(
-            cuda_graph.WARM_UP
+            CALLS_BEFORE_RECORDING
         ):  # the recorder of these tests holds what it records
-            block.step(pixels, BATCH, 0, position, 1)
-        gone = weakref.ref(block)
-        del block
+            ensemble.step(pixels, BATCH, 0, position, 1)
+        gone = weakref.ref(ensemble)
+        del ensemble
         assert gone() is None
 
 
-def test_other_images_are_recorded_anew(pixels):  # noqa: F811
+def test_other_images_are_recorded_anew(pixels):
     class Shifted:
         """The same images in another order."""
 
@@ -196,14 +152,16 @@ def test_other_images_are_recorded_anew(pixels):  # noqa: F811
         def __getitem__(self, rows):
             return pixels[(rows + 5) % COUNT]
 
-    plain, recorded = (kind(build, [0, 1], 1e-2, CPU) for kind in (Ensemble, Recorded))
+    plain, recorded = (
+        kind(make_loss, [0, 1], 1e-2, CPU) for kind in (Ensemble, RecordedEnsemble)
+    )
     for images in (pixels, Shifted()):
-        expected, got = losses(plain, images, 1), losses(recorded, images, 1)
+        expected, got = run_steps(plain, images, 1), run_steps(recorded, images, 1)
         torch.testing.assert_close(got.to(expected), expected)
     assert recorded._recorder.log.count("record") == 2
 
 
-def test_an_objective_that_branches_on_the_progress_is_named(pixels, caplog):  # noqa: F811
+def test_an_objective_that_branches_on_the_progress_is_named(pixels, caplog):
     class Branching(BetaVAE):
         def forward(self, draw, dataset_size, progress):
             if isinstance(progress, torch.Tensor):
@@ -211,15 +169,15 @@ def test_an_objective_that_branches_on_the_progress_is_named(pixels, caplog):  #
             return super().forward(draw, dataset_size, progress)
 
     def branching():
-        return Loss(build().model, Branching(2.0))
+        return Loss(make_loss().model, Branching(2.0))
 
     with caplog.at_level(logging.WARNING):
-        got = losses(Recorded(branching, [0, 1], 1e-2, CPU), pixels, 1)
+        got = run_steps(RecordedEnsemble(branching, [0, 1], 1e-2, CPU), pixels, 1)
     torch.testing.assert_close(
-        got, losses(Ensemble(build, [0, 1], 1e-2, CPU), pixels, 1)
+        got, run_steps(Ensemble(make_loss, [0, 1], 1e-2, CPU), pixels, 1)
     )
     assert "a step of Branching with Normal cannot be recorded" in caplog.text
 
 
 def test_recorded_after_few_steps():
-    assert 2 <= cuda_graph.WARM_UP <= 5
+    assert 2 <= CALLS_BEFORE_RECORDING <= 5

@@ -8,61 +8,41 @@ from torch import nn
 from torch.nn import functional
 
 from priorbench import priors
-from priorbench.bench.training import random_streams
 from priorbench.bench.models.architectures import MLP, Architecture, Convolutional
-from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.models.likelihoods import Bernoulli
 from priorbench.bench.models.vae import VAE
-from priorbench.bench.objectives import BetaTCVAE, BetaVAE, Capacity
+from priorbench.bench.objectives import BetaVAE, Capacity
+from priorbench.bench.training import random_streams
+from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.pixels import Pixels
 from priorbench.datasets import FactorDataset
 from priorbench.priors.product import Product
-
-CPU = torch.device("cpu")
-SHAPE, LATENTS, COUNT, BATCH, HIDDEN = (1, 6, 6), 4, 64, 8, 16
-PRIORS = {"normal": {}, "isa": {"subspaces": [2, 2], "learn_exponents": True}}
-OBJECTIVES = {"beta_vae": BetaVAE, "beta_tcvae": BetaTCVAE}
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    bits = np.random.default_rng(0).random((COUNT, 36)) < np.linspace(0.05, 0.95, 36)
-    data = FactorDataset(
-        "bits", ("a", "b"), (8, 8), SHAPE, packed=np.packbits(bits, axis=1)
-    )
-    return Pixels(data, CPU)
-
-
-def build(prior="normal", objective="beta_vae", beta=2.0, architecture=MLP):
-    p = priors.build_prior(prior, latent_dim=LATENTS, **PRIORS[prior])
-    network = architecture(SHAPE, LATENTS, 2 * LATENTS, hidden=HIDDEN)
-    return Loss(VAE(network, p, Bernoulli()), OBJECTIVES[objective](beta))
-
-
-def ensemble(seeds, learning_rate=1e-2, **arguments):
-    return Ensemble(lambda: build(**arguments), seeds, learning_rate, CPU)
-
-
-def losses(block, pixels, epochs=7):
-    """Loss and log-likelihood of every step, (steps, 2, seeds)."""
-    return torch.stack(
-        [
-            torch.stack(block.step(pixels, BATCH, epoch, position, epochs))
-            for epoch in range(epochs)
-            for position in range(COUNT // BATCH)
-        ]
-    )
+from tests.bench.training.small_ensembles import (
+    BATCH,
+    COUNT,
+    CPU,
+    HIDDEN,
+    LATENTS,
+    OBJECTIVES,
+    PRIORS,
+    SHAPE,
+    make_ensemble,
+    make_loss,
+    run_steps,
+)
 
 
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_alone_or_in_a_block_the_same_run(pixels, prior, objective):
+def test_alone_or_among_others_the_same_run(pixels, prior, objective):
     """56 steps in float32, large seeds among them."""
     seeds = [5, 0, 2**33 + 1]
-    together = losses(ensemble(seeds, prior=prior, objective=objective), pixels)
+    together = run_steps(make_ensemble(seeds, prior=prior, objective=objective), pixels)
     assert together.shape == (56, 2, 3)
     for i, seed in enumerate(seeds):
-        alone = losses(ensemble([seed], prior=prior, objective=objective), pixels)
+        alone = run_steps(
+            make_ensemble([seed], prior=prior, objective=objective), pixels
+        )
         torch.testing.assert_close(
             together[..., i], alone[..., 0], rtol=1e-4, atol=1e-5
         )
@@ -70,8 +50,8 @@ def test_alone_or_in_a_block_the_same_run(pixels, prior, objective):
     assert (together[-8:, 0].mean(0) < together[:8, 0].mean(0) - 1).all()
 
 
-def reference(pixels, seed, prior, objective, beta, learning_rate, epochs):
-    """The same run as a plain loop over one seed's modules."""
+def train_in_plain_loop(pixels, seed, prior, objective, beta, learning_rate, epochs):
+    """Train one seed's modules in a plain loop."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
         nn.Linear(36, HIDDEN),
@@ -119,7 +99,7 @@ def reference(pixels, seed, prior, objective, beta, learning_rate, epochs):
             joint = torch.logsumexp(pairs.sum(2) + weight.log(), 1)
             parts = sum(
                 torch.logsumexp(pairs[..., list(g)].sum(2) + weight.log(), 1)
-                for g in density.groups
+                for g in density.coordinates
             )
             regular = (
                 normal.log_prob(z).sum(1)
@@ -150,14 +130,14 @@ def reference(pixels, seed, prior, objective, beta, learning_rate, epochs):
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_stacked_adam_equals_a_plain_loop(pixels, prior, objective):
-    block = ensemble([3, 8], prior=prior, objective=objective)
-    curves = losses(block, pixels, epochs=5)
+    ensemble = make_ensemble([3, 8], prior=prior, objective=objective)
+    curves = run_steps(ensemble, pixels, epochs=5)
     for i, seed in enumerate((3, 8)):
-        curve, encoder, decoder, density = reference(
+        curve, encoder, decoder, density = train_in_plain_loop(
             pixels, seed, prior, objective, 2.0, 1e-2, epochs=5
         )
         torch.testing.assert_close(curves[..., i], curve, rtol=1e-4, atol=1e-5)
-        model = block.member(i)
+        model = ensemble.member(i)
         for got, expected in (
             (model.architecture.encoder, encoder),
             (model.architecture.decoder, decoder),
@@ -171,11 +151,12 @@ def test_stacked_adam_equals_a_plain_loop(pixels, prior, objective):
 
 def test_learned_exponents_move_at_their_own_rate(pixels):
     """Adam's first step is its learning rate, in every parameter with a gradient."""
-    block = ensemble([0, 1], learning_rate=1e-2, prior="isa")
-    before = {name: p.detach().clone() for name, p in block.parameters.items()}
-    block.step(pixels, BATCH, 0, 0, 1)
+    ensemble = make_ensemble([0, 1], learning_rate=1e-2, prior="isa")
+    before = {name: p.detach().clone() for name, p in ensemble.parameters.items()}
+    ensemble.step(pixels, BATCH, 0, 0, 1)
     moved = {
-        name: (p.detach() - before[name]).abs() for name, p in block.parameters.items()
+        name: (p.detach() - before[name]).abs()
+        for name, p in ensemble.parameters.items()
     }
     exponents = [name for name in moved if name.startswith("model.prior.")]
     assert len(exponents) == 1
@@ -183,32 +164,34 @@ def test_learned_exponents_move_at_their_own_rate(pixels):
         moved.pop(exponents[0]), torch.full((2, 2), 5e-4), rtol=1e-2, atol=0
     )
     assert math.isclose(max(m.max() for m in moved.values()), 1e-2, rel_tol=1e-2)
-    losses(block, pixels, epochs=2)
-    first, second = (block.member(i).prior.learned()["exponents"] for i in (0, 1))
+    run_steps(ensemble, pixels, epochs=2)
+    first, second = (ensemble.member(i).prior.learned()["exponents"] for i in (0, 1))
     assert (first - 2.0).abs().min() > 1e-4
     assert not torch.equal(first, second)
 
 
 def test_initialised_as_pytorch_does_under_the_seed():
-    block = ensemble([4, 2**40 + 5])
+    ensemble = make_ensemble([4, 2**40 + 5])
     for i, seed in enumerate((4, 2**40 + 5)):
         torch.manual_seed(seed)
-        expected = build().model.state_dict()
-        got = block.member(i).state_dict()
+        expected = make_loss().model.state_dict()
+        got = ensemble.member(i).state_dict()
         assert expected.keys() == got.keys()
         assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
 def test_the_global_generator_is_untouched(pixels):
     before = torch.get_rng_state()
-    block = ensemble([0, 1], prior="isa", objective="beta_tcvae")
-    block.step(pixels, BATCH, 0, 0, 1)
-    block.member(1)
+    ensemble = make_ensemble([0, 1], prior="isa", objective="beta_tcvae")
+    ensemble.step(pixels, BATCH, 0, 0, 1)
+    ensemble.member(1)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(123)
-    other = ensemble([0, 1], prior="isa", objective="beta_tcvae")
+    other = make_ensemble([0, 1], prior="isa", objective="beta_tcvae")
     other.step(pixels, BATCH, 0, 0, 1)
-    assert all(torch.equal(p, other.parameters[n]) for n, p in block.parameters.items())
+    assert all(
+        torch.equal(p, other.parameters[n]) for n, p in ensemble.parameters.items()
+    )
 
 
 def test_every_image_is_seen_once_an_epoch(pixels):
@@ -223,30 +206,30 @@ def test_every_image_is_seen_once_an_epoch(pixels):
             seen.append(rows)
             return pixels[rows]
 
-    losses(ensemble([0, 1]), Watched(), epochs=2)
+    run_steps(make_ensemble([0, 1]), Watched(), epochs=2)
     rows = torch.cat(seen, dim=1).reshape(2, 2, COUNT)
     assert torch.equal(rows.sort().values, torch.arange(COUNT).expand(2, 2, -1))
     assert len({tuple(row.tolist()) for row in rows.flatten(0, 1)}) == 4
 
 
 def test_member_is_a_module_of_its_own(pixels):
-    block = ensemble([0, 1], prior="isa")
-    losses(block, pixels, epochs=1)
-    model = block.member(1)
+    ensemble = make_ensemble([0, 1], prior="isa")
+    run_steps(ensemble, pixels, epochs=1)
+    model = ensemble.member(1)
     assert not model.training
     assert torch.equal(
         model.architecture.encoder[0].weight,
-        block.parameters["model.architecture.encoder.0.weight"][1],
+        ensemble.parameters["model.architecture.encoder.0.weight"][1],
     )
     before = model.architecture.encoder[0].weight.clone()
-    losses(block, pixels, epochs=1)
+    run_steps(ensemble, pixels, epochs=1)
     assert torch.equal(model.architecture.encoder[0].weight, before)
     with torch.no_grad():
         model.architecture.encoder[0].weight.zero_()
-    assert block.parameters["model.architecture.encoder.0.weight"][1].abs().sum() > 0
+    assert ensemble.parameters["model.architecture.encoder.0.weight"][1].abs().sum() > 0
     assert not torch.equal(
-        block.member(0).architecture.decoder[0].weight,
-        block.member(1).architecture.decoder[0].weight,
+        ensemble.member(0).architecture.decoder[0].weight,
+        ensemble.member(1).architecture.decoder[0].weight,
     )
 
 
@@ -255,10 +238,10 @@ def test_member_is_a_module_of_its_own(pixels):
 )
 def test_seeds_that_are_kept_go_on_as_if_nothing_had_been(pixels, alive):
     """Adam's moments and the rest of the epoch's order are kept with them."""
-    whole, part = (ensemble([0, 1, 2], prior="isa") for _ in range(2))
-    for block in (whole, part):
+    whole, part = (make_ensemble([0, 1, 2], prior="isa") for _ in range(2))
+    for ensemble in (whole, part):
         for position in range(3):
-            block.step(pixels, BATCH, 0, position, 2)
+            ensemble.step(pixels, BATCH, 0, position, 2)
     part.keep(torch.tensor(alive))
     assert len(part) == sum(alive)
     assert part.seeds.tolist() == [s for s, a in enumerate(alive) if a]
@@ -282,41 +265,43 @@ def test_buffers_belong_to_their_seed(pixels):
             return self.scale * super().forward(draw, dataset_size, progress)
 
     def scaled():
-        loss = build()
+        loss = make_loss()
         return Loss(loss.model, Scaled(2.0))
 
-    plain = ensemble([1, 2, 3]).step(pixels, BATCH, 0, 0, 1)[0]
-    block = Ensemble(scaled, [1, 2, 3], 1e-2, CPU)
-    value = block.step(pixels, BATCH, 0, 0, 1)[0]
+    plain = make_ensemble([1, 2, 3]).step(pixels, BATCH, 0, 0, 1)[0]
+    ensemble = Ensemble(scaled, [1, 2, 3], 1e-2, CPU)
+    value = ensemble.step(pixels, BATCH, 0, 0, 1)[0]
     torch.testing.assert_close(value, plain * torch.tensor([1.0, 2.0, 3.0]))
-    block.keep(torch.tensor([False, True, True]))
-    assert block.buffers["objective.scale"].tolist() == [2.0, 3.0]
+    ensemble.keep(torch.tensor([False, True, True]))
+    assert ensemble.buffers["objective.scale"].tolist() == [2.0, 3.0]
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_beta_for_each_group_in_a_block(pixels, size):
+def test_a_beta_for_each_group_in_an_ensemble(pixels, size):
     """Equal numbers are one number; other numbers train another model."""
 
     def first(beta):
-        return losses(ensemble(list(range(size)), prior="isa", beta=beta), pixels, 1)[
-            :, 0
-        ]
+        return run_steps(
+            make_ensemble(list(range(size)), prior="isa", beta=beta), pixels, 1
+        )[:, 0]
 
     torch.testing.assert_close(first((2.0, 2.0)), first(2.0), rtol=1e-4, atol=1e-4)
     assert (first((2.0, 9.0)) - first(2.0)).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_capacity_in_a_block(pixels, size):
+def test_capacity_in_an_ensemble(pixels, size):
     """Held at 3 nats, the KL is near 3 at the end, each seed's."""
 
     def held():
-        return Loss(build().model, Capacity(20.0, 3.0, 3.0))
+        return Loss(make_loss().model, Capacity(20.0, 3.0, 3.0))
 
-    block = Ensemble(held, list(range(size)), 1e-2, CPU)
-    losses(block, pixels, 40)
+    ensemble = Ensemble(held, list(range(size)), 1e-2, CPU)
+    run_steps(ensemble, pixels, 40)
     for i in range(size):
-        draw = block.member(i)(pixels[torch.arange(COUNT)], torch.zeros(COUNT, LATENTS))
+        draw = ensemble.member(i)(
+            pixels[torch.arange(COUNT)], torch.zeros(COUNT, LATENTS)
+        )
         assert draw.prior.kl(draw.q, draw.z).mean().item() == pytest.approx(3, abs=0.5)
 
 
@@ -342,22 +327,22 @@ def test_each_part_of_a_product_learns_at_its_own_rate(pixels):
             network = MLP(SHAPE, LATENTS, 2 * LATENTS, hidden=HIDDEN)
             return Loss(VAE(network, prior, Bernoulli()), BetaVAE(1.0))
 
-        block = Ensemble(product, [0, 1], 1e-2, CPU)
+        ensemble = Ensemble(product, [0, 1], 1e-2, CPU)
     finally:
         del (
             priors.registry._entries["tests_slow"],
             priors.registry._entries["tests_models"],
         )
-    before = {name: value.clone() for name, value in block.parameters.items()}
-    block.step(pixels, BATCH, 0, 0, 1)
+    before = {name: value.clone() for name, value in ensemble.parameters.items()}
+    ensemble.step(pixels, BATCH, 0, 0, 1)
     moved = {
         name: (value - before[name]).abs().flatten().tolist()
-        for name, value in block.parameters.items()
+        for name, value in ensemble.parameters.items()
         if "prior" in name
     }
     for (_, steps), rate in zip(sorted(moved.items()), (1e-5, 5e-4, 1e-2), strict=True):
         assert steps == pytest.approx([rate, rate], rel=0.02)
-    member = block.member(1)
+    member = ensemble.member(1)
     assert len(member.prior.learned()) == 3
 
 
@@ -369,8 +354,8 @@ def test_objectives_see_the_size_of_the_data_and_the_progress(pixels):
             seen.append((dataset_size, progress))
             return super().forward(draw, dataset_size, progress)
 
-    block = Ensemble(lambda: Loss(build().model, Watching(1.0)), [0], 1e-2, CPU)
-    losses(block, pixels, epochs=2)
+    ensemble = Ensemble(lambda: Loss(make_loss().model, Watching(1.0)), [0], 1e-2, CPU)
+    run_steps(ensemble, pixels, epochs=2)
     assert seen == [(COUNT, step / 16) for step in range(16)]
 
 
@@ -383,14 +368,14 @@ class Frozen(MLP):
 
 
 def test_frozen_parameters_stay_frozen_when_a_seed_leaves(pixels):
-    block = ensemble([0, 1, 2], architecture=Frozen)
+    ensemble = make_ensemble([0, 1, 2], architecture=Frozen)
     name = "model.architecture.encoder.0.weight"
-    before = block.parameters[name].clone()
-    block.step(pixels, BATCH, 0, 0, 1)
-    assert torch.equal(block.parameters[name], before)
-    block.keep(torch.tensor([True, False, True]))
-    block.step(pixels, BATCH, 0, 1, 1)
-    assert torch.equal(block.parameters[name], before[[0, 2]])
+    before = ensemble.parameters[name].clone()
+    ensemble.step(pixels, BATCH, 0, 0, 1)
+    assert torch.equal(ensemble.parameters[name], before)
+    ensemble.keep(torch.tensor([True, False, True]))
+    ensemble.step(pixels, BATCH, 0, 1, 1)
+    assert torch.equal(ensemble.parameters[name], before[[0, 2]])
 
 
 class Tied(Architecture):
@@ -409,16 +394,16 @@ class Tied(Architecture):
 
 def test_an_architecture_that_shares_a_layer_gives_its_model_back(pixels):
     """Or is refused at the start, not after the training."""
-    block = ensemble([0, 1], architecture=Tied)
-    block.step(pixels, BATCH, 0, 0, 1)
-    model = block.member(1)
+    ensemble = make_ensemble([0, 1], architecture=Tied)
+    ensemble.step(pixels, BATCH, 0, 0, 1)
+    model = ensemble.member(1)
     assert torch.equal(
         model.architecture.encoder[1].weight, model.architecture.decoder[1].weight
     )
 
 
 def test_convolutions_keep_the_batch_statistics_of_each_seed():
-    """Alone or in a block the same losses; a member's running means are its own, and used."""
+    """Alone or among others the same losses; each seed uses its own running means."""
     grey = np.random.default_rng(0).integers(0, 256, (16, 4096), dtype=np.uint8)
     grey[:8] //= 3
     data = FactorDataset("grey", ("a", "b"), (4, 4), (1, 64, 64), pixels=grey)
@@ -430,22 +415,24 @@ def test_convolutions_keep_the_batch_statistics_of_each_seed():
 
     def trained(seeds):
         # slowly: Adam's first steps are full ones even where a gradient is rounding noise
-        block = Ensemble(convolutional, seeds, 1e-5, CPU)
-        return block, torch.stack([block.step(own, 4, 0, i, 1)[0] for i in range(4)])
+        ensemble = Ensemble(convolutional, seeds, 1e-5, CPU)
+        return ensemble, torch.stack(
+            [ensemble.step(own, 4, 0, i, 1)[0] for i in range(4)]
+        )
 
-    block, together = trained([3, 5])
+    ensemble, together = trained([3, 5])
     for i, seed in enumerate((3, 5)):
         alone, curve = trained([seed])
         torch.testing.assert_close(together[:, i], curve[:, 0], rtol=1e-4, atol=1e-2)
-        buffers = dict(block.member(i).named_buffers())
+        buffers = dict(ensemble.member(i).named_buffers())
         for name, value in alone.member(0).named_buffers():
             torch.testing.assert_close(buffers[name], value, rtol=1e-3, atol=1e-4)
         assert buffers["architecture.encoder.2.num_batches_tracked"] == 4
     first, second = (
-        block.member(i).architecture.encoder[2].running_mean for i in (0, 1)
+        ensemble.member(i).architecture.encoder[2].running_mean for i in (0, 1)
     )
     assert (first - second).abs().max() > 1e-3
-    x, model = own[torch.arange(2)], block.member(0)
+    x, model = own[torch.arange(2)], ensemble.member(0)
     torch.testing.assert_close(model.encode(x).params[:1], model.encode(x[:1]).params)
 
 
@@ -455,17 +442,17 @@ def test_bfloat16_networks_train_as_float32_ones(pixels, objective, size):
     """The same steps: losses within a hundredth; parameters and losses stay float32."""
 
     def narrow():
-        loss = build(objective=objective)
+        loss = make_loss(objective=objective)
         loss.model.autocast = torch.bfloat16
         return loss
 
-    blocks = [
+    ensembles = [
         Ensemble(make, list(range(size)), 1e-3, CPU)
-        for make in (lambda: build(objective=objective), narrow)
+        for make in (lambda: make_loss(objective=objective), narrow)
     ]
-    expected, got = (losses(block, pixels, epochs=3) for block in blocks)
+    expected, got = (run_steps(ensemble, pixels, epochs=3) for ensemble in ensembles)
     assert got.dtype == torch.float32
-    assert {p.dtype for p in blocks[1].parameters.values()} == {torch.float32}
+    assert {p.dtype for p in ensembles[1].parameters.values()} == {torch.float32}
     torch.testing.assert_close(got, expected, rtol=1e-2, atol=0)
     assert not torch.equal(got, expected)
 
@@ -497,18 +484,18 @@ class OwnAdam(BetaVAE):
         ),
     ],
 )
-def test_settings_of_adam_that_are_not_there_are_said(options, message, monkeypatch):
+def test_unknown_settings_of_adam_are_named(options, message, monkeypatch):
     monkeypatch.setattr(OwnAdam, "options", options)
     monkeypatch.setitem(OBJECTIVES, "own", OwnAdam)
     with pytest.raises(ValueError, match=re.escape(message)):
-        ensemble([0], objective="own")
+        make_ensemble([0], objective="own")
 
 
 def test_settings_of_adam_may_be_lists(monkeypatch):
     """As a grid's file has them."""
     monkeypatch.setattr(OwnAdam, "options", {"net.bias": {"betas": [0.1, 0.2]}})
     monkeypatch.setitem(OBJECTIVES, "own", OwnAdam)
-    groups = ensemble([0], objective="own").optimizer.param_groups
+    groups = make_ensemble([0], objective="own").optimizer.param_groups
     assert {group["betas"] for group in groups} == {(0.9, 0.999), (0.1, 0.2)}
 
 
@@ -518,7 +505,7 @@ def test_settings_of_adam_may_be_lists(monkeypatch):
 @pytest.mark.parametrize("recorded", [False, True])
 def test_warm_up_weighs_all_but_the_reconstruction(pixels, progress, weight, recorded):
     """Linear, and then over; a step that is recorded has its progress in a tensor."""
-    warm = build(beta=3.0)
+    warm = make_loss(beta=3.0)
     warm.warm_up = 0.4
     x, noise = pixels[torch.arange(BATCH)], torch.randn(BATCH, LATENTS)
     draw = warm.model(x, noise)
@@ -530,16 +517,16 @@ def test_warm_up_weighs_all_but_the_reconstruction(pixels, progress, weight, rec
     torch.testing.assert_close(log_likelihood, draw.log_likelihood.mean())
 
 
-def test_warm_up_in_a_block(pixels):
+def test_warm_up_in_an_ensemble(pixels):
     """The first step is the reconstruction alone; the bound is trained from the middle on."""
 
     def warm():
-        loss = build()
+        loss = make_loss()
         loss.warm_up = 0.5
         return loss
 
-    curve = losses(Ensemble(warm, [0, 1], 1e-12, CPU), pixels, epochs=4)
+    curve = run_steps(Ensemble(warm, [0, 1], 1e-12, CPU), pixels, epochs=4)
     torch.testing.assert_close(curve[0, 0], -curve[0, 1])
-    plain = losses(Ensemble(build, [0, 1], 1e-12, CPU), pixels, epochs=4)
+    plain = run_steps(Ensemble(make_loss, [0, 1], 1e-12, CPU), pixels, epochs=4)
     torch.testing.assert_close(curve[16:], plain[16:])
     assert (curve[1:16, 0] < plain[1:16, 0]).all()

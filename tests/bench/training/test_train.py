@@ -1,25 +1,26 @@
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from priorbench import datasets
-from priorbench import priors
+from priorbench import datasets, priors
 from priorbench.bench.models.architectures import MLP
-from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.models.likelihoods import Bernoulli
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.objectives import BetaTCVAE, BetaVAE
+from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.pixels import Pixels
-from priorbench.bench.training.train import train_block
+from priorbench.bench.training.train import Training
+from tests.bench.training.small_ensembles import CPU, train_to_end
 
-CPU = torch.device("cpu")
 LATENTS = 4
 SICK = 7
 """The seed that goes wrong."""
 
 
 @pytest.fixture(scope="module")
-def pixels(tmp_path_factory):
+def sprites(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRIORBENCH_DATA", str(tmp_path_factory.mktemp("data")))
         data = datasets.load_dataset(
@@ -35,7 +36,7 @@ def pixels(tmp_path_factory):
     return Pixels(data, CPU)
 
 
-def block(seeds, objective, prior=None, learning_rate=1e-3, autocast=None):
+def make_ensemble(seeds, objective, prior=None, learning_rate=1e-3, autocast=None):
     def build():
         p = priors.Normal(LATENTS) if prior is None else prior()
         network = MLP((1, 64, 64), LATENTS, 2 * LATENTS, hidden=16)
@@ -57,22 +58,22 @@ class Sickly(BetaVAE):
         return loss * torch.exp(200 * self.sick * float(progress >= self.start))
 
 
-def parameters(trained):
+def list_parameters(trained):
     return {name: value.numpy() for name, value in trained.model.state_dict().items()}
 
 
-def same(first, second):
+def assert_same_run(first, second):
     np.testing.assert_allclose(first.losses["loss"], second.losses["loss"], rtol=1e-4)
-    for name, value in parameters(first).items():
+    for name, value in list_parameters(first).items():
         np.testing.assert_allclose(
-            value, parameters(second)[name], rtol=1e-2, atol=1e-4
+            value, list_parameters(second)[name], rtol=1e-2, atol=1e-4
         )
 
 
-def test_a_curve_has_an_entry_for_each_step(pixels):
+def test_a_curve_has_an_entry_for_each_step(sprites):
     objective = lambda: BetaVAE(1.0)  # noqa: E731
-    trained = train_block(
-        block([0, 1], objective, learning_rate=1e-2), pixels, 3, batch_size=16
+    trained = train_to_end(
+        make_ensemble([0, 1], objective, learning_rate=1e-2), sprites, 3, batch_size=16
     )
     assert [t.seed for t in trained] == [0, 1]
     for t in trained:
@@ -88,39 +89,49 @@ def test_a_curve_has_an_entry_for_each_step(pixels):
         assert np.isclose(t.images_per_second * t.seconds, 2 * 3 * 64, rtol=0.1)
 
 
-def test_first_loss_is_that_of_the_initialisation(pixels):
+def test_first_loss_is_that_of_the_initialisation(sprites):
     """Pixels are even odds at first: 4096 log 2 nats."""
-    (trained,) = train_block(
-        block([0], lambda: BetaVAE(1.0), learning_rate=1e-12), pixels, 1, 16
+    (trained,) = train_to_end(
+        make_ensemble([0], lambda: BetaVAE(1.0), learning_rate=1e-12), sprites, 1, 16
     )
     np.testing.assert_allclose(
         -trained.losses["log_likelihood"], 4096 * np.log(2), rtol=0.02
     )
 
 
-def test_a_batch_is_at_most_all_images(pixels):
-    (trained,) = train_block(
-        block([0], lambda: BetaVAE(1.0)), pixels, epochs=2, batch_size=1000
+def test_a_batch_is_at_most_all_images(sprites):
+    (trained,) = train_to_end(
+        make_ensemble([0], lambda: BetaVAE(1.0)), sprites, epochs=2, batch_size=1000
     )
     assert len(trained.losses["step"]) == 2
 
 
-def test_epochs_are_reported(pixels):
-    seen = []
-    train_block(
-        block([0], lambda: BetaVAE(1.0)),
-        pixels,
-        3,
-        32,
-        lambda *message: seen.append(message),
-    )
-    assert [epoch for epoch, _ in seen] == [1, 2, 3]
-    assert all(rate > 0 for _, rate in seen)
+def test_a_training_is_advanced_epoch_by_epoch(sprites):
+    ensemble = make_ensemble([0], lambda: BetaVAE(1.0))
+    training = Training(ensemble, sprites, 3, 32)
+    assert (training.epoch, training.images_per_second, training.done) == (0, 0, False)
+    rates = []
+    while not training.done:
+        training.run_epoch()
+        rates.append(training.images_per_second)
+        assert training.epoch == len(rates)
+    assert len(rates) == 3
+    assert all(rate > 0 for rate in rates)
+
+
+def test_time_between_epochs_is_not_that_of_the_training(sprites):
+    training = Training(make_ensemble([0], lambda: BetaVAE(1.0)), sprites, 2, 64)
+    training.run_epoch()
+    time.sleep(0.5)
+    training.run_epoch()
+    (trained,) = training.outcomes()
+    assert 0 < trained.seconds < 0.5
+    assert trained.images_per_second == 2 * 64 / trained.seconds
 
 
 @pytest.mark.parametrize("objective", [BetaVAE, BetaTCVAE])
 @pytest.mark.parametrize("prior", ["normal", "isa"])
-def test_alone_or_in_a_block_the_same_run(pixels, objective, prior):
+def test_alone_or_among_others_the_same_run(sprites, objective, prior):
     """On images of dSprites' size, 52 steps."""
 
     def density():
@@ -128,12 +139,12 @@ def test_alone_or_in_a_block_the_same_run(pixels, objective, prior):
             return priors.Normal(LATENTS)
         return priors.ISA([2, 2], learn_exponents=True)
 
-    together = train_block(
-        block([1, 0], lambda: objective(4.0), density), pixels, 13, 16
+    together = train_to_end(
+        make_ensemble([1, 0], lambda: objective(4.0), density), sprites, 13, 16
     )
     for t in together:
-        (alone,) = train_block(
-            block([t.seed], lambda: objective(4.0), density), pixels, 13, 16
+        (alone,) = train_to_end(
+            make_ensemble([t.seed], lambda: objective(4.0), density), sprites, 13, 16
         )
         assert len(alone.losses["loss"]) == 52
         np.testing.assert_allclose(t.losses["loss"], alone.losses["loss"], rtol=1e-4)
@@ -142,9 +153,13 @@ def test_alone_or_in_a_block_the_same_run(pixels, objective, prior):
         )
 
 
-def test_a_seed_that_diverges_leaves_and_the_others_are_unchanged(pixels):
-    with_it = train_block(block([0, SICK, 3], Sickly), pixels, epochs=4, batch_size=16)
-    without = train_block(block([0, 3], Sickly), pixels, epochs=4, batch_size=16)
+def test_a_seed_that_diverges_leaves_and_the_others_are_unchanged(sprites):
+    with_it = train_to_end(
+        make_ensemble([0, SICK, 3], Sickly), sprites, epochs=4, batch_size=16
+    )
+    without = train_to_end(
+        make_ensemble([0, 3], Sickly), sprites, epochs=4, batch_size=16
+    )
     first, sick, last = with_it
     assert sick.seed == SICK
     assert sick.model is None
@@ -156,10 +171,10 @@ def test_a_seed_that_diverges_leaves_and_the_others_are_unchanged(pixels):
     for got, expected in zip((first, last), without, strict=True):
         assert got.failed_step is None
         assert len(got.losses["loss"]) == 16
-        same(got, expected)
+        assert_same_run(got, expected)
 
 
-def test_a_seed_that_diverges_after_its_update_is_found_at_the_next_step(pixels):
+def test_a_seed_that_diverges_after_its_update_is_found_at_the_next_step(sprites):
     """A finite loss whose gradient is not: the square root at 0."""
 
     class Cusp(Sickly):
@@ -168,62 +183,53 @@ def test_a_seed_that_diverges_after_its_update_is_found_at_the_next_step(pixels)
             loss = BetaVAE.forward(self, draw, dataset_size, progress)
             return loss + (torch.sqrt(zero) if progress >= 0.5 else 0) * self.sick
 
-    (trained,) = train_block(block([SICK], Cusp), pixels, epochs=2, batch_size=16)
+    (trained,) = train_to_end(
+        make_ensemble([SICK], Cusp), sprites, epochs=2, batch_size=16
+    )
     assert trained.failed_step == 5
     assert trained.reason == "the loss became nan at step 5 (epoch 2)"
 
 
-def test_a_block_of_which_none_is_left_ends(pixels):
-    seen = []
-    (trained,) = train_block(
-        block([SICK], lambda: Sickly(0.0)),
-        pixels,
-        5,
-        16,
-        lambda *message: seen.append(message),
-    )
+def test_a_training_without_seeds_is_done(sprites):
+    ensemble = make_ensemble([SICK], lambda: Sickly(0.0))
+    training = Training(ensemble, sprites, 5, 16)
+    training.run_epoch()
+    assert training.done
+    assert training.epoch == 1
+    (trained,) = training.outcomes()
     assert (trained.model, trained.failed_step) == (None, 0)
-    assert len(seen) == 1
     assert trained.losses["step"].tolist() == [0]
 
 
-def test_a_device_read_once_an_epoch_gives_the_same(pixels, monkeypatch):
-    """As on an accelerator: the sick seed is found at the epoch's end, its step is the same."""
-    expected = train_block(block([0, SICK, 3], lambda: Sickly(0.4)), pixels, 4, 16)
-    chunks = []
-
-    def whole_epochs(ensemble, pixels, batch_size, epoch, epochs):
-        """What ``_chunks`` does with length = steps."""
-        steps = len(pixels) // batch_size
-        alive = ensemble.seeds.tolist()
-        values = torch.stack(
-            [
-                torch.stack(ensemble.step(pixels, batch_size, epoch, i, epochs))
-                for i in range(steps)
-            ],
-            dim=1,
-        ).numpy()
-        chunks.append(epoch)
-        yield 0, steps, alive, values
-        finite = np.isfinite(values[0]).all(axis=0)
-        if not finite.all():
-            ensemble.keep(torch.from_numpy(finite))
-
-    monkeypatch.setattr("priorbench.bench.training.train._train_epoch", whole_epochs)
-    got = train_block(block([0, SICK, 3], lambda: Sickly(0.4)), pixels, 4, 16)
-    assert chunks == [0, 1, 2, 3]
-    for a, b in zip(got, expected, strict=True):
+def test_a_device_read_once_an_epoch_gives_the_same(sprites):
+    """As on an accelerator: the sick seed leaves at the epoch's end, at the same step."""
+    expected = train_to_end(
+        make_ensemble([0, SICK, 3], lambda: Sickly(0.4)), sprites, 4, 16
+    )
+    ensemble = make_ensemble([0, SICK, 3], lambda: Sickly(0.4))
+    training = Training(ensemble, sprites, 4, 16)
+    assert training.steps_per_read == 1
+    training.steps_per_read = training.steps
+    sizes = []
+    while not training.done:
+        training.run_epoch()
+        sizes.append(len(ensemble))
+    assert sizes == [3, 2, 2, 2]
+    for a, b in zip(training.outcomes(), expected, strict=True):
         assert (a.seed, a.failed_step, a.reason) == (b.seed, b.failed_step, b.reason)
         np.testing.assert_allclose(a.losses["loss"], b.losses["loss"], rtol=1e-4)
         if a.model is not None:
-            same(a, b)
+            assert_same_run(a, b)
 
 
-def test_bf16(pixels):
-    trained = train_block(
-        block([0, 1], lambda: BetaVAE(1.0), autocast=torch.bfloat16), pixels, 3, 16
+def test_bf16(sprites):
+    trained = train_to_end(
+        make_ensemble([0, 1], lambda: BetaVAE(1.0), autocast=torch.bfloat16),
+        sprites,
+        3,
+        16,
     )
-    exact = train_block(block([0, 1], lambda: BetaVAE(1.0)), pixels, 3, 16)
+    exact = train_to_end(make_ensemble([0, 1], lambda: BetaVAE(1.0)), sprites, 3, 16)
     for rounded, reference in zip(trained, exact, strict=True):
         assert all(p.dtype == torch.float32 for p in rounded.model.parameters())
         assert not np.array_equal(rounded.losses["loss"], reference.losses["loss"])
