@@ -1,6 +1,7 @@
-"""The grid's schema, validated once, with the place of the error."""
+"""The grid: a study's schema, validated once, with the place of each error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -9,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     ValidationInfo,
@@ -16,21 +18,32 @@ from pydantic import (
     model_validator,
 )
 
-from priorbench.bench.study import grid_file
 from priorbench.bench.study.beta import Beta
-from priorbench.errors import UserError
-from priorbench.bench.results.store import encode_json
+from priorbench.bench.study.grid_file import (
+    GridFile,
+    Keys,
+    find_line,
+    override_values,
+    read_grid_file,
+    split_key,
+)
+from priorbench.bench.study.identity import encode_json
+from priorbench.errors import UserError, prefix_errors
 from priorbench.registry import suggest_names
 
 
 class Table(BaseModel):
-    """A table of the grid file; keys it does not know are errors."""
+    """A table of the grid file; keys that it does not know are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Plugin(BaseModel):
-    """A registered name with its arguments, ``{ name = "isa", p0 = 2.1 }``, or the bare name."""
+    """A registered name with its arguments, ``{ name = "isa", p0 = 2.1 }``.
+
+    In the file it may be the bare name. It is hashable: equal ones are one key of a
+    cache.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     of_the_grid: ClassVar[tuple[str, ...]] = ("beta", "latent_dim")
@@ -38,11 +51,11 @@ class Plugin(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_name(cls, value: Any) -> Any:
+    def _take_bare_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _plain_values(self) -> "Plugin":
+    def _check_arguments(self) -> "Plugin":
         for key, value in self.arguments.items():
             try:
                 encode_json(value)
@@ -57,6 +70,9 @@ class Plugin(BaseModel):
                 )
         return self
 
+    def __hash__(self) -> int:
+        return hash(encode_json(self.model_dump(mode="json")))
+
     @property
     def arguments(self) -> dict[str, Any]:
         """All keys but the name."""
@@ -70,18 +86,11 @@ class PriorPlugin(Plugin):
 
 
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-OfGroups = Annotated[tuple[Strength, ...], Field(min_length=1, strict=False)]
+StrengthPerGroup = Annotated[tuple[Strength, ...], Field(min_length=1, strict=False)]
 
 
-def _beta_form(beta: Any) -> str:
-    return "of-groups" if isinstance(beta, list | tuple) else "of-all"
-
-
-OneBeta = Annotated[
-    Annotated[Strength, Tag("of-all")] | Annotated[OfGroups, Tag("of-groups")],
-    Discriminator(_beta_form),
-]
-"""One entry of ``beta``: a number, or one for each of the prior's groups."""
+def _tag_beta(beta: Any) -> str:
+    return "per-group" if isinstance(beta, list | tuple) else "one"
 
 
 def _check_distinct(values: Sequence[Beta]) -> Sequence[Beta]:
@@ -90,6 +99,12 @@ def _check_distinct(values: Sequence[Beta]) -> Sequence[Beta]:
     return values
 
 
+OneBeta = Annotated[
+    Annotated[Strength, Tag("one")] | Annotated[StrengthPerGroup, Tag("per-group")],
+    Discriminator(_tag_beta),
+]
+"""One entry of ``beta``: a number, or one for each of the prior's groups."""
+
 Betas = Annotated[
     tuple[OneBeta, ...],
     Field(min_length=1, strict=False),
@@ -97,15 +112,17 @@ Betas = Annotated[
 ]
 
 
-class Training(Table):
-    """How every seed is trained; the defaults are the ISA-VAE paper's for dSprites (Table 1).
+class TrainingOptions(Table):
+    """How every seed is trained; the defaults are the ISA-VAE paper's for dSprites.
+
+    References: Stühmer et al. 2019, Table 1.
 
     Attributes:
-        epochs: at most.
-        batch_size: images.
+        epochs: the largest number of passes over the data.
+        batch_size: number of images of a step.
         learning_rate: of Adam.
         warm_up: epochs in which the weight of the regularisation rises linearly from 0.
-        look_ahead: epochs to go on in search of a better validation ELBO.
+        look_ahead: epochs to go on without a better validation ELBO.
     """
 
     epochs: int = Field(20, ge=1)
@@ -116,7 +133,7 @@ class Training(Table):
 
     @field_validator("warm_up")
     @classmethod
-    def _within_epochs(cls, warm_up: int | None, info: ValidationInfo) -> int | None:
+    def _check_warm_up(cls, warm_up: int | None, info: ValidationInfo) -> int | None:
         epochs = info.data.get("epochs")
         if warm_up is not None and epochs is not None and warm_up > epochs:
             raise ValueError(f"must be at most the {epochs} epochs; got {warm_up}")
@@ -133,7 +150,7 @@ class Method(Table):
 
 
 class Grid(Table):
-    """A study: everything that is held fixed, and the methods that are compared."""
+    """A study: all that is held fixed, and the methods that are compared."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     profile: str
@@ -145,15 +162,18 @@ class Grid(Table):
     architecture: Plugin = Plugin(name="mlp")
     likelihood: Plugin = Plugin(name="bernoulli")
     latent_dim: int = Field(20, ge=1)
-    training: Training = Training()
+    training: TrainingOptions = TrainingOptions()
     importance_samples: int = Field(500, ge=0)
     importance_images: int = Field(1000, ge=1)
     metrics: tuple[Plugin, ...] = Field(strict=False)
     methods: tuple[Method, ...] = Field(min_length=1, strict=False)
 
+    _file: GridFile = PrivateAttr()
+    _overrides: dict[str, Any] = PrivateAttr(default_factory=dict)
+
     @field_validator("metrics")
     @classmethod
-    def _metrics_differ(cls, metrics: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
+    def _check_metrics(cls, metrics: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
         names = [metric.name for metric in metrics]
         for name in names:
             if names.count(name) > 1:
@@ -162,73 +182,145 @@ class Grid(Table):
 
     @field_validator("methods")
     @classmethod
-    def _methods_differ(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    def _check_methods(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         seen: dict[str, Method] = {}
         for method in methods:
             for other in seen.values():
                 if method.name == other.name:
                     raise ValueError(f"two methods are called {method.name!r}")
-                if (method.prior, method.objective) == (other.prior, other.objective):
+                same_prior = method.prior == other.prior
+                if same_prior and method.objective == other.objective:
                     raise ValueError(
                         f"methods {other.name!r} and {method.name!r} are the same"
                     )
             seen[method.name] = method
         return methods
 
+    @property
+    def file(self) -> GridFile:
+        """The file that the grid was read from."""
+        return self._file
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys that were set on the command line, with their values."""
+        return dict(self._overrides)
+
     def betas(self, method: Method) -> tuple[Beta, ...]:
-        """The method's own β, or the grid's."""
+        """Return the method's own β, or the grid's."""
         return self.beta if method.beta is None else method.beta
 
+    def locate(self, *keys: str | int) -> str:
+        """Return where a key was set, like ``my.toml, line 12: 'methods[0].beta'``.
 
-def load_grid(grid: str, profile: str | None = None) -> Grid:
+        An error's message begins with it. A key of the command line is named as it was
+        given there.
+        """
+        return _locate(self._file, self.profile, self._overrides, keys)
+
+    def blame(self, *keys: str | int, what: str = "") -> AbstractContextManager[None]:
+        """Return a context in which errors are blamed on a key of the grid.
+
+        Args:
+            keys: of what is at fault.
+            what: words that name it, for example ``metric 'dci'``.
+        """
+        words = f", {what}" if what else ""
+        return prefix_errors(lambda: f"{self.locate(*keys)}{words}")
+
+
+def load_grid(
+    grid: str,
+    profile: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Grid:
     """Read a grid.
 
     Args:
         grid: the name of a grid of the project, or the path of a TOML file.
         profile: one of the file's profiles; None for the file as it stands.
+        overrides: values laid over those of the profile, by key; a key of a table is
+            written ``training.epochs``, one in a list ``methods.0.beta``.
 
     Raises:
-        UserError: no such grid or profile, or a file that is not valid; the file, the key, the
-            line and what was expected are named.
+        UserError: there is no such grid or profile, or the file is not valid; the
+            message names the file, the key, the line and what was expected.
     """
-    plugins = [
-        key for key, field in Grid.model_fields.items() if field.annotation is Plugin
-    ]
-    values, chosen = grid_file.read_grid(grid, profile, plugins)
+    file, overrides = read_grid_file(grid), dict(overrides or {})
+    fields = Grid.model_fields
+    plugins = [key for key, field in fields.items() if field.annotation is Plugin]
+    values, chosen = file.apply_profile(profile, plugins)
+    override_values(values, overrides)
     for key in plugins:
-        default = Grid.model_fields[key].default
+        default = fields[key].default
         if isinstance(default, Plugin) and isinstance(values.get(key), dict):
             values[key].setdefault("name", default.name)
     try:
-        return Grid.model_validate({**values, "profile": chosen})
+        found = Grid.model_validate({**values, "profile": chosen})
     except ValidationError as error:
-        keys, message = _explain_error(error)
-        raise UserError(
-            f"{grid_file.locate_key(grid, chosen, keys)}: {message}"
-        ) from error
+        keys, message = _explain_error(error, values)
+        where = _locate(file, chosen, overrides, keys)
+        raise UserError(f"{where}: {message}") from error
+    found._file, found._overrides = file, overrides
+    return found
 
 
-def _explain_error(error: ValidationError) -> tuple[list[str | int], str]:
-    """Keys and message of the first error."""
+def _locate(
+    file: GridFile, profile: str, overrides: Mapping[str, Any], keys: Keys
+) -> str:
+    for key in overrides:
+        own = split_key(key)
+        if list(keys[: len(own)]) == own:
+            return f"--set {key}"
+        made_here = keys and own[: len(keys)] == list(keys)
+        if made_here and find_line(file.text, keys, profile) is None:
+            return f"--set {key}"
+    return file.locate(keys, profile)
+
+
+def _explain_error(
+    error: ValidationError, values: Mapping[str, Any]
+) -> tuple[list[str | int], str]:
+    """Return keys and message of the first error."""
     # a misspelt key is also a missing one: the misspelling says more
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    # validators and the forms of a union have a place in the schema, but none in the file
-    keys = [
-        key for key in first["loc"] if not str(key).startswith(("function-", "of-"))
-    ]
+    keys = _select_keys(first["loc"], values)
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = [name for name in _list_keys(keys[:-1]) if name != "profile"]
         message = f"unknown key; {suggest_names(str(keys[-1]), known)}"
-    elif first["type"] not in ("missing", "value_error"):
+    elif first["type"] == "missing":
+        keys = [*keys, first["loc"][-1]] if keys[-1:] != [first["loc"][-1]] else keys
+    elif first["type"] != "value_error":
         message += f"; got {first['input']!r}"
     return keys, message
 
 
-def _list_keys(keys: list[str | int]) -> list[str]:
-    known: dict[tuple[str, ...], type[BaseModel]] = {
+def _select_keys(place: Keys, values: Mapping[str, Any]) -> list[str | int]:
+    """Return the keys of a place in the schema that the file can have too.
+
+    Validators and the alternatives of a union have a place in the schema only; what is
+    missing is in the file's place all the same.
+    """
+    keys: list[str | int] = []
+    here: Any = values
+    for key in place:
+        inside = isinstance(here, list | tuple) and isinstance(key, int)
+        if inside or (isinstance(here, Mapping) and key in here):
+            keys.append(key)
+            here = here[key]
+        elif isinstance(here, Mapping) and key in _list_keys(keys):
+            keys.append(key)
+            here = None
+    return keys
+
+
+def _list_keys(place: Keys) -> list[str]:
+    """Return the keys that a table of the grid may have."""
+    tables: dict[tuple[str, ...], type[BaseModel]] = {
         (): Grid,
-        ("training",): Training,
+        ("training",): TrainingOptions,
         ("methods",): Method,
     }
-    return list(known[tuple(k for k in keys if isinstance(k, str))].model_fields)
+    table = tables.get(tuple(key for key in place if isinstance(key, str)))
+    return [] if table is None else list(table.model_fields)

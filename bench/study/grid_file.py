@@ -1,8 +1,11 @@
-"""A grid's file: finding it, laying a profile over it, and saying where in it something is."""
+"""A grid's file: its values under a profile, and the place of each key in it."""
 
+import copy
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,155 +13,181 @@ from priorbench.errors import UserError, prefix_errors
 from priorbench.registry import suggest_names
 
 GRIDS = Path(__file__).parents[1] / "grids"
+"""Folder of the grids that come with the project."""
+
+Keys = Sequence[str | int]
+"""A place in a file: keys of tables, and positions in lists."""
+
+
+@dataclass(frozen=True)
+class GridFile:
+    """A grid's file, read once.
+
+    Attributes:
+        path: the file.
+        text: of the file.
+        values: what the text says, as TOML.
+    """
+
+    path: Path
+    text: str
+    values: dict[str, Any]
+
+    @property
+    def profiles(self) -> list[str]:
+        """Names of the profiles; the one of the file as it stands is the first.
+
+        Raises:
+            UserError: a profile is not a table.
+        """
+        default = self.values.get("profile", "default")
+        others = self.values.get("profiles", {})
+        if not isinstance(default, str):
+            where = self.locate(["profile"])
+            raise UserError(f"{where}: must be a name; got {default!r}")
+        tables = others.values() if isinstance(others, dict) else [others]
+        if not all(isinstance(table, dict) for table in tables):
+            raise UserError(
+                f"{self.path}: 'profiles' must be tables, like [profiles.quick]"
+            )
+        return list(dict.fromkeys([default, *others]))
+
+    def apply_profile(
+        self, profile: str | None, plugins: Sequence[str]
+    ) -> tuple[dict[str, Any], str]:
+        """Return the values under a profile, and the profile's name.
+
+        Args:
+            profile: a table under ``profiles``, which is laid over the file; None for
+                the file as it stands, called "default" or what the file's ``profile``
+                says.
+            plugins: keys of plug-ins, which may be written as a bare name.
+
+        Raises:
+            UserError: there is no such profile, or it names methods that are not there.
+        """
+        known = self.profiles
+        if profile is not None and profile not in known:
+            hint = suggest_names(profile, known)
+            raise UserError(f"{self.path}: unknown profile {profile!r}; {hint}")
+        chosen = profile or known[0]
+        values = {"name": self.path.stem, **copy.deepcopy(self.values)}
+        values.pop("profile", None)
+        changes = values.pop("profiles", {}).get(chosen, {})
+        for key in plugins:
+            if isinstance(values.get(key), str):
+                values[key] = {"name": values[key]}
+        with prefix_errors(f"{self.path}, profile {chosen!r}"):
+            return _merge_tables(values, changes), chosen
+
+    def locate(self, keys: Keys, profile: str = "") -> str:
+        """Return a place in the file, like ``my.toml, line 12: 'methods[0].beta'``."""
+        line = find_line(self.text, keys, profile)
+        where = f"{self.path}, line {line}" if line else str(self.path)
+        return f"{where}: '{format_keys(keys)}'" if keys else where
 
 
 def list_grids() -> list[str]:
-    """Grids that come with the project."""
+    """Return the names of the grids that come with the project."""
     return sorted(path.stem for path in GRIDS.glob("*.toml"))
 
 
-def list_profiles(grid: str) -> list[str]:
-    """Names of a grid's profiles, the one that is the file as it stands first."""
-    path = _find_file(grid)
-    values = _parse_file(path)
-    default, others = values.get("profile", "default"), values.get("profiles", {})
-    if not isinstance(default, str):
-        raise UserError(
-            f"{locate_key(grid, '', ['profile'])}: must be a name; got {default!r}"
-        )
-    if not isinstance(others, dict) or not all(
-        isinstance(p, dict) for p in others.values()
-    ):
-        raise UserError(f"{path}: 'profiles' must be tables, like [profiles.quick]")
-    return list(dict.fromkeys([default, *others]))
-
-
-def read_grid(
-    grid: str, profile: str | None, plugins: Sequence[str]
-) -> tuple[dict[str, Any], str]:
-    """The values of a grid's file under a profile, and the profile's name.
+def read_grid_file(grid: str) -> GridFile:
+    """Read a grid's file.
 
     Args:
         grid: the name of a grid of the project, or the path of a TOML file.
-        profile: a table under ``profiles`` whose keys override the file's; None for the file as
-            it stands, called "default" or what the file's ``profile`` says.
-        plugins: keys that are plug-ins, which may be written as a bare name.
 
     Raises:
-        UserError: no such grid or profile, or no valid TOML.
+        UserError: there is no such grid, or the file is not valid TOML.
     """
-    known, path = list_profiles(grid), _find_file(grid)
-    if profile is not None and profile not in known:
-        raise UserError(
-            f"{path}: unknown profile {profile!r}; {suggest_names(profile, known)}"
-        )
-    chosen = profile or known[0]
-    values = {"name": path.stem, **_parse_file(path)}
-    values.pop("profile", None)
-    changes = values.pop("profiles", {}).get(chosen, {})
-    for key in plugins:
-        if isinstance(values.get(key), str):
-            values[key] = {"name": values[key]}
-    with prefix_errors(f"{path}, profile {chosen!r}"):
-        return _merge_tables(values, changes), chosen
-
-
-def locate_key(grid: str, profile: str, keys: Sequence[str | int]) -> str:
-    """A place in a grid's file, like ``my.toml, line 12: 'methods[0].beta'``."""
-    path = _find_file(grid)
-    key = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
-    line = find_line(_read_text(path), keys, profile)
-    return f"{path}{f', line {line}' if line else ''}" + (f": '{key}'" if key else "")
-
-
-def _find_file(grid: str) -> Path:
-    path = Path(grid)
-    if path.suffix == ".toml":
-        if not path.is_file():
+    path = Path(grid).expanduser()
+    if path.suffix != ".toml":
+        if grid not in list_grids():
             raise UserError(
-                f"no grid file at {grid!r}; give the path of a .toml file or one of: "
-                f"{', '.join(list_grids())}"
+                f"unknown grid {grid!r}; {suggest_names(grid, list_grids())} "
+                "(or the path of your own .toml file)"
             )
-        return path
-    if grid not in list_grids():
+        path = GRIDS / f"{grid}.toml"
+    if not path.is_file():
         raise UserError(
-            f"unknown grid {grid!r}; {suggest_names(grid, list_grids())} "
-            "(or the path of your own .toml file)"
+            f"no grid file at {grid!r}; give the path of a .toml file or one of: "
+            f"{', '.join(list_grids())}"
         )
-    return GRIDS / f"{grid}.toml"
-
-
-def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
-
-
-def _parse_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read_text(path))
+        return GridFile(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}") from error
 
 
-def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with ``changes`` laid over them, table by table.
+def override_values(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Set keys of a grid's values in place.
 
-    A list replaces a list, except that ``methods = ["A", "B"]`` keeps those of the file's methods;
-    another plug-in replaces a plug-in with all its arguments.
+    Args:
+        values: of the grid's file.
+        overrides: values by key; ``methods.0.prior.p`` is a key of a table in a list.
 
     Raises:
-        ValueError: methods that the file does not have.
+        UserError: a key leads through something that is neither a table nor a list.
     """
-    merged = dict(values)
-    for key, change in changes.items():
-        old = values.get(key)
-        if key == "methods":
-            merged[key] = _choose_methods(old, change)
-        elif _is_same_table(old, change):
-            merged[key] = _merge_tables(old, change)
-        else:
-            merged[key] = change
-    return merged
+    for key, value in overrides.items():
+        table: Any = values
+        *path, last = split_key(key)
+        for part, following in pairwise([*path, last]):
+            if isinstance(table, dict) and isinstance(table.get(part), str):
+                table[part] = {"name": table[part]}  # a plug-in's bare name
+            if isinstance(table, dict):
+                table = table.setdefault(part, {})
+            else:
+                table = _take_item(table, part, key)
+            if not isinstance(table, dict | list):
+                raise UserError(
+                    f"--set {key!r}: {part!r} has no key {following!r}; it is {table!r}"
+                )
+        if isinstance(table, list):
+            _take_item(table, last, key)
+        table[last] = value
 
 
-def _is_same_table(old: Any, change: Any) -> bool:
-    """Whether ``change`` is laid over ``old``: tables both, and not of different plug-ins."""
-    if not isinstance(old, dict) or not isinstance(change, dict):
-        return False
-    return change.get("name", old.get("name")) == old.get("name")
+def split_key(key: str) -> list[str | int]:
+    """Return the parts of a key as it is written on a command line.
+
+    Example:
+        >>> split_key("methods.0.prior.p")
+        ['methods', 0, 'prior', 'p']
+    """
+    return [int(part) if part.isdigit() else part for part in key.split(".")]
 
 
-def _choose_methods(methods: Any, chosen: Any) -> Any:
-    """The methods whose names a profile gives, or the methods that it gives whole."""
-    if not isinstance(chosen, list):
-        raise ValueError(
-            f"'methods' must be a list of names or of tables; got {chosen!r}"
-        )
-    if not all(isinstance(name, str) for name in chosen):
-        return chosen
-    known = {m.get("name"): m for m in methods or [] if isinstance(m, dict)}
-    for name in chosen:
-        if name not in known:
-            raise ValueError(
-                f"unknown method {name!r}; {suggest_names(name, list(known))}"
-            )
-    return [known[name] for name in chosen]
+def format_keys(keys: Keys) -> str:
+    """Return keys as an error names them.
+
+    Example:
+        >>> format_keys(["methods", 0, "prior", "p"])
+        'methods[0].prior.p'
+    """
+    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return "".join(parts).lstrip(".")
 
 
-def find_line(text: str, keys: Sequence[str | int], profile: str = "") -> int | None:
-    r"""Line (from 1) of a key of a TOML file, or of the nearest table around it.
+def find_line(text: str, keys: Keys, profile: str = "") -> int | None:
+    r"""Return the line of a key of a TOML file, or of the nearest table around it.
 
     Args:
         text: of the file.
         keys: of the value, with positions in lists.
-        profile: whose overriding keys count too.
+        profile: the profile that is laid over the file; its keys count too.
+
     Returns:
-        The line, None if not even a table around the key was found.
+        The line, from 1; None if not even a table around the key was found.
 
     Example:
-        >>> find_line("seeds = 5\n[[methods]]\nname = 'A'\nbta = [1]\n", ["methods", 0, "bta"])
+        >>> text = "seeds = 5\n[[methods]]\nname = 'A'\nbta = [1]\n"
+        >>> find_line(text, ["methods", 0, "bta"])
         4
     """
     best, depth = None, 0
@@ -168,10 +197,11 @@ def find_line(text: str, keys: Sequence[str | int], profile: str = "") -> int | 
         heading = re.match(r"\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]+\s*(?:#.*)?$", line)
         assigned = re.match(r"\s*([\w.\-\"']+)\s*=", line)
         if heading:
-            table = [part.strip(" \"'") for part in heading[2].split(".")]
+            name = heading[2]
+            table = [part.strip(" \"'") for part in name.split(".")]
             if heading[1] == "[[":
-                counts[heading[2]] = counts.get(heading[2], -1) + 1
-                table.append(counts[heading[2]])
+                counts[name] = counts.get(name, -1) + 1
+                table.append(counts[name])
             here = table
         elif assigned:
             here = [*table, *(part.strip("\"'") for part in assigned[1].split("."))]
@@ -182,3 +212,49 @@ def find_line(text: str, keys: Sequence[str | int], profile: str = "") -> int | 
         if here and here == list(keys[: len(here)]) and len(here) >= depth:
             best, depth = number, len(here)
     return best
+
+
+def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with ``changes`` laid over them, table by table.
+
+    A list replaces a list, except that ``methods = ["A", "B"]`` keeps those of the
+    file's methods; another plug-in replaces a plug-in with all its arguments.
+
+    Raises:
+        ValueError: the file does not have one of the methods.
+    """
+    merged = dict(values)
+    for key, change in changes.items():
+        old = values.get(key)
+        tables = isinstance(old, dict) and isinstance(change, dict)
+        if key == "methods":
+            merged[key] = _choose_methods(old, change)
+        elif tables and change.get("name", old.get("name")) == old.get("name"):
+            merged[key] = _merge_tables(old, change)
+        else:
+            merged[key] = change
+    return merged
+
+
+def _choose_methods(methods: Any, chosen: Any) -> Any:
+    """Return the methods that a profile names, or those that it gives whole."""
+    if not isinstance(chosen, list):
+        raise ValueError(
+            f"'methods' must be a list of names or of tables; got {chosen!r}"
+        )
+    if not all(isinstance(name, str) for name in chosen):
+        return chosen
+    known = {m.get("name"): m for m in methods or [] if isinstance(m, dict)}
+    for name in chosen:
+        if name not in known:
+            hint = suggest_names(name, list(known))
+            raise ValueError(f"unknown method {name!r}; {hint}")
+    return [known[name] for name in chosen]
+
+
+def _take_item(items: list[Any], position: str | int, key: str) -> Any:
+    if not isinstance(position, int) or position >= len(items):
+        raise UserError(
+            f"--set {key!r}: {position!r} must be a position from 0 to {len(items) - 1}"
+        )
+    return items[position]

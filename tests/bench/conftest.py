@@ -1,4 +1,4 @@
-"""A study small enough to run whole in a test, and the command line to run it."""
+"""The command line that tests run, on a study of their own."""
 
 import os
 import subprocess
@@ -7,66 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.small_study import load_jobs, write_grid
+
 ROOT = Path(__file__).parents[2]
-
-TINY = """
-seeds = {seeds}
-beta = [1.0, 4.0]
-latent_dim = 4
-importance_samples = 5
-importance_images = 10
-metrics = ["mig", "mig_sampled", "mig_histogram", "mig_groups", "elbo_decomposition",
-           "active_latents"]
-
-[dataset]
-name = "dsprites"
-
-[dataset.factors]
-shape = ["ellipse", "heart"]
-scale = [5]
-orientation = [0]
-posX = [0, 10, 20, 31]
-posY = [0, 10, 20, 31]
-
-[architecture]
-name = "mlp"
-hidden = 16
-
-[training]
-epochs = {epochs}
-batch_size = 16
-
-[[methods]]
-name = "β-VAE"
-prior = "normal"
-objective = "beta_vae"
-
-[[methods]]
-name = "ISA-TCVAE"
-prior = {{ name = "isa", subspaces = [2, 2], learn_exponents = true }}
-objective = "beta_tcvae"
-
-[profiles.short]
-seeds = 1
-methods = ["β-VAE"]
-training.epochs = 2
-"""
 
 
 @pytest.fixture
 def tiny(tmp_path):
-    """Writes the tiny study's grid file; changes are textual."""
+    """Writes the small study's grid file with one seed; changes are textual."""
 
-    def write(seeds=1, epochs=3, **changes):
-        text = TINY.format(seeds=seeds, epochs=epochs)
-        for old, new in changes.get("replace", {}).items():
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / "tiny.toml"
-        path.write_text(text + changes.get("append", ""), encoding="utf-8")
-        return str(path)
+    def write(*changes, seeds=1, epochs=3, append=""):
+        numbers = (
+            ("seeds = 2\n", f"seeds = {seeds}\n"),
+            ("epochs = 3\n", f"epochs = {epochs}\n"),
+        )
+        return write_grid(tmp_path, *numbers, *changes, append=append)
 
     return write
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    """Gives the small study's jobs, changed."""
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+
+    def make(*changes, **options):
+        return load_jobs(tmp_path, *changes, **options)
+
+    return make
 
 
 @pytest.fixture
@@ -83,7 +51,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, environment):
-    """Runs ``python -m bench.run`` with ``--out`` in the test's folder; gives the process."""
+    """Runs a command, by default bench.run with results in the test's folder."""
 
     def call(*arguments, module="bench.run", check=None):
         command = [sys.executable, "-m", module, *map(str, arguments)]

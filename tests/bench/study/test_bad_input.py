@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from priorbench import priors
+from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.execution.worker import run_block
 from priorbench.bench.results import store
-from priorbench.bench.execution.backends import local
-from priorbench.bench.execution.worker import Machine, run_block
 from priorbench.bench.run import app
+from priorbench.bench.study.grid import load_grid
+from priorbench.bench.study.job import list_settings
 
 MINIMAL = """
 metrics = ["mig"]
@@ -201,39 +203,54 @@ def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
     assert message in line
 
 
+POSTERIOR = """class Family(priors.PosteriorFamily):
+        def __call__(self, params): return Mine(params, self)
+        def num_params(self, latent_dim): return 2 * latent_dim
+    posterior = Family()
+
+class Mine(priors.GaussianPosterior):
+        pass
+"""
+"""A family of its own in the prior's class, and the head of its distributions' class."""
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         (
-            "def log_prob(self, z): return self.scal * z.sum(-1)",
+            "def _log_prob(self, z): return self.scal * z.sum(-1)",
             "AttributeError: 'P' object has no attribute 'scal' (mine.py, line 4)",
         ),
         (
+            "def _log_prob(self, z): return -z.square().sum(-1, keepdim=True)",
+            "P._log_prob must map z of shape (..., 4) to (...), here (4, 3); it gave (4, 3, 1)",
+        ),
+        (
             "def log_prob(self, z): return -z.square().sum(-1, keepdim=True)",
-            "P.log_prob must map z of shape (..., 4) to shape (...), here (4, 3); it gave (4, 3, 1)",
+            "P.log_prob must map z of shape (..., 4) to (...), here (4, 3); it gave (4, 3, 1)",
         ),
         (
-            "def sample(self, shape=(), generator=None): return torch.zeros(shape)",
-            "P.sample(shape) must give (*shape, 4); it gave (4, 3)",
+            "def _sample(self, shape, generator): return torch.zeros(shape)",
+            "P._sample must give draws of shape (*shape, 4), here (4, 3, 4); it gave (4, 3)",
         ),
         (
-            "class posterior(priors.Gaussian):\n        def rsample(self, noise): return noise[..., :3]",
-            "posterior.rsample must give a point an image, shape (4, 4); it gave (4, 3)",
+            POSTERIOR + "        def rsample(self, noise): return noise[..., :3]",
+            "Mine.rsample must give a point an image, shape (4, 4); it gave (4, 3)",
         ),
         (
-            "class posterior(priors.Gaussian):\n        def log_prob(self, z): return z",
-            "posterior.log_prob must give one value an image, shape (4,); it gave (4, 4)",
+            POSTERIOR + "        def log_prob(self, z): return z",
+            "Mine.log_prob must give one value an image, shape (4,); it gave (4, 4)",
         ),
         (
-            "class posterior(priors.Gaussian):\n        def log_prob_groups(self, z, groups): return 0.0",
-            "posterior.log_prob_groups must give one value for each of 4 groups; it gave float",
+            POSTERIOR + "        def log_prob_groups(self, z, groups): return 0.0",
+            "Mine.log_prob_groups must give one value for each of 4 groups; it gave float",
         ),
         (
-            "class posterior(priors.Gaussian):\n        @property\n"
+            POSTERIOR + "        @property\n"
             "        def representation(self): return self.params",
-            "posterior.representation must be a point an image, shape (4, 4); it gave (4, 8)",
+            "Mine.representation must give a point an image, shape (4, 4); it gave (4, 8)",
         ),
-        ("def log_prob(self, z): return -z.square().sum()", "it gave ()"),
+        ("def _log_prob(self, z): return -z.square().sum()", "it gave ()"),
         (
             "def __init__(self, latent_dim): self.latent_dim = latent_dim",
             "P.__init__ must call super().__init__(latent_dim) before anything else",
@@ -247,16 +264,17 @@ def test_plugins_that_do_not_load(fails, grid, tmp_path, source, message):
             "P.learned() must give tensors; 'a' is list",
         ),
         (
-            "groups = ((0, 1),)",
-            "P.groups must hold each of the latents 0 to 3 once; got ((0, 1),)",
+            "def __init__(self, latent_dim):\n"
+            "        priors.Prior.__init__(self, latent_dim, [priors.Group((0, 1))])",
+            "must hold each of the latents 0 to 3 once",
         ),
         (
-            "def kl(self, q, z): return super().kl(q, z) * (2 if z.max() > 3 else 1)",
+            "def _kl(self, q, z): return super()._kl(q, z) * (2 if z.max() > 3 else 1)",
             "must not branch on the value of a tensor, nor call .item() (mine.py, line 4)",
         ),
         (
-            "def kl(self, q, z): return super().kl(q, z).sum()",
-            "P.kl must give one value an image",
+            "def _kl(self, q, z): return super()._kl(q, z).sum()",
+            "P._kl must give one value for each posterior, here (4,); it gave ()",
         ),
     ],
 )
@@ -283,16 +301,17 @@ def test_priors_with_a_mistake_are_refused_before_anything_runs(
     ("body", "beta", "message"),
     [
         (
-            "def log_prob(self, z): return -z.square().sum(-1)\n"
-            "    log_prob_groups, kl_groups = priors.Prior.log_prob_groups, priors.Prior.kl_groups",
+            "def _log_prob(self, z): return -z.square().sum(-1)\n"
+            "    _log_prob_groups = priors.Prior._log_prob_groups\n"
+            "    _kl_groups = priors.Prior._kl_groups",
             "1, [1, 2, 3, 4]",
-            "'beta' has a number for each group, but P does not define log_prob_groups(z), the log "
-            "density of each of its groups; define it, or give 'beta' as one number",
+            "'beta' has a number for each group, but P does not define _log_prob_groups(z)",
         ),
         (
-            "def kl_groups(self, q, z): return self.kl(q, z)",
+            "def _kl_groups(self, q, z): return self.kl(q, z)",
             "1, [1, 2, 3, 4]",
-            "P.kl_groups must give one value an image and group, shape (4, 4); it gave (4,)",
+            "P._kl_groups must give one value for each posterior and each of 4 groups, here "
+            "(4, 4); it gave (4,)",
         ),
         (
             "pass",
@@ -385,7 +404,7 @@ def test_full_disk(fails, grid, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("priorbench.bench.results.store.os.fsync", full)
+    monkeypatch.setattr("priorbench.atomic_files.os.fsync", full)
     line = fails("--grid", grid(), "--seeds", 1, "--jobs", 1)
     assert "cannot write to" in line
     assert "No space left on device; finished runs are kept" in line
@@ -431,19 +450,15 @@ def test_half_written_record_is_named_and_redone(grid, tmp_path, monkeypatch, ca
 
 def test_errors_of_the_machine_are_not_failed_runs(grid, tmp_path, monkeypatch):
     """A full memory or disk stops the command; it is not recorded as the run's fault."""
-    from priorbench.bench.study.grid import load_grid
-    from priorbench.bench.study.job import list_jobs
-
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
-    [block, *_] = local.plan_rounds(list_jobs(load_grid(str(grid()))), 1)[0]
+    setting, *_ = list_settings(load_grid(str(grid())))
 
     def no_memory(*_):
         raise MemoryError("full")
 
-    monkeypatch.setattr("priorbench.bench.execution.worker.train_block", no_memory)
+    monkeypatch.setattr("priorbench.bench.training.train.Training.run_epoch", no_memory)
     with pytest.raises(MemoryError):
-        run_block(block, tmp_path, Machine("cpu"), lambda message: None)
-    assert not store.load_records(tmp_path)
+        list(run_block(Experiment(setting), [0], "cpu"))
 
 
 def test_a_dataset_of_fewer_images_than_a_trial_takes(grid, tmp_path, monkeypatch):
@@ -468,54 +483,38 @@ def test_a_dataset_of_fewer_images_than_a_trial_takes(grid, tmp_path, monkeypatc
     assert done.exit_code == 0, done.output
 
 
-NO_POSTERIOR = """
+ON_CIRCLE = """
 import torch, priors
-@priors.register("{name}")
+@priors.register("on_circle")
 class OnCircle(priors.Prior):
-    groups = ((0, 1, 2, 3),)
-    support = {support}
-    def log_prob(self, z): return z.new_zeros(z.shape[:-1])
-    def sample(self, shape=(), generator=None):
+    def __init__(self, latent_dim):
+        super().__init__(latent_dim, [priors.Group(range(4), on="sphere")])
+    def _log_prob(self, z): return z.new_zeros(z.shape[:-1])
+    def _sample(self, shape, generator):
         z = torch.randn(*shape, self.latent_dim, generator=generator)
         return z / z.norm(dim=-1, keepdim=True)
 """
 
 
-@pytest.mark.parametrize(
-    ("support", "words"),
-    [
-        ('("sphere",)', "posterior Gaussian has length"),
-        (
-            '("real", "real")',
-            "support must say 'real' or 'sphere' for each of its 1 groups",
-        ),
-    ],
-)
-def test_a_prior_and_a_posterior_that_contradict_each_other(
-    fails, grid, tmp_path, support, words
-):
-    (tmp_path / "circle.py").write_text(
-        NO_POSTERIOR.format(name="on_circle", support=support)
-    )
+def test_a_prior_and_a_posterior_that_contradict_each_other(fails, grid, tmp_path):
+    (tmp_path / "circle.py").write_text(ON_CIRCLE)
+    own = grid('"isa", subspaces = [2, 2]', '"on_circle"')
     try:
-        line = fails(
-            "--grid",
-            grid('"isa", subspaces = [2, 2]', '"on_circle"'),
-            "--plugin",
-            tmp_path / "circle.py",
-        )
+        line = fails("--grid", own, "--plugin", tmp_path / "circle.py")
     finally:
         priors.registry._entries.pop("on_circle", None)
-    assert words in line
+    assert "a draw of OnCircle's posterior GaussianPosterior has length" in line
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
+        ('"mig_sampled"', "'mig_sampled' of method 'A': "),
         ('"mig_sampled"', "ask for 'mig' or 'mig_groups'"),
         (
             '{ name = "mig_groups", num_samples = -5 }',
+            "'metrics[0]', metric 'mig_groups' of method 'A': "
             "'num_samples' must be at least 2; got -5",
         ),
     ],
@@ -551,17 +550,15 @@ def test_images_without_factors(fails, grid, tmp_path):
         'dataset = "mine.npz"\n',
     )
     line = fails("--grid", own)
-    assert (
-        "there is no mutual information gap (mig) without factors, and the dataset has none: "
-        "leave the metric out"
-    ) in line
+    assert "'metrics[0]', metric 'mig' of method 'A'" in line
+    assert "needs factors, and the dataset has none: leave the metric out" in line
 
 
 def test_early_stopping_needs_images_to_validate_with(fails, grid):
     line = fails("--grid", grid("epochs = 1\n", "epochs = 1\nlook_ahead = 2\n"))
     assert line.endswith(
         "'training.look_ahead': 'look_ahead' needs images to validate with, and "
-        "dataset 'dsprites' has no split 'valid' (a dataset with factors is not "
+        "dataset 'dsprites' has no split 'valid' (a data set with factors is not "
         "split); leave it out"
     )
 

@@ -1,13 +1,18 @@
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 
 from priorbench.bench.study import grid_file
-from priorbench.bench.study.grid import Training, load_grid
-from priorbench.bench.study.job import check_plugins
-from priorbench.bench.study.grid import Plugin, PriorPlugin
-from priorbench.errors import UserError
+from priorbench.bench.study.grid import (
+    Plugin,
+    PriorPlugin,
+    TrainingOptions,
+    load_grid,
+)
 from priorbench.bench.study.grid_file import find_line
+from priorbench.bench.study.plugins import check_plugins
+from priorbench.errors import UserError
 
 GOOD = """\
 seeds = 3
@@ -192,7 +197,7 @@ def test_every_grid_of_the_project_has_its_profiles(grid):
     for profile in (None, "quick", "demo"):
         study = load_grid(grid, profile)
         assert study.profile == (profile or "paper")
-        check_plugins(study, lambda *keys: str(keys))
+        check_plugins(study)
 
 
 def test_the_faces_and_cars_of_the_paper():
@@ -222,7 +227,7 @@ def test_the_faces_and_cars_of_the_paper():
 def test_the_products_of_spheres_of_the_paper(grid, methods, images):
     """Davidson et al. 2019, section 3: the eleven of 41 coordinates, and their Table 5."""
     study = load_grid(grid)
-    assert study.training == Training(
+    assert study.training == TrainingOptions(
         epochs=300, batch_size=64, learning_rate=1e-3, warm_up=100, look_ahead=50
     )
     assert (study.seeds, study.importance_samples, study.importance_images) == (
@@ -597,7 +602,74 @@ def test_find_line(keys, line):
 
 def test_where(write):
     path = write()
-    assert grid_file.locate_key(path, "default", ["methods", 1, "beta"]) == (
+    assert grid_file.read_grid_file(path).locate(["methods", 1, "beta"]) == (
         f"{path}, line 22: 'methods[1].beta'"
     )
-    assert grid_file.locate_key(path, "quick", ["seeds"]) == f"{path}, line 25: 'seeds'"
+    assert (
+        grid_file.read_grid_file(path).locate(["seeds"], "quick")
+        == f"{path}, line 25: 'seeds'"
+    )
+
+
+# what is set on the command line
+
+
+def test_keys_are_set_over_a_profile(write):
+    changes = {
+        "seeds": 2,
+        "training.epochs": 3,
+        "methods.1.beta": [7],
+        "dataset.factors": {},
+    }
+    grid = load_grid(write(), "quick", changes)
+    assert grid.seeds == 2
+    assert (grid.training.epochs, grid.training.batch_size) == (3, 16)
+    assert grid.betas(grid.methods[1]) == (7.0,)
+    assert grid.dataset.arguments == {"factors": {}}
+    assert grid.overrides == changes
+
+
+def test_a_bare_plugin_takes_arguments(write):
+    path = write(GOOD, ("seeds = 3", 'likelihood = "gaussian"'))
+    grid = load_grid(path, None, {"likelihood.sigma": 0.5, "methods.0.prior.p": 1.0})
+    assert grid.likelihood.arguments == {"sigma": 0.5}
+    assert grid.methods[0].prior.arguments == {"p": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training.epochs": 0}, "--set training.epochs: Input should be greater"),
+        ({"trainng.epochs": 1}, "--set trainng.epochs: unknown key; did you mean 'tr"),
+        ({"training.epoch": 1}, "--set training.epoch: unknown key; did you mean 'ep"),
+        ({"methods.1.beta": [-1]}, "--set methods.1.beta: Input should be greater"),
+        ({"methods.2.beta": [1]}, "--set 'methods.2.beta': 2 must be a position from"),
+        ({"methods.x": 1}, "--set 'methods.x': 'x' must be a position from 0 to 1"),
+        ({"seeds.a": 1}, "--set 'seeds.a': 'seeds' has no key 'a'; it is 3"),
+    ],
+)
+def test_wrong_keys_of_the_command_line(write, changes, message):
+    with pytest.raises(UserError) as caught:
+        load_grid(write(), None, changes)
+    assert message in str(caught.value)
+
+
+def test_a_grids_file_is_opened_once(write, monkeypatch):
+    """The place of an error is looked up in what was read."""
+    path, opened = write(), []
+    read = Path.read_text
+
+    def count(self, *arguments, **options):
+        opened.append(self)
+        return read(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", count)
+    grid = load_grid(path, "quick")
+    assert grid.locate("methods", 1, "beta") == f"{path}, line 22: 'methods[1].beta'"
+    assert len(opened) == 1
+
+
+def test_a_byte_order_mark_is_left_out(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert load_grid(str(path)).seeds == 3

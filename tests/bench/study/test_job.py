@@ -7,17 +7,11 @@ import sys
 
 import pytest
 
-from priorbench.bench.study import plugins
-from priorbench.bench.study.grid import load_grid
-from priorbench.bench.study.job import (
-    RESULTS_VERSION,
-    check_plugins,
-    hash_source,
-    list_jobs,
-)
-from priorbench.bench.study.grid import Plugin
+from priorbench import plugins
+from priorbench.bench.study.grid import Plugin, load_grid
+from priorbench.bench.study.job import RESULTS_VERSION, Job, Setting, list_jobs
+from priorbench.bench.study.plugins import check_plugins, hash_source
 from priorbench.errors import UserError
-from priorbench.bench.study.job import Job
 from priorbench.priors.base import registry as priors
 
 CONFIG = {
@@ -33,7 +27,14 @@ CONFIG = {
     "sources": {},
     "training": {"epochs": 7, "batch_size": 16, "learning_rate": 0.001},
 }
-ONE = Job("grid", "paper", "ISA-TCVAE", 4.0, 3, "fp32", CONFIG)
+DEMO = load_grid("dsprites_beta", "demo")
+ONE = Job(Setting(DEMO, DEMO.methods[3], 4.0, "fp32", CONFIG), 3)
+
+
+def change(**changes):
+    """The job with another seed, or another field of its setting."""
+    seed = changes.pop("seed", ONE.seed)
+    return Job(dataclasses.replace(ONE.setting, **changes), seed)
 
 
 def test_golden_id():
@@ -45,9 +46,9 @@ def test_golden_id():
 
 
 def test_golden_id_of_a_beta_for_each_group():
-    assert dataclasses.replace(ONE, beta=(1.0, 4.0)).id == "bae9c1764685645b"
-    assert dataclasses.replace(ONE, beta=(4.0, 4.0)).id != ONE.id
-    assert dataclasses.replace(ONE, beta=(4.0, 1.0)).id != "bae9c1764685645b"
+    assert change(beta=(1.0, 4.0)).id == "bae9c1764685645b"
+    assert change(beta=(4.0, 4.0)).id != ONE.id
+    assert change(beta=(4.0, 1.0)).id != "bae9c1764685645b"
 
 
 def test_the_id_of_a_scalar_beta_is_hashed_from_the_number():
@@ -78,7 +79,7 @@ def test_golden_config(tmp_path):
         objective = { name = "beta_tcvae", over = "groups" }
     """)
     fourth = list_jobs(load_grid(str(path)))[3]
-    assert fourth.config == CONFIG
+    assert fourth.setting.config == CONFIG
     assert fourth.id == ONE.id
 
 
@@ -94,7 +95,7 @@ def test_options_of_the_training_that_are_not_given_leave_the_id(tmp_path):
     """
     path.write_text(text, encoding="utf-8")
     (plain,) = list_jobs(load_grid(str(path)).model_copy(update={"seeds": 1}))
-    assert plain.config["training"] == {
+    assert plain.setting.config["training"] == {
         "epochs": 7,
         "batch_size": 2048,
         "learning_rate": 0.001,
@@ -112,26 +113,21 @@ def test_id_is_a_name_for_a_folder():
 
 def test_id_does_not_depend_on_the_order_of_keys():
     turned = {key: CONFIG[key] for key in reversed(CONFIG)}
-    assert dataclasses.replace(ONE, config=turned).id == ONE.id
+    assert change(config=turned).id == ONE.id
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        {"grid": "other"},
-        {"profile": "quick"},
-        {"method": "renamed"},
-        {"keep_model": True},
-    ],
-)
-def test_labels_leave_the_id(labels):
-    assert dataclasses.replace(ONE, **labels).id == ONE.id
+def test_labels_leave_the_id():
+    """Of the grid, the profile and the method, and what is kept."""
+    other = load_grid("dsprites_priors", "demo").model_copy(
+        update={"name": "other", "profile": "quick", "keep_models": True}
+    )
+    assert change(grid=other, method=other.methods[0]).id == ONE.id
 
 
 def test_a_finished_result_depends_on_each_field():
     changed = [
-        dataclasses.replace(ONE, **change)
-        for change in ({"beta": 4.5}, {"seed": 4}, {"precision": "bf16"})
+        change(**values)
+        for values in ({"beta": 4.5}, {"seed": 4}, {"precision": "bf16"})
     ]
     for key, value in {
         "architecture": {"name": "mlp", "hidden": 17},
@@ -150,14 +146,16 @@ def test_a_finished_result_depends_on_each_field():
         "training": {"epochs": 8, "batch_size": 16, "learning_rate": 0.001},
     }.items():
         assert CONFIG[key] != value
-        changed.append(dataclasses.replace(ONE, config={**CONFIG, key: value}))
+        changed.append(change(config={**CONFIG, key: value}))
     assert len(changed) == 3 + len(CONFIG)
     assert len({j.id for j in [ONE, *changed]}) == len(changed) + 1
 
 
 def test_id_depends_on_the_version_of_the_results(monkeypatch):
     before = ONE.id
-    monkeypatch.setattr("priorbench.bench.study.job.RESULTS_VERSION", RESULTS_VERSION + 1)
+    monkeypatch.setattr(
+        "priorbench.bench.study.job.RESULTS_VERSION", RESULTS_VERSION + 1
+    )
     assert ONE.id != before
 
 
@@ -165,18 +163,16 @@ def test_jobs_of_the_projects_grid():
     jobs = list_jobs(load_grid("dsprites_beta"))
     assert len(jobs) == 4 * 9 * 50
     assert len({j.id for j in jobs}) == len(jobs)
-    assert len({j.setting for j in jobs}) == 4 * 9
+    assert len({j.setting.key for j in jobs}) == 4 * 9
     assert {j.seed for j in jobs} == set(range(50))
     first = jobs[0]
-    assert (first.grid, first.profile, first.method) == (
-        "dsprites_beta",
-        "paper",
-        "β-VAE",
-    )
-    assert (first.beta, first.seed, first.precision) == (1.0, 0, "fp32")
-    assert first.config.keys() == CONFIG.keys()
-    assert first.config["sources"] == {}
-    assert first.config["training"] == {
+    setting = first.setting
+    assert (setting.grid.name, setting.grid.profile) == ("dsprites_beta", "paper")
+    assert (setting.key, first.seed) == (("β-VAE", 1.0), 0)
+    assert setting.precision == "fp32"
+    assert setting.config.keys() == CONFIG.keys()
+    assert setting.config["sources"] == {}
+    assert setting.config["training"] == {
         "epochs": 20,
         "batch_size": 2048,
         "learning_rate": 0.001,
@@ -185,7 +181,7 @@ def test_jobs_of_the_projects_grid():
 
 def test_jobs_are_ordered_by_method_beta_and_seed():
     grid = load_grid("dsprites_beta", "demo")
-    keys = [(j.method, j.beta, j.seed) for j in list_jobs(grid)]
+    keys = [(*j.setting.key, j.seed) for j in list_jobs(grid)]
     assert keys == [
         (m.name, b, s) for m in grid.methods for b in (1.0, 4.0) for s in (0, 1)
     ]
@@ -210,8 +206,8 @@ def test_profiles_share_the_runs_that_are_the_same():
 def test_only_some_methods():
     grid = load_grid("dsprites_beta", "demo")
     chosen = list_jobs(grid, "bf16", ["ISA-VAE"])
-    assert {j.method for j in chosen} == {"ISA-VAE"}
-    assert {j.precision for j in chosen} == {"bf16"}
+    assert {j.setting.method.name for j in chosen} == {"ISA-VAE"}
+    assert {j.setting.precision for j in chosen} == {"bf16"}
     assert list_jobs(grid, methods=[]) == []
 
 
@@ -252,10 +248,10 @@ def load_plugin(tmp_path):
 
 def test_the_source_of_a_plugin_is_part_of_the_id(load_plugin):
     first = load_plugin(PLUGIN)
-    assert list(first.config["sources"]) == ["prior tests_job_prior"]
+    assert list(first.setting.config["sources"]) == ["prior tests_job_prior"]
     assert load_plugin(PLUGIN).id == first.id
     changed = load_plugin(PLUGIN + "# another line\n")
-    assert changed.config["sources"] != first.config["sources"]
+    assert changed.setting.config["sources"] != first.setting.config["sources"]
     assert changed.id != first.id
 
 
@@ -263,8 +259,8 @@ def test_the_source_of_a_part_of_a_product_is_part_of_the_id(load_plugin):
     inner = {"name": "product", "parts": [{"name": "tests_job_prior", "latent_dim": 2}]}
     product = {"name": "product", "parts": ["normal", inner]}
     first = load_plugin(PLUGIN, **product)
-    assert list(first.config["sources"]) == ["prior tests_job_prior"]
-    assert first.config["prior"] == product
+    assert list(first.setting.config["sources"]) == ["prior tests_job_prior"]
+    assert first.setting.config["prior"] == product
     assert load_plugin(PLUGIN, **product).id == first.id
     assert load_plugin(PLUGIN + "# another line\n", **product).id != first.id
 
@@ -274,33 +270,25 @@ def test_the_projects_own_plugins_have_no_source():
     assert hash_source("metrics", "mig") is None
 
 
-def test_unknown_names_are_placed():
-    grid = load_grid("dsprites_beta", "demo")
-    places = []
-
-    def where(*keys):
-        places.append(keys)
-        return f"place {len(places)}"
-
-    check_plugins(grid, where)
-    assert ("dataset",) in places
-    assert ("metrics", 5) in places
-    assert ("methods", 3, "objective") in places
+def test_unknown_names_are_blamed_on_their_place():
+    grid = DEMO
+    check_plugins(grid)
     wrong = grid.methods[1].model_copy(update={"prior": Plugin(name="nrmal")})
-    grid = grid.model_copy(update={"methods": (grid.methods[0], wrong)})
-    with pytest.raises(UserError, match="unknown prior 'nrmal'; did you mean 'normal'"):
-        check_plugins(grid, where)
-    assert places[-1] == ("methods", 1, "prior")
+    other = grid.model_copy(update={"methods": (grid.methods[0], wrong)})
+    with pytest.raises(
+        UserError,
+        match=r"methods\[1\].prior': unknown prior 'nrmal'; did you mean 'nor",
+    ):
+        check_plugins(other)
     part = Plugin(name="product", parts=["normal", {"name": "ise"}])
-    grid = grid.model_copy(
-        update={"methods": (wrong.model_copy(update={"prior": part}),)}
-    )
+    product = wrong.model_copy(update={"prior": part})
     with pytest.raises(UserError, match="unknown prior 'ise'; did you mean 'isa'"):
-        check_plugins(grid, where)
+        check_plugins(grid.model_copy(update={"methods": (product,)}))
 
 
 def test_arguments_of_metrics_are_checked_before_anything_is_trained():
-    grid = load_grid("dsprites_beta", "demo")
-    grid = grid.model_copy(update={"metrics": (Plugin(name="mig", stpe=0.5),)})
-    with pytest.raises(UserError, match="'stpe'; did you mean 'step'"):
-        check_plugins(grid, lambda *keys: "here")
+    grid = DEMO.model_copy(update={"metrics": (Plugin(name="mig", stpe=0.5),)})
+    with pytest.raises(
+        UserError, match=r"metrics\[0\]': .*'stpe'; did you mean 'step'"
+    ):
+        check_plugins(grid)

@@ -1,0 +1,109 @@
+"""The plug-ins that a grid names: that they exist, and what they are made of."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from priorbench.bench.models.architectures import registry as architectures
+from priorbench.bench.models.likelihoods import registry as likelihoods
+from priorbench.bench.objectives.base import registry as objectives
+from priorbench.bench.study.grid import Grid, Method, Plugin
+from priorbench.bench.study.identity import hash_bytes
+from priorbench.datasets.base import registry as datasets
+from priorbench.datasets.load import is_file
+from priorbench.metrics.base import registry as metrics
+from priorbench.priors.base import registry as priors
+from priorbench.priors.product import list_part_names
+from priorbench.registry import Registry
+
+REGISTRIES: dict[str, Registry] = {
+    "prior": priors,
+    "objective": objectives,
+    "dataset": datasets,
+    "architecture": architectures,
+    "likelihood": likelihoods,
+    "metrics": metrics,
+}
+"""The registry of each kind of plug-in, by its key in a grid."""
+
+
+def check_plugins(grid: Grid) -> None:
+    """Check that every plug-in of a grid exists.
+
+    The arguments of metrics, which are called only after training, are checked too.
+
+    Raises:
+        UserError: a name is not registered, or a metric does not take an argument; the
+            message names the place in the grid's file.
+    """
+    for keys, kind, plugin in _list_plugins(grid):
+        with grid.blame(*keys):
+            for name in _list_names(kind, plugin):
+                _check_exists(kind, name)
+            if kind == "metrics":
+                metrics.check_arguments(plugin.name, None, **plugin.arguments)
+
+
+def hash_sources(grid: Grid, method: Method) -> dict[str, str]:
+    """Return the hash of each plug-in of a method that is not the project's own.
+
+    Returns:
+        Hashes by kind and name, like ``"prior logistic"``.
+    """
+    parts = {
+        "prior": method.prior,
+        "objective": method.objective,
+        "dataset": grid.dataset,
+        "architecture": grid.architecture,
+        "likelihood": grid.likelihood,
+    }
+    plugins = [*parts.items(), *(("metrics", metric) for metric in grid.metrics)]
+    hashes = {}
+    for kind, plugin in plugins:
+        for name in _list_names(kind, plugin):
+            digest = hash_source(kind, name)
+            if digest is not None:
+                hashes[f"{kind} {name}"] = digest
+    return hashes
+
+
+def hash_source(kind: str, name: str) -> str | None:
+    """Return the hash of the file that defines a plug-in; None if it is the project's.
+
+    A data set that is a file is known by its content.
+    """
+    if kind == "dataset" and is_file(name):
+        return hash_bytes(Path(name).read_bytes())
+    entry = REGISTRIES[kind].get(name)
+    if entry.__module__.split(".")[0] == "priorbench":
+        return None
+    source = inspect.getsourcefile(inspect.unwrap(entry))
+    return None if source is None else hash_bytes(Path(source).read_bytes())
+
+
+def _list_plugins(grid: Grid) -> Iterator[tuple[tuple[str | int, ...], str, Plugin]]:
+    """Yield the place, the kind and the plug-in of all that a grid names."""
+    for kind in ("dataset", "architecture", "likelihood"):
+        yield (kind,), kind, getattr(grid, kind)
+    for position, metric in enumerate(grid.metrics):
+        yield ("metrics", position), "metrics", metric
+    for position, method in enumerate(grid.methods):
+        yield ("methods", position, "prior"), "prior", method.prior
+        yield ("methods", position, "objective"), "objective", method.objective
+
+
+def _list_names(kind: str, plugin: Plugin) -> list[str]:
+    """Return a plug-in's name and, for a product of priors, those of its parts."""
+    if kind == "prior":
+        return list_part_names(plugin.name, plugin.arguments)
+    return [plugin.name]
+
+
+def _check_exists(kind: str, name: str) -> None:
+    if kind != "dataset" or not is_file(name):
+        REGISTRIES[kind].get(name)
+    elif not Path(name).is_file():
+        raise ValueError(
+            f"there is no file {name!r}; a path is taken from the folder that the "
+            f"command is given in, here {str(Path.cwd())!r}"
+        )
