@@ -14,14 +14,15 @@ _held: list[FileLock] = []
 
 @cache
 def claim_device(device: str, workers: int, folder: Path) -> str:
-    """The device of this process: of several GPUs the one that fewest processes have.
+    """Return the device of this process: of several GPUs one that few processes have.
 
     Args:
         device: as the command names it; "cuda" is all GPUs, and any other is itself.
-        workers: processes of the command.
+        workers: number of processes of the command.
         folder: of the grid; the claims lie in it.
+
     Raises:
-        RuntimeError: more processes than ``workers`` ask.
+        RuntimeError: more processes than ``workers`` ask for a device.
     """
     count = torch.cuda.device_count()
     if device != "cuda" or min(workers, count) < 2:

@@ -1,66 +1,77 @@
-"""A trial of every method before anything is run: what a plug-in does wrong is said at once."""
+"""A dry run of every method before anything is trained."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from priorbench import metrics
-from priorbench.bench.execution import experiment
-from priorbench import plugins
-from priorbench.errors import locate_error
-from priorbench.bench.training import random_streams
-from priorbench.bench.training.ensemble import Ensemble, Loss
-from priorbench.errors import UserError
+from priorbench.bench.execution.experiment import Experiment
 from priorbench.bench.scoring.evaluate import make_codes
-from priorbench.bench.study.job import Job
-from priorbench.priors import Posterior, Prior
+from priorbench.bench.study.grid import Grid
+from priorbench.bench.study.job import Setting
+from priorbench.bench.training import random_streams
+from priorbench.datasets.base import FactorDataset
+from priorbench.datasets.images import ImageDataset, Images
+from priorbench.errors import UserError, locate_error
+from priorbench.metrics.base import registry as metrics
+from priorbench.priors.base import Prior
+from priorbench.priors.posteriors.base import Posterior
+
+log = logging.getLogger("priorbench")
 
 IMAGES = 4
-SEEDS = (0, 1)
+"""Images that a step is tried on."""
+
 SCORED = 64
 """Images that every metric is tried on."""
+
+SEEDS = (0, 1)
 
 ON_SPHERE = 1e-4
 """How far from length 1 a point of a unit sphere may be."""
 
 
-def try_method(job: Job) -> None:
-    """Build one method, score a few images untrained, and take one step of two seeds.
+def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
+    """Try out all that a study names; its plug-ins exist.
 
-    A plug-in that runs for one seed alone, but not for several at once, would fail on a GPU only.
+    Args:
+        grid: the study.
+        settings: those that are to be run.
 
     Raises:
-        UserError: what went wrong and where in the plug-in's file, or what a prior returned that
-            it should not.
+        UserError: a plug-in, an argument, the data set, the networks, a metric or a
+            method is at fault; the message names its place in the grid's file.
     """
-    with explain_plugin_errors():
-        loss = experiment.make_loss(job)
-        _check_prior(loss.model.prior)
-        with torch.no_grad():
-            _check_metrics(job, loss)
-        ensemble = Ensemble(
-            lambda: experiment.make_loss(job), SEEDS, 1e-3, torch.device("cpu")
-        )
-        pixels = experiment.load_pixels(job, "cpu")
-        rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
-        prior = loss.model.prior
-        shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
-        noise = random_streams.draw_normal(
-            ensemble.seeds, random_streams.NOISE, 0, shape
-        )
-        values, _ = ensemble.losses(pixels[rows], noise, len(pixels), 0.0)
-        if values.shape != (len(SEEDS),):
-            raise ValueError(
-                f"the objective must return a scalar for each seed; got shape "
-                f"{tuple(values.shape[1:])}"
-            )
+    first = Experiment(settings[0])
+    with grid.blame("dataset"):
+        _warn_about(first.dataset)
+    with grid.blame("architecture"), explain_plugin_errors():
+        first.make_architecture(grid.latent_dim, 2 * grid.latent_dim)
+    with grid.blame("training", "look_ahead"):
+        first.make_early_stopping("cpu")
+    for number, method in enumerate(grid.methods):
+        own = [setting for setting in settings if setting.method == method]
+        what = f"method {method.name!r}"
+        with grid.blame("methods", number, what=what), explain_plugin_errors():
+            # one setting of each kind of β whole; the others are built
+            kinds = {isinstance(s.beta, tuple): s for s in reversed(own)}
+            for setting in reversed(kinds.values()):
+                _try_setting(Experiment(setting))
+            for setting in own:
+                Experiment(setting).make_loss()
+        if own:
+            _try_metrics(Experiment(own[0]))
 
 
 @contextmanager
 def explain_plugin_errors() -> Iterator[None]:
-    """Turn any error of a plug-in's code into one line with the place in its file."""
+    """Turn any error of a plug-in's code into one line with its place in the file.
+
+    Raises:
+        UserError: in place of every error but those of memory.
+    """
     try:
         yield
     except (UserError, MemoryError, torch.OutOfMemoryError):
@@ -69,39 +80,67 @@ def explain_plugin_errors() -> Iterator[None]:
         text = " ".join(str(error).split()) or type(error).__name__
         if "vmap" in text:
             text += (
-                "; several seeds run at once, so a plug-in must not branch on the value of a "
-                "tensor, nor call .item()"
+                "; several seeds run at once, so a plug-in must not branch on the "
+                "value of a tensor, nor call .item()"
             )
-        if isinstance(error, ValueError):
-            raise UserError(text + locate_error(error)) from error
-        raise UserError(
-            f"{type(error).__name__}: {text}{locate_error(error)}"
-        ) from error
+        if not isinstance(error, ValueError):
+            text = f"{type(error).__name__}: {text}"
+        raise UserError(text + locate_error(error)) from error
+
+
+def _warn_about(dataset: Images) -> None:
+    """Warn of images that are scored on as trained on, and of incomplete factors."""
+    if isinstance(dataset, ImageDataset) and "test" not in dataset.lengths:
+        log.warning(
+            "dataset %r has no split 'test': its models are scored on the images that "
+            "they are trained on",
+            dataset.name,
+        )
+    fault = dataset.incomplete() if isinstance(dataset, FactorDataset) else None
+    if fault:
+        log.warning(
+            "the factors of dataset %r are not a complete grid: %s; scores are divided "
+            "by log n_f, the entropy of a factor of n_f values with equal shares",
+            dataset.name,
+            fault,
+        )
+
+
+def _try_setting(experiment: Experiment) -> None:
+    """Build a model, and take the losses of a few images under two seeds at once.
+
+    A plug-in that runs for one seed alone, but not for several at once, would fail on a
+    GPU only.
+
+    Raises:
+        ValueError: a prior or an objective returns what it should not.
+    """
+    loss = experiment.make_loss()
+    prior = loss.model.prior
+    _check_prior(prior)
+    ensemble = experiment.make_ensemble(SEEDS, "cpu")
+    pixels = experiment.pixels("cpu")
+    rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
+    shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
+    noise = random_streams.draw_normal(ensemble.seeds, random_streams.NOISE, 0, shape)
+    values, _ = ensemble.losses(pixels[rows], noise, len(pixels), 0.0)
+    if values.shape != (len(SEEDS),):
+        raise ValueError(
+            "the objective must return a scalar for each seed; got shape "
+            f"{tuple(values.shape[1:])}"
+        )
 
 
 def _check_prior(prior: Prior) -> None:
-    """What the harness counts on, of values that are cheap to compute."""
+    """Check a prior and its posterior on values that are cheap to compute."""
     name, d = type(prior).__name__, prior.latent_dim
     generator = torch.Generator().manual_seed(0)
-    z = prior.sample((IMAGES, 3), generator)
-    _check_shape(f"{name}.sample(shape) must give (*shape, {d})", z, (IMAGES, 3, d))
-    _check_shape(
-        f"{name}.log_prob must map z of shape (..., {d}) to shape (...), here "
-        f"{(IMAGES, 3)}",
-        prior.log_prob(z),
-        (IMAGES, 3),
-    )
-    if sorted(i for group in prior.groups for i in group) != list(range(d)):
-        raise ValueError(
-            f"{name}.groups must hold each of the latents 0 to {d - 1} once; got "
-            f"{prior.groups!r}"
-        )
-    kinds = prior.support
-    if len(kinds) != len(prior.groups) or not {"real", "sphere"}.issuperset(kinds):
-        raise ValueError(
-            f"{name}.support must say 'real' or 'sphere' for each of its "
-            f"{len(prior.groups)} groups; got {kinds!r}"
-        )
+    batch = (IMAGES, 3)
+    z = prior.sample(batch, generator)
+    # the base class checks these, but not in a class that overrides the public methods
+    _check_shape(f"{name}.sample must give (*shape, {d})", z, (*batch, d))
+    words = f"{name}.log_prob must map z of shape (..., {d}) to (...), here {batch}"
+    _check_shape(words, prior.log_prob(z), batch)
     for key, learned in prior.learned().items():
         if not isinstance(learned, Tensor):
             raise ValueError(
@@ -109,78 +148,72 @@ def _check_prior(prior: Prior) -> None:
                 f"{type(learned).__name__}"
             )
     _check_spheres(prior, f"{name}.sample", z)
-    q, z = _check_posterior(prior, generator)
+    q, z = _draw_posterior(prior, IMAGES, generator)
+    _check_posterior(prior, q, z)
     _check_spheres(prior, f"{name}'s posterior {type(q).__name__}", z)
-    _check_shape(
-        f"{name}.kl must give one value an image, shape {(IMAGES,)}",
-        prior.kl(q, z),
-        (IMAGES,),
-    )
+    words = f"{name}.kl must give one value an image, shape {(IMAGES,)}"
+    _check_shape(words, prior.kl(q, z), (IMAGES,))
 
 
-def _check_posterior(
-    prior: Prior, generator: torch.Generator
+def _draw_posterior(
+    prior: Prior, count: int, generator: torch.Generator
 ) -> tuple[Posterior, Tensor]:
-    """Posteriors of random parameters and a draw of each, (IMAGES, latent_dim)."""
+    """Return random posteriors and a draw of each, (count, latent_dim)."""
     family, d = prior.posterior, prior.latent_dim
-    q = family(torch.randn(IMAGES, family.num_params(d), generator=generator))
-    name = type(q).__name__
-    z = q.rsample(torch.randn(IMAGES, family.noise_dim(d), generator=generator))
-    _check_shape(
-        f"{name}.rsample must give a point an image, shape {(IMAGES, d)}",
-        z,
-        (IMAGES, d),
-    )
+    q = family(torch.randn(count, family.num_params(d), generator=generator))
+    noise = torch.randn(count, family.noise_dim(d), generator=generator)
+    return q, q.rsample(noise)
+
+
+def _check_posterior(prior: Prior, q: Posterior, z: Tensor) -> None:
+    name, d, groups = type(q).__name__, prior.latent_dim, prior.coordinates
+    point = f"must give a point an image, shape {(IMAGES, d)}"
+    _check_shape(f"{name}.rsample {point}", z, (IMAGES, d))
+    _check_shape(f"{name}.representation {point}", q.representation, (IMAGES, d))
     _check_shape(
         f"{name}.log_prob must give one value an image, shape {(IMAGES,)}",
         q.log_prob(z),
         (IMAGES,),
     )
     _check_shape(
-        f"{name}.log_prob_groups must give one value for each of {len(prior.groups)} "
-        "groups",
-        q.log_prob_groups(z, prior.groups),
-        (IMAGES, len(prior.groups)),
+        f"{name}.log_prob_groups must give one value for each of {len(groups)} groups",
+        q.log_prob_groups(z, groups),
+        (IMAGES, len(groups)),
     )
-    _check_shape(
-        f"{name}.representation must be a point an image, shape {(IMAGES, d)}",
-        q.representation,
-        (IMAGES, d),
-    )
-    return q, z
 
 
-def _check_spheres(prior: Prior, drawn: str, z: Tensor) -> None:
-    """See that draws (..., latent_dim) lie on the unit spheres that ``support`` names."""
-    for kind, group in zip(prior.support, prior.groups, strict=True):
-        length = z[..., list(group)].norm(dim=-1)
-        if kind == "sphere" and not (length - 1).abs().max() < ON_SPHERE:
+def _check_spheres(prior: Prior, origin: str, z: Tensor) -> None:
+    """Check that draws (..., latent_dim) lie on the unit spheres that groups name."""
+    for group in prior.groups:
+        if group.on != "sphere":
+            continue
+        length = z[..., list(group.coordinates)].norm(dim=-1)
+        if not (length - 1).abs().max() < ON_SPHERE:
             raise ValueError(
-                f"{type(prior).__name__}.support says that the latents "
-                f"{tuple(group)} are on a unit sphere, but a draw of {drawn} has "
+                f"{type(prior).__name__}.groups says that the latents "
+                f"{group.coordinates} are on a unit sphere, but a draw of {origin} has "
                 f"length {length.flatten()[0].item():.3g} there; a posterior on "
-                "spheres is VonMisesFisher.family(dims=...)"
+                "spheres is VonMisesFisher(dims=...)"
             )
 
 
-def _check_metrics(job: Job, loss: Loss) -> None:
-    """Score a few random images: a metric that cannot be had is told before the training."""
-    dataset, prior = experiment.load_dataset(job), loss.model.prior
-    family, d, generator = (
-        prior.posterior,
-        prior.latent_dim,
-        torch.Generator().manual_seed(0),
-    )
-    rows = torch.randperm(len(dataset), generator=generator)[:SCORED]
-    q = family(torch.randn(len(rows), family.num_params(d), generator=generator))
-    z = q.rsample(torch.randn(len(rows), family.noise_dim(d), generator=generator))
-    codes = make_codes(dataset, rows, q, z, prior, prior.log_prob(z))
-    for part in job.config["metrics"]:
-        arguments = {key: value for key, value in part.items() if key != "name"}
-        metrics.get(part["name"])(codes, **arguments)
+def _try_metrics(experiment: Experiment) -> None:
+    """Score a few random images: a metric's fault is blamed on the metric."""
+    grid, method = experiment.grid, experiment.setting.method
+    dataset, prior = experiment.dataset, experiment.make_loss().model.prior
+    generator = torch.Generator().manual_seed(0)
+    with explain_plugin_errors(), torch.no_grad():
+        rows = torch.randperm(len(dataset), generator=generator)[:SCORED]
+        q, z = _draw_posterior(prior, len(rows), generator)
+        codes = make_codes(dataset, rows, q, z, prior, prior.log_prob(z))
+    for number, metric in enumerate(grid.metrics):
+        what = f"metric {metric.name!r} of method {method.name!r}"
+        with grid.blame("metrics", number, what=what), explain_plugin_errors():
+            metrics.get(metric.name)(codes, **metric.arguments)
 
 
 def _check_shape(expected: str, value: object, shape: tuple[int, ...]) -> None:
     if not isinstance(value, Tensor) or value.shape != shape:
-        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        tensor = isinstance(value, Tensor)
+        got = tuple(value.shape) if tensor else type(value).__name__
         raise ValueError(f"{expected}; it gave {got}")

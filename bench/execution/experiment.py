@@ -1,167 +1,187 @@
-"""From a job's settings to the objects that it trains: dataset, pixels, model and objective."""
+"""A setting ready to be trained: its data set, images, networks and loss."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 
-from priorbench import datasets
-from priorbench import priors
-from priorbench.bench.models import architectures, likelihoods, vae
-from priorbench.bench import objectives
 from priorbench.bench.models.architectures import Architecture
+from priorbench.bench.models.architectures import registry as architectures
+from priorbench.bench.models.likelihoods import registry as likelihoods
+from priorbench.bench.models.vae import VAE
+from priorbench.bench.objectives.base import registry as objectives
+from priorbench.bench.study.grid import Plugin
+from priorbench.bench.study.job import Setting
 from priorbench.bench.training.early_stopping import EarlyStopping
-from priorbench.bench.training.ensemble import Loss
-from priorbench.bench.study.job import Job
-from priorbench.bench.objectives import Objective
+from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.pixels import Pixels
-from priorbench.bench.results.store import decode_json, encode_json
-from priorbench.datasets import FactorDataset, ImageDataset, Images
+from priorbench.bench.training.train import Training
+from priorbench.datasets.base import FactorDataset
+from priorbench.datasets.images import ImageDataset, Images
+from priorbench.datasets.load import load_dataset
+from priorbench.priors.base import build_prior
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
 
-def load_dataset(job: Job) -> Images:
-    """The job's dataset; the last one loaded is kept."""
-    return _load_dataset(encode_json(job.config["dataset"]))
+class Experiment:
+    """What the seeds of one setting are trained with.
 
-
-def load_pixels(job: Job, device: str, split: str = "train") -> Pixels:
-    """Images of the job's dataset on ``device``; the last ones are kept.
-
-    A dataset with factors is trained and scored on all its images, as are those of the papers
-    on disentanglement; one without factors is in splits.
+    A data set, and its images on a device, are loaded when they are first asked for;
+    the last ones are kept for the next experiment on them.
 
     Args:
-        job: whose.
-        device: where they stay.
-        split: "train", "valid" to stop early by, or "test" to be scored on; where a dataset has
-            no images to test on, those that it was trained on.
-    Raises:
-        ValueError: the dataset has no images to validate with.
+        setting: a method of a study at one β.
     """
-    found = _load_pixels(encode_json(job.config["dataset"]), device)
-    if split not in found:
-        data = load_dataset(job)
-        of = (
-            " (a dataset with factors is not split)"
-            if isinstance(data, FactorDataset)
-            else ""
-        )
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.grid = setting.grid
+
+    @cached_property
+    def dataset(self) -> Images:
+        """The data set of the study."""
+        return _load_dataset(self.grid.dataset)
+
+    @cached_property
+    def lengths(self) -> dict[str, int]:
+        """Number of images of each split; see :meth:`pixels`."""
+        splits = _list_splits(self.dataset)
+        return {name: len(images) for name, images in splits.items()}
+
+    def pixels(self, device: str, split: str = "train") -> Pixels:
+        """Return the images of a split on ``device``.
+
+        A data set with factors is trained and scored on all its images, as in the
+        papers on disentanglement; one without factors is in splits.
+
+        Args:
+            device: where they stay.
+            split: "train", "valid" to stop early by, or "test" to be scored on. A data
+                set without images to test on is scored on those that it is trained on.
+
+        Raises:
+            ValueError: the data set has no images to validate with.
+        """
+        found = _load_pixels(self.grid.dataset, device)
+        if split in found:
+            return found[split]
+        factors = isinstance(self.dataset, FactorDataset)
+        why = " (a data set with factors is not split)" if factors else ""
         raise ValueError(
-            f"'look_ahead' needs images to validate with, and dataset {data.name!r} "
-            f"has no split {split!r}{of}; leave it out"
+            f"'look_ahead' needs images to validate with, and dataset "
+            f"{self.dataset.name!r} has no split {split!r}{why}; leave it out"
         )
-    return found[split]
 
+    @property
+    def batch_size(self) -> int:
+        """Number of images of a step; at most all."""
+        return min(self.grid.training.batch_size, self.lengths["train"])
 
-def count_images(job: Job) -> dict[str, int]:
-    """Number of images of each split of :func:`load_pixels`."""
-    return {
-        name: len(images) for name, images in _list_splits(load_dataset(job)).items()
-    }
+    def make_loss(self) -> Loss:
+        """Make one seed's model and objective.
 
+        Raises:
+            ValueError: a plug-in does not take its arguments, or the objective does not
+                go with the prior.
+        """
+        grid, method = self.grid, self.setting.method
+        options = {"latent_dim": grid.latent_dim, **method.prior.arguments}
+        prior = build_prior(method.prior.name, **options)
+        num_params = prior.posterior.num_params(prior.latent_dim)
+        networks = self.make_architecture(prior.latent_dim, num_params)
+        likelihood = likelihoods.build(
+            grid.likelihood.name, **grid.likelihood.arguments
+        )
+        autocast = torch.bfloat16 if self.setting.precision == "bf16" else None
+        objective = objectives.build(
+            method.objective.name,
+            beta=self.setting.beta,
+            **method.objective.arguments,
+        )
+        objective.adapt(prior)  # last: the model starts alike under every objective
+        training = grid.training
+        warm_up = (training.warm_up or 0) / training.epochs
+        return Loss(VAE(networks, prior, likelihood, autocast), objective, warm_up)
 
-def make_early_stopping(job: Job, device: str) -> EarlyStopping | None:
-    """What stops the job's seeds; None where they train to the last epoch.
+    def make_architecture(self, latent_dim: int, num_params: int) -> Architecture:
+        """Make the encoder and the decoder.
 
-    Raises:
-        ValueError: the dataset has no images to validate with.
-    """
-    training = job.config["training"]
-    if "look_ahead" not in training:
-        return None
-    return EarlyStopping(
-        load_pixels(job, device, "valid"),
-        training["look_ahead"],
-        training.get("warm_up", 0),
-    )
+        Args:
+            latent_dim: number of latents.
+            num_params: length of the posterior's raw parameters.
 
+        Raises:
+            ValueError: the architecture does not take an argument.
+        """
+        return architectures.build(
+            self.grid.architecture.name,
+            image_shape=self.dataset.image_shape,
+            latent_dim=latent_dim,
+            num_params=num_params,
+            **self.grid.architecture.arguments,
+        )
 
-def make_loss(job: Job) -> Loss:
-    """One seed's model and objective.
+    def make_ensemble(self, seeds: Sequence[int], device: str) -> Ensemble:
+        """Make the models of ``seeds`` at their initialisation."""
+        rate = self.grid.training.learning_rate
+        return Ensemble(self.make_loss, seeds, rate, torch.device(device))
 
-    Raises:
-        ValueError: a name or an argument that the plug-ins do not take, or an objective that does
-            not go with the prior.
-    """
-    config, training = job.config, job.config["training"]
-    prior = priors.build_prior(
-        **{"latent_dim": config["latent_dim"], **config["prior"]}
-    )
-    networks = make_architecture(
-        job, prior.latent_dim, prior.posterior.num_params(prior.latent_dim)
-    )
-    likelihood = likelihoods.registry.build(**config["likelihood"])
-    autocast = torch.bfloat16 if job.precision == "bf16" else None
-    chosen = make_objective(job)
-    chosen.adapt(prior)  # last: the model starts alike under every objective
-    return Loss(
-        vae.VAE(networks, prior, likelihood, autocast),
-        chosen,
-        training.get("warm_up", 0) / training["epochs"],
-    )
+    def make_early_stopping(self, device: str) -> EarlyStopping | None:
+        """Make what stops seeds early; None where they train to the last epoch.
 
+        Raises:
+            ValueError: the data set has no images to validate with.
+        """
+        training = self.grid.training
+        if training.look_ahead is None:
+            return None
+        valid = self.pixels(device, "valid")
+        return EarlyStopping(valid, training.look_ahead, training.warm_up or 0)
 
-def make_architecture(job: Job, latent_dim: int, num_params: int) -> Architecture:
-    """The job's encoder and decoder.
+    def make_training(self, seeds: Sequence[int], device: str) -> Training:
+        """Make the training of a block of seeds."""
+        return Training(
+            self.make_ensemble(seeds, device),
+            self.pixels(device),
+            self.grid.training.epochs,
+            self.grid.training.batch_size,
+            self.make_early_stopping(device),
+        )
 
-    Args:
-        job: whose.
-        latent_dim: number of latents.
-        num_params: length of the posterior's raw parameters.
-    Raises:
-        ValueError: an argument that the architecture does not take.
-    """
-    return architectures.registry.build(
-        image_shape=load_dataset(job).image_shape,
-        latent_dim=latent_dim,
-        num_params=num_params,
-        **job.config["architecture"],
-    )
+    @contextmanager
+    def set_precision(self) -> Iterator[None]:
+        """Compute matrix products of float32 in the setting's precision.
 
-
-def make_objective(job: Job) -> Objective:
-    """The job's objective, with its β.
-
-    Raises:
-        ValueError: an argument that the objective does not take.
-    """
-    return objectives.registry.build(beta=job.beta, **job.config["objective"])
-
-
-@contextmanager
-def set_precision(name: str) -> Iterator[None]:
-    """Matrix products of float32 in full precision, or in TF32 where ``name`` is "tf32".
-
-    With "bf16" the networks run under autocast; what remains in float32 is in full precision.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@lru_cache(maxsize=1)
-def _load_dataset(config: str) -> Images:
-    return datasets.load_dataset(**decode_json(config))
+        "tf32" is TF32; "fp32" is full precision. With "bf16" the networks run under
+        autocast, and what remains in float32 is in full precision.
+        """
+        before = torch.get_float32_matmul_precision()
+        tf32 = self.setting.precision == "tf32"
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 @lru_cache(maxsize=1)
-def _load_pixels(config: str, device: str) -> dict[str, Pixels]:
-    """The images of every split; what stands for two of them is there once."""
-    splits = _list_splits(_load_dataset(config))
-    once = {
-        images: Pixels(images, torch.device(device)) for images in set(splits.values())
-    }
+def _load_dataset(plugin: Plugin) -> Images:
+    return load_dataset(plugin.name, **plugin.arguments)
+
+
+@lru_cache(maxsize=1)
+def _load_pixels(plugin: Plugin, device: str) -> dict[str, Pixels]:
+    """Return the images of every split; what stands for two of them is there once."""
+    splits = _list_splits(_load_dataset(plugin))
+    distinct = set(splits.values())
+    once = {images: Pixels(images, torch.device(device)) for images in distinct}
     return {name: once[images] for name, images in splits.items()}
 
 
 def _list_splits(dataset: Images) -> dict[str, Images]:
-    """What is trained on, validated with where there is such, and scored on."""
+    """Return what is trained on, scored on and, where there is one, validated with."""
     if not isinstance(dataset, ImageDataset):
         return {"train": dataset, "test": dataset}
     splits = {name: dataset.split(name) for name in dataset.lengths}

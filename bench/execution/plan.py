@@ -1,6 +1,5 @@
-"""What a command is going to do: runs, floating-point operations, and how long it may take."""
+"""What a command is going to do: runs, operations, and how long they may take."""
 
-import dataclasses
 import math
 import os
 import time
@@ -12,8 +11,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from priorbench.bench.execution import worker, experiment
-from priorbench.bench.execution.worker import Block, Machine
+from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.execution.schedule import Machine
 from priorbench.bench.study.job import Job
 
 CALIBRATION_SECONDS = 2.0
@@ -28,8 +27,10 @@ class Plan:
 
     Attributes:
         todo: jobs to be run.
-        done: number of jobs with a record, ``failed`` of them with a failed one.
-        flops: floating-point operations of the networks' matrix products, all jobs together.
+        done: number of jobs that have a record.
+        failed: number of those whose run failed.
+        machine: where and how they are run.
+        flops: floating-point operations of the networks' matrix products, of all jobs.
         seconds: estimate of the time, from a calibration; without the metrics.
     """
 
@@ -42,126 +43,136 @@ class Plan:
 
 
 def make_plan(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
-    """Cost of ``jobs`` on ``machine``; every method's speed is measured, in two seconds for all.
+    """Plan ``jobs`` on ``machine``; the speed of every method is measured.
 
-    A method that does not run has no speed: its runs will say why.
+    The measurements take two seconds together. A method that does not run has no speed:
+    its runs will say why.
     """
     methods: dict[str, list[Job]] = {}
     for job in jobs:
-        methods.setdefault(job.method, []).append(job)
-    flops = [len(own) * count_job_flops(own[0]) for own in methods.values()]
-    seconds = 0.0
-    for own, cost in zip(methods.values(), flops, strict=True):
-        rate = _try_to_measure(
-            measure_rate, own[0], machine, CALIBRATION_SECONDS / len(methods)
-        )
+        methods.setdefault(job.setting.method.name, []).append(job)
+    flops, seconds = 0.0, 0.0
+    for own in methods.values():
+        experiment = Experiment(own[0].setting)
+        cost = len(own) * count_run_flops(experiment)
+        budget = CALIBRATION_SECONDS / len(methods)
+        rate = _try_to_measure(measure_rate, experiment, machine, budget)
+        flops += cost
         seconds += cost / rate if rate else 0.0
-    return Plan(
-        tuple(jobs),
-        done,
-        failed,
-        machine,
-        sum(flops),
-        seconds / min(machine.workers, max(len(jobs), 1)),
-    )
+    parallel = min(machine.workers, max(len(jobs), 1))
+    return Plan(tuple(jobs), done, failed, machine, flops, seconds / parallel)
 
 
-def count_job_flops(job: Job) -> float:
-    """Floating-point operations of a job's matrix products.
+def count_run_flops(experiment: Experiment) -> float:
+    """Count the floating-point operations of one run's matrix products.
 
-    Those of training to the last epoch and of its validation, one pass to score it, and the
-    passes of the importance-weighted likelihood.
+    They are those of the training to the last epoch and of its validation, of one pass
+    to score it, and of the passes of the importance-weighted likelihood.
     """
-    training, lengths = job.config["training"], experiment.count_images(job)
-    images, scored = lengths["train"], lengths["test"]
-    weighted = job.config["importance_samples"] * min(
-        job.config["importance_images"], scored
-    )
-    batch = min(training["batch_size"], images)
-    trained = training["epochs"] * (images // batch) * batch
-    once, both = count_image_flops(job)
-    if "look_ahead" in training:
-        scored += training["epochs"] * lengths["valid"]
-    return trained * both + (scored + weighted) * once
+    grid, lengths = experiment.grid, experiment.lengths
+    training, scored = grid.training, lengths["test"]
+    steps = lengths["train"] // experiment.batch_size
+    trained = training.epochs * steps * experiment.batch_size
+    weighted = grid.importance_samples * min(grid.importance_images, scored)
+    if training.look_ahead is not None:
+        scored += training.epochs * lengths["valid"]
+    forward, both = count_image_flops(experiment)
+    return trained * both + (scored + weighted) * forward
 
 
-def count_image_flops(job: Job) -> tuple[float, float]:
-    """Operations of the networks on one image: forward, and forward with backward.
+def count_image_flops(experiment: Experiment) -> tuple[float, float]:
+    """Count the operations of the networks on one image.
 
-    Forward is the model's, which is what scoring takes; with backward it is the whole loss, with
-    the networks that an objective may have.
+    Returns:
+        Those of the model's forward pass, which is what scoring takes; and those of the
+        whole loss forward and backward, with the networks that an objective may have.
     """
-    loss, dataset = experiment.make_loss(job), experiment.load_dataset(job)
+    loss = experiment.make_loss()
     prior = loss.model.prior
-    # two images: batch normalisation refuses one; all pixels on: the products are counted densely
-    pixels = torch.ones(2, math.prod(dataset.image_shape))
+    # two images: batch normalisation refuses one; all pixels on: products count densely
+    pixels = torch.ones(2, math.prod(experiment.dataset.image_shape))
     noise = torch.zeros(2, prior.posterior.noise_dim(prior.latent_dim))
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         loss.model.decode(loss.model.encode(pixels).rsample(noise))
     with FlopCounterMode(display=False) as both:
-        loss(pixels, noise, len(dataset), 0.0)[0].backward()
-    return forward.get_total_flops() / len(pixels), both.get_total_flops() / len(pixels)
+        loss(pixels, noise, len(experiment.dataset), 0.0)[0].backward()
+    images = len(pixels)
+    return forward.get_total_flops() / images, both.get_total_flops() / images
 
 
-def measure_rate(job: Job, machine: Machine, seconds: float) -> float:
-    """Operations per second of one worker while it trains ``job`` for about ``seconds``."""
+def measure_rate(experiment: Experiment, machine: Machine, seconds: float) -> float:
+    """Measure one worker's operations per second in ``seconds`` of training."""
     size = machine.block_size
-    jobs = tuple(dataclasses.replace(job, seed=seed) for seed in range(size))
     torch.set_num_threads(machine.threads)
-    ensemble = worker.make_ensemble(Block(jobs), machine.device)
-    pixels = experiment.load_pixels(job, machine.device)
-    batch = min(job.config["training"]["batch_size"], len(pixels))
+    ensemble = experiment.make_ensemble(range(size), machine.device)
+    pixels, batch = experiment.pixels(machine.device), experiment.batch_size
 
-    def step(number: int) -> float:
+    def time_step(number: int) -> float:
         start = time.perf_counter()
         ensemble.step(pixels, batch, 0, number % (len(pixels) // batch), 1)
-        _wait_for_device(machine.device)
+        if machine.device != "cpu":
+            torch.cuda.synchronize(machine.device)
         return time.perf_counter() - start
 
-    with experiment.set_precision(job.precision):
-        first = step(0)
+    with experiment.set_precision():
+        first = time_step(0)
         # the first step also warms up, which counts for little where it is long
-        times = [first] if first > seconds else [step(1)]
+        times = [first] if first > seconds else [time_step(1)]
         while sum(times) < seconds:
-            times.append(step(len(times) + 1))
-    return len(times) * batch * size * count_image_flops(job)[1] / sum(times)
+            times.append(time_step(len(times) + 1))
+    images = len(times) * batch * size
+    return images * count_image_flops(experiment)[1] / sum(times)
 
 
 def plan_machine(
-    jobs: Sequence[Job], device: str, workers: int | None, plugins: Sequence[str]
+    jobs: Sequence[Job],
+    device: str,
+    workers: int | None,
+    plugins: Sequence[str] = (),
+    command: str | None = None,
 ) -> Machine:
-    """How ``jobs`` are spread.
+    """Decide how ``jobs`` are spread.
 
-    On a CPU a process per core, each with blocks of one seed; on GPUs one process each, with
-    blocks of as many seeds as fit into its memory.
+    On a CPU there is a process for each core, with blocks of one seed; on GPUs one
+    process for each, with blocks of as many seeds as fit into its memory.
+
+    Args:
+        jobs: to be done.
+        device: "cpu", "cuda" for all GPUs, or "cuda:N".
+        workers: number of processes; None to decide here.
+        plugins: files that each process imports first.
+        command: the command that the user gave.
     """
-    if device != "cpu":
-        gpus = max(torch.cuda.device_count(), 1) if device == "cuda" else 1
-        settings = Counter(job.setting for job in jobs)
-        first_of_methods = {job.method: job for job in reversed(jobs)}.values()
-        workers = workers or min(gpus, max(len(settings), 1))
-        sharing = -(-workers // gpus)
-        fits = [
-            max(1, (_try_to_measure(_count_fitting_seeds, job, device) or 1) // sharing)
-            for job in first_of_methods
-        ]
-        size = min([max(settings.values(), default=1), *fits])
-        return Machine(device, workers, 1, size, tuple(plugins))
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count()
-    )
-    cores = cores or 1
-    workers = min(workers or cores, max(len(jobs), 1))
-    return Machine(device, workers, max(1, cores // workers), 1, tuple(plugins))
+    if device == "cpu":
+        cores = count_cores()
+        workers = min(workers or cores, max(len(jobs), 1))
+        threads = max(1, cores // workers)
+        return Machine(device, workers, threads, 1, tuple(plugins), command)
+    gpus = max(torch.cuda.device_count(), 1) if device == "cuda" else 1
+    settings = Counter(job.setting.key for job in jobs)
+    first_of_methods = {job.setting.method.name: job for job in reversed(jobs)}
+    workers = workers or min(gpus, max(len(settings), 1))
+    sharing = -(-workers // gpus)
+    sizes = [max(settings.values(), default=1)]
+    for job in first_of_methods.values():
+        experiment = Experiment(job.setting)
+        fitting = _try_to_measure(_count_fitting_seeds, experiment, device) or 1
+        sizes.append(max(1, fitting // sharing))
+    return Machine(device, workers, 1, min(sizes), tuple(plugins), command)
+
+
+def count_cores() -> int:
+    """Count the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def pick_device(name: str) -> str:
-    """The device to run on; "auto" is the first GPU, or the CPU where there is none.
+    """Return the device to run on; "auto" is the first GPU, or the CPU without one.
 
     Raises:
-        ValueError: not a device of this machine.
+        ValueError: it is not a device of this machine.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -170,48 +181,17 @@ def pick_device(name: str) -> str:
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number.isdigit() or name == "cuda"):
         raise ValueError(f"'--device' must be auto, cpu, cuda or cuda:N; got {name!r}")
-    if int(number or 0) >= torch.cuda.device_count():
+    count = torch.cuda.device_count()
+    if int(number or 0) >= count:
         raise ValueError(
-            f"there is no device {name!r}: PyTorch sees {torch.cuda.device_count()} "
-            "GPUs; use --device cpu, or a build of PyTorch for your GPU"
+            f"there is no device {name!r}: PyTorch sees {count} GPUs; use "
+            "--device cpu, or a build of PyTorch for your GPU"
         )
     return name
 
 
-def _count_fitting_seeds(job: Job, device: str) -> int:
-    """Seeds that fit into the device's free memory, by the peak of a training step of one."""
-    pixels = experiment.load_pixels(job, device)
-    batch = min(job.config["training"]["batch_size"], len(pixels))
-    free, _ = torch.cuda.mem_get_info(torch.device(device))
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    ensemble = worker.make_ensemble(Block((job,)), device)
-    for position in range(2):
-        ensemble.step(pixels, batch, 0, position % (len(pixels) // batch), 1)
-    each = torch.cuda.max_memory_allocated(device) - before
-    return max(1, int(MEMORY_SHARE * free / each))
-
-
-def _try_to_measure(measure: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``measure`` gives; None where the plug-ins fail in it: their runs will say why."""
-    try:
-        return measure(*arguments)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception:
-        return None
-    finally:
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()  # the workers need what was measured with
-
-
-def _wait_for_device(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize(device)
-
-
 def format_duration(seconds: float) -> str:
-    """A length of time in words.
+    """Return a length of time in words.
 
     Example:
         >>> format_duration(42), format_duration(5400), format_duration(200_000)
@@ -221,3 +201,29 @@ def format_duration(seconds: float) -> str:
         if seconds >= 1.5 * length or (unit == "h" and seconds >= 3600):
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _count_fitting_seeds(experiment: Experiment, device: str) -> int:
+    """Count the seeds that fit a device's free memory, by a training step of one."""
+    pixels, batch = experiment.pixels(device), experiment.batch_size
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    ensemble = experiment.make_ensemble([0], device)
+    for position in range(2):
+        ensemble.step(pixels, batch, 0, position % (len(pixels) // batch), 1)
+    each = torch.cuda.max_memory_allocated(device) - before
+    return max(1, int(MEMORY_SHARE * free / each))
+
+
+def _try_to_measure(measure: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what ``measure`` gives; None if a plug-in fails: its runs will say why."""
+    try:
+        return measure(*arguments)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception:
+        return None
+    finally:
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()  # the workers need what was measured with

@@ -15,23 +15,24 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from priorbench.bench.study.beta import format_beta
-from priorbench.bench.study.grid import Grid
 from priorbench.bench.execution.plan import DAY, Plan, format_duration
 from priorbench.bench.results.store import Record
+from priorbench.bench.study.beta import format_beta
+from priorbench.bench.study.grid import Grid
 
-SHOWN = ("mig", "reconstruction")
-SHOWN_WITHOUT_FACTORS = ("log_likelihood", "elbo")
+OTHERS = ("reconstruction", "elbo")
+"""Scores of every model; the first that does not lead stands behind the headlines."""
+
 QUIET_SECONDS = 30.0
 """Plain lines about epochs come no more often than this."""
 
 
 class Display:
-    """Shows what is running, what finished with its scores, and the time that is left.
+    """What is running, what finished with which scores, and the time that is left.
 
     Args:
-        total: runs to be done.
-        console: where to; a live table needs a terminal.
+        total: number of runs to be done.
+        console: where it is shown; a live table needs a terminal.
     """
 
     def __init__(self, total: int, console: Console) -> None:
@@ -62,41 +63,36 @@ class Display:
             self.running.clear()
             self.live.stop()
 
-    def tell(self, message: tuple[str, int, int, int, float]) -> None:
-        """Progress of a block: label, runs, epochs done, epochs in all, images per second."""
+    def show_progress(self, message: tuple[str, int, int, int, float]) -> None:
+        """Show a block's label, runs, epochs done, epochs in all, images per second."""
         label, runs, epoch, epochs, rate = message
         self.running[label] = (runs, epoch, epochs, rate)
         now = time.monotonic()
-        if (
-            not self.console.is_terminal
-            and epoch
-            and now - self.last_line > QUIET_SECONDS
-        ):
+        due = epoch and now - self.last_line > QUIET_SECONDS
+        if due and not self.console.is_terminal:
             self.last_line = now
-            self._line(
+            self._print_line(
                 f"        {label}: epoch {epoch} of {epochs}, {rate:,.0f} images/s; "
-                f"{self._left()}"
+                f"{self._estimate_left()}"
             )
 
-    def finished(self, label: str, records: Sequence[Record]) -> None:
-        """Runs of a block are on disk."""
+    def show_finished(self, label: str, records: Sequence[Record]) -> None:
+        """Show the runs of a block that are on the disk."""
         self.running.pop(label, None)
         for record in records:
             self.done += 1
-            self._line(f"[{self.done}/{self.total}] {describe_run(record)}")
+            self._print_line(f"[{self.done}/{self.total}] {describe_run(record)}")
         self.bar.update(self.task, completed=self.done)
         self.last_line = time.monotonic()
 
-    def _line(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def _print_line(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def _left(self) -> str:
-        """Time left, were what remains as fast as what is done; epochs count as parts of runs."""
-        parts = sum(
-            runs * epoch / epochs
-            for runs, epoch, epochs, _ in list(self.running.values())
-        )
-        done = self.done + parts
+    def _estimate_left(self) -> str:
+        """Return the time left if the rest is as fast; epochs are parts of runs."""
+        done = float(self.done)
+        for runs, epoch, epochs, _ in list(self.running.values()):
+            done += runs * epoch / epochs
         if not done or self.done == self.total:
             return ""
         elapsed = time.monotonic() - self.start
@@ -105,52 +101,55 @@ class Display:
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for heading in ("running", "epoch", "images/s"):
-            table.add_column(
-                heading, justify="left" if heading == "running" else "right"
-            )
+            justify = "left" if heading == "running" else "right"
+            table.add_column(heading, justify=justify)
         for label, (_, epoch, epochs, rate) in sorted(dict(self.running).items()):
             table.add_row(label, f"{epoch}/{epochs}", f"{rate:,.0f}" if rate else "")
-        self.bar.update(self.task, left=self._left())
+        self.bar.update(self.task, left=self._estimate_left())
         return Group(table, self.bar)
 
 
 def describe_run(record: Record) -> str:
-    """A run in one line."""
+    """Describe a run in one line: its setting, its leading scores and its time."""
     name = f"{record.method} β={format_beta(record.beta)} seed {record.seed}"
     if record.status == "failed":
         return f"{name}: failed: {record.reason}"
-    shown = SHOWN if "mig" in record.scores else SHOWN_WITHOUT_FACTORS
-    scores = ", ".join(
-        f"{key} {record.scores[key]:.4g}" for key in shown if key in record.scores
-    )
+    shown = [score for score in record.headlines if score in record.scores]
+    others = [s for s in OTHERS if s in record.scores and s not in shown]
+    if "log_likelihood" in shown:
+        others.reverse()
+    scores = ", ".join(f"{s} {record.scores[s]:.4g}" for s in shown + others[:1])
     seconds = record.timings["train_seconds"] + record.timings["evaluate_seconds"]
     return f"{name}: {scores} ({format_duration(seconds)})"
 
 
 def announce_plan(
-    console: Console, study: Grid, planned: Plan, precision: str, others: Sequence[str]
+    console: Console, grid: Grid, plan: Plan, precision: str, others: Sequence[str]
 ) -> None:
     """Print the plan; ``others`` are the grid's other profiles."""
-    machine = planned.machine
-    failed = f" ({planned.failed} failed)" if planned.failed else ""
+    machine = plan.machine
+    failed = f" ({plan.failed} failed)" if plan.failed else ""
+    nothing = "" if plan.todo else ": nothing left to do"
     lines = [
-        f"{study.name}, profile {study.profile}: {len(study.methods)} methods, "
-        f"{study.seeds} seeds of each setting",
-        f"{len(planned.todo)} runs to do, {planned.done} already done{failed}"
-        + ("" if planned.todo else ": nothing left to do"),
+        f"{grid.name}, profile {grid.profile}: {len(grid.methods)} methods, "
+        f"{grid.seeds} seeds of each setting",
+        f"{len(plan.todo)} runs to do, {plan.done} already done{failed}{nothing}",
     ]
-    if planned.todo:
+    if grid.overrides:
+        changes = (f"{key} = {value!r}" for key, value in grid.overrides.items())
+        lines.insert(1, f"set on the command line: {', '.join(changes)}")
+    if plan.todo:
         lines += [
-            f"{machine.device}, {precision}; processes: {machine.workers}, threads of each: "
-            f"{machine.threads}, seeds at once: {machine.block_size}",
-            f"{planned.flops:.2g} floating-point operations, about {format_duration(planned.seconds)} "
-            "without the metrics",
+            f"{machine.device}, {precision}; processes: {machine.workers}, threads of "
+            f"each: {machine.threads}, seeds at once: {machine.block_size}",
+            f"{plan.flops:.2g} floating-point operations, about "
+            f"{format_duration(plan.seconds)} without the metrics",
         ]
-    if planned.seconds > DAY:
+    if plan.seconds > DAY:
         shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []
-        if study.seeds > 1:
+        if grid.seeds > 1:
             shorter.append("fewer seeds (--seeds 1; more can be added later)")
         shorter += [f"--profile {name}" for name in others]
         lines.append("that is long; shorter may be " + ", ".join(shorter))
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,23 +1,28 @@
+"""An experiment: its images by split, and what a setting's keys build."""
+
 import numpy as np
 import pytest
 import torch
 
-from priorbench.bench.execution import experiment
-from priorbench.bench.study.job import Job
+from priorbench.bench.execution.experiment import Experiment
+from tests.bench.small_study import DATASET, METRICS, load_jobs
 
 
-def job(dataset, **training):
-    config = {
-        "architecture": {"name": "mlp", "hidden": 4},
-        "dataset": {"name": str(dataset)},
-        "latent_dim": 3,
-        "likelihood": {"name": "bernoulli"},
-        "objective": {"name": "beta_vae"},
-        "prior": {"name": "normal"},
-        "sources": {},
-        "training": {"epochs": 8, "batch_size": 4, "learning_rate": 1e-3, **training},
-    }
-    return Job("grid", "paper", "N", 1.0, 0, "fp32", config)
+@pytest.fixture
+def make(tmp_path):
+    """Makes the first experiment of the small study on a file of images."""
+
+    def make(path, training="", prior='prior = "normal"'):
+        first, *_ = load_jobs(
+            tmp_path,
+            (DATASET, f"dataset = '{path}'\n"),
+            (METRICS, "metrics = []"),
+            ("epochs = 3\n", f"epochs = 8\n{training}\n"),
+            ('prior = "normal"', prior),
+        )
+        return Experiment(first.setting)
+
+    return make
 
 
 @pytest.fixture
@@ -40,47 +45,46 @@ def with_factors(tmp_path, images):
     return path
 
 
-def test_each_split_has_its_images(splits, images):
+def test_each_split_has_its_images(make, splits, images):
     expected = {"train": images[:12], "valid": images[12:20], "test": images[20:]}
+    own = make(splits)
     for name, part in expected.items():
-        pixels = experiment.load_pixels(job(splits), "cpu", name)
-        np.testing.assert_array_equal(
-            pixels[torch.arange(len(part))], part.reshape(-1, 9)
-        )
-    assert experiment.count_images(job(splits)) == {"train": 12, "valid": 8, "test": 4}
+        rows = own.pixels("cpu", name)[torch.arange(len(part))]
+        np.testing.assert_array_equal(rows, part.reshape(-1, 9))
+    assert own.lengths == {"train": 12, "valid": 8, "test": 4}
 
 
-def test_a_dataset_with_factors_is_trained_and_scored_on_all_its_images(with_factors):
-    own = job(with_factors)
-    assert experiment.load_pixels(own, "cpu") is experiment.load_pixels(
-        own, "cpu", "test"
-    )
-    assert experiment.count_images(own) == {"train": 24, "test": 24}
+def test_a_dataset_with_factors_is_not_split(make, with_factors):
+    """It is trained and scored on all its images."""
+    own = make(with_factors)
+    assert own.pixels("cpu") is own.pixels("cpu", "test")
+    assert own.lengths == {"train": 24, "test": 24}
     with pytest.raises(ValueError, match="'factors' has no split 'valid'"):
-        experiment.load_pixels(own, "cpu", "valid")
+        own.pixels("cpu", "valid")
 
 
-def test_early_stopping_is_as_the_grid_says(splits):
-    assert experiment.make_early_stopping(job(splits), "cpu") is None
-    stopping = experiment.make_early_stopping(
-        job(splits, look_ahead=5, warm_up=2), "cpu"
-    )
+def test_experiments_on_one_dataset_share_it(make, with_factors):
+    first, second = make(with_factors), make(with_factors, "learning_rate = 0.1")
+    assert first.dataset is second.dataset
+    assert first.pixels("cpu") is second.pixels("cpu")
+
+
+def test_early_stopping_is_as_the_grid_says(make, splits):
+    assert make(splits).make_early_stopping("cpu") is None
+    stopping = make(splits, "look_ahead = 5\nwarm_up = 2").make_early_stopping("cpu")
     assert (stopping.look_ahead, stopping.warm_up, len(stopping.valid)) == (5, 2, 8)
-    assert experiment.make_early_stopping(job(splits, look_ahead=5), "cpu").warm_up == 0
+    assert make(splits, "look_ahead = 5").make_early_stopping("cpu").warm_up == 0
 
 
-def test_warm_up_is_a_share_of_the_training(splits):
-    assert experiment.make_loss(job(splits)).warm_up == 0
-    assert experiment.make_loss(job(splits, warm_up=2)).warm_up == 0.25
+def test_warm_up_is_a_share_of_the_training(make, splits):
+    assert make(splits).make_loss().warm_up == 0
+    assert make(splits, "warm_up = 2").make_loss().warm_up == 0.25
 
 
-def test_a_prior_may_have_latents_of_its_own(splits):
-    own = job(splits)
-    own.config["prior"] = {"name": "hypersphere", "dims": [4], "latent_dim": 5}
-    loss = experiment.make_loss(own)
-    assert loss.model.prior.latent_dim == 5
-    assert loss.model.architecture.decoder(loss.model.prior.sample((2,))).shape == (
-        2,
-        9,
-    )
-    assert experiment.make_loss(job(splits)).model.prior.latent_dim == 3
+def test_a_prior_may_have_latents_of_its_own(make, splits):
+    sphere = '{ name = "hypersphere", dims = [4], latent_dim = 5 }'
+    loss = make(splits, prior=f"prior = {sphere}").make_loss()
+    prior = loss.model.prior
+    assert prior.latent_dim == 5
+    assert loss.model.architecture.decoder(prior.sample((2,))).shape == (2, 9)
+    assert make(splits).make_loss().model.prior.latent_dim == 4

@@ -1,41 +1,30 @@
+"""The plan: operations, time, processes and devices."""
+
 import os
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
 import torch
 
 from priorbench import datasets
-from priorbench.bench.execution import worker, experiment, plan
+from priorbench.bench.execution import experiment, plan, provenance
+from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.execution.schedule import Machine
 from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_jobs
-from priorbench.bench.execution.worker import Machine
+from tests.bench.small_study import IMAGES, load_jobs
 
-GRID = """
-seeds = 3
-beta = [1.0, 4.0]
-latent_dim = 4
-metrics = ["active_latents"]
-dataset = { name = "dsprites", factors = { shape = ["heart"], scale = [5], orientation = [0], \
-posX = [0, 4, 8, 12, 16, 20, 24, 28], posY = [0, 9, 18, 27] } }
-architecture = { name = "mlp", hidden = 16 }
-training = { epochs = 3, batch_size = 10 }
-[[methods]]
-name = "A"
-prior = "normal"
-objective = "beta_vae"
-[[methods]]
-name = "B"
-prior = { name = "isa", subspaces = [2, 2], learn_exponents = true }
-objective = "beta_tcvae"
-"""
+CHANGES = (("seeds = 2", "seeds = 3"), ("batch_size = 8", "batch_size = 10"))
+SCORED = 5 * 10
+"""Passes of the importance-weighted likelihood: samples times images."""
 
 
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
     monkeypatch.setattr(plan, "CALIBRATION_SECONDS", 0.02)
-    (tmp_path / "tiny.toml").write_text(GRID)
-    return list_jobs(load_grid(str(tmp_path / "tiny.toml")))
+    return load_jobs(tmp_path, *CHANGES)
 
 
 @pytest.fixture
@@ -69,52 +58,55 @@ def test_operations_of_the_papers_networks(monkeypatch):
     """About 75 million for a forward and a backward pass on one image."""
     paper = list_jobs(load_grid("dsprites_beta"))[0]
     small = datasets.FactorDataset("small", ("a",), (1,), (1, 64, 64))
-    monkeypatch.setattr(experiment, "load_dataset", lambda job: small)
-    once, both = plan.count_image_flops(paper)
+    monkeypatch.setattr(experiment, "_load_dataset", lambda plugin: small)
+    once, both = plan.count_image_flops(Experiment(paper.setting))
     assert (once, both) == products(20, 1200)
     assert 74e6 < both < 77e6
 
 
-def test_operations_of_a_job(jobs):
-    """Three epochs of three batches of ten out of 32 images, then all of them once to be scored
-    and 500 times for their likelihood."""
-    for j in (jobs[0], jobs[-1]):
-        once, both = plan.count_image_flops(j)
+def count_run_flops(job):
+    return plan.count_run_flops(Experiment(job.setting))
+
+
+def test_operations_of_a_run(jobs):
+    """Three epochs of three batches of ten, then all images once to be scored, and ten
+    of them five times for their likelihood."""
+    for job in (jobs[0], jobs[-1]):
+        once, both = plan.count_image_flops(Experiment(job.setting))
         assert (once, both) == products(4, 16)
-        assert plan.count_job_flops(j) == 3 * 30 * both + (1 + 500) * 32 * once
+        assert count_run_flops(job) == 3 * 30 * both + (IMAGES + SCORED) * once
 
 
-def test_a_batch_is_at_most_all_images(jobs):
-    training = {**jobs[0].config["training"], "batch_size": 2048}
-    whole = worker.Job(
-        **{**vars(jobs[0]), "config": {**jobs[0].config, "training": training}}
-    )
-    once, both = plan.count_image_flops(whole)
-    assert plan.count_job_flops(whole) == 3 * 32 * both + (1 + 500) * 32 * once
+def test_a_batch_is_at_most_all_images(tmp_path, jobs):
+    (whole, *_) = load_jobs(tmp_path, ("batch_size = 8", "batch_size = 2048"))
+    once, both = plan.count_image_flops(Experiment(whole.setting))
+    expected = 3 * IMAGES * both + (IMAGES + SCORED) * once
+    assert count_run_flops(whole) == expected
 
 
 def test_plan_adds_up(jobs, monkeypatch):
     """Two methods of different speed."""
     asked = []
 
-    def calibrate(j, machine, seconds):
-        asked.append((j.method, seconds))
-        return {"A": 1e6, "B": 1e5}[j.method]
+    def measure_rate(experiment, machine, seconds):
+        method = experiment.setting.method.name
+        asked.append((method, seconds))
+        return {"β-VAE": 1e6, "ISA-TCVAE": 1e5}[method]
 
-    monkeypatch.setattr(plan, "measure_rate", calibrate)
+    monkeypatch.setattr(plan, "measure_rate", measure_rate)
     made = plan.make_plan(jobs, 5, 2, Machine("cpu", workers=2))
-    each = plan.count_job_flops(jobs[0])
+    each = count_run_flops(jobs[0])
     assert made.todo == tuple(jobs)
     assert (made.done, made.failed) == (5, 2)
     assert made.flops == 12 * each
     assert made.seconds == pytest.approx((6 * each / 1e6 + 6 * each / 1e5) / 2)
-    assert asked == [("A", 0.01), ("B", 0.01)]
+    assert asked == [("β-VAE", 0.01), ("ISA-TCVAE", 0.01)]
 
 
 def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
     monkeypatch.setattr(plan, "measure_rate", lambda *arguments: 1e6)
     made = plan.make_plan(jobs[:1], 0, 0, Machine("cpu", workers=8))
-    assert made.seconds == pytest.approx(plan.count_job_flops(jobs[0]) / 1e6)
+    assert made.seconds == pytest.approx(count_run_flops(jobs[0]) / 1e6)
 
 
 def test_nothing_to_plan():
@@ -131,9 +123,9 @@ def test_nothing_to_plan():
 @pytest.mark.parametrize("precision", experiment.PRECISIONS)
 @pytest.mark.parametrize("size", [1, 2])
 def test_calibration_measures(jobs, precision, size):
-    j = worker.Job(**{**vars(jobs[-1]), "precision": precision})
+    own = Experiment(replace(jobs[-1].setting, precision=precision))
     before = torch.get_float32_matmul_precision()
-    rate = plan.measure_rate(j, Machine("cpu", block_size=size), 0.02)
+    rate = plan.measure_rate(own, Machine("cpu", block_size=size), 0.02)
     assert 1e5 < rate < 1e13
     assert torch.get_float32_matmul_precision() == before
 
@@ -146,15 +138,16 @@ def test_calibration_counts_images_and_time(jobs, monkeypatch):
         def step(self, pixels, batch_size, epoch, position, epochs):
             steps.append((batch_size, position))
 
-    monkeypatch.setattr(worker, "make_ensemble", lambda b, device: Slow())
+    monkeypatch.setattr(Experiment, "make_ensemble", lambda *_: Slow())
     monkeypatch.setattr(
         plan.time, "perf_counter", lambda: float(clock.append(0) or len(steps))
     )
-    rate = plan.measure_rate(jobs[0], Machine("cpu", block_size=3), 5.0)
+    own = Experiment(jobs[0].setting)
+    rate = plan.measure_rate(own, Machine("cpu", block_size=3), 5.0)
     assert len(steps) == 1 + 5
     assert {batch for batch, _ in steps} == {10}
     assert {position for _, position in steps} == {0, 1, 2}
-    assert rate == pytest.approx(3 * 10 * plan.count_image_flops(jobs[0])[1])
+    assert rate == pytest.approx(3 * 10 * plan.count_image_flops(own)[1])
 
 
 @pytest.mark.parametrize(
@@ -177,9 +170,9 @@ def test_machine_on_a_cpu(cores, count, asked, workers, threads):
 
 def test_machine_on_a_gpu(jobs, monkeypatch):
     """One process; no more seeds than there are."""
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
     assert plan.plan_machine(jobs, "cuda", None, []) == Machine("cuda", 1, 1, 3, ())
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 2)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 2)
     assert plan.plan_machine(jobs, "cuda:1", None, []) == Machine("cuda:1", 1, 1, 2, ())
     assert plan.plan_machine([], "cuda", None, []).block_size == 1
 
@@ -199,7 +192,7 @@ def test_several_gpus_have_a_process_each(
 ):
     """Processes that share a GPU share its memory."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 4)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 4)
     assert plan.plan_machine(jobs, device, asked, []) == Machine(
         device, workers, 1, size, ()
     )
@@ -207,23 +200,25 @@ def test_several_gpus_have_a_process_each(
 
 def test_no_more_gpus_than_settings(jobs, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
-    settings = {j.setting for j in jobs}
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
+    settings = {job.setting.key for job in jobs}
     assert plan.plan_machine(jobs, "cuda", None, []).workers == len(settings)
 
 
 def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
     """β-TCVAE's pairs of images take several times the memory of β-VAE."""
-    fitting = {"A": 3, "B": 1}
+    fitting = {"β-VAE": 3, "ISA-TCVAE": 1}
     monkeypatch.setattr(
-        plan, "_count_fitting_seeds", lambda j, device: fitting[j.method]
+        plan,
+        "_count_fitting_seeds",
+        lambda own, device: fitting[own.setting.method.name],
     )
     assert plan.plan_machine(jobs, "cuda", None, []).block_size == 1
 
 
 def test_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
     """Resumed with the last seed of each setting: a block of one, also in the calibration."""
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda j, device: 200)
+    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
     left = [j for j in jobs if j.seed == 2]
     assert plan.plan_machine(left, "cuda", None, []).block_size == 1
 
@@ -317,6 +312,6 @@ def test_duration(seconds, words):
 
 
 def test_versions_are_recorded():
-    found = worker.list_versions()
+    found = provenance.list_versions()
     assert found["torch"] == torch.__version__ == version("torch")
     assert {"python", "priorbench", "numpy"} <= found.keys()
