@@ -1,4 +1,4 @@
-"""Statistics of a setting over its seeds: mean, median, standard error, bootstrap interval."""
+"""Statistics of a setting over its seeds."""
 
 import numpy as np
 
@@ -10,53 +10,60 @@ _CHUNK = 1000
 
 
 def summarise_columns(values: np.ndarray) -> dict[str, np.ndarray]:
-    r"""Each column's statistics over its rows, without the rows where it is not finite.
+    r"""Compute each column's statistics over the rows where it is finite.
 
     ``se`` is :math:`\hat\sigma / \sqrt n` with :math:`n - 1` in :math:`\hat\sigma`;
-    ``ci_low`` and ``ci_high`` are the percentile bootstrap's 95% interval of the mean, with a
-    fixed seed. One row gives no standard error and no interval (NaN); equal rows give
-    themselves. With few rows the percentile interval is too narrow, as always.
+    ``ci_low`` and ``ci_high`` are the percentile bootstrap's 95% interval of the mean,
+    with a fixed seed. One row gives no standard error and no interval (NaN); equal rows
+    give themselves. With few rows the percentile interval is too narrow.
 
     References: Efron and Tibshirani 1993, chapter 13.
+
     Shape: values (seeds, scores) -> each of :data:`STATISTICS` (scores,).
+
     Example:
         >>> summary = summarise_columns(np.array([[1.0], [2.0], [6.0]]))
         >>> summary["mean"], summary["median"]
         (array([3.]), array([2.]))
     """
-    out = {name: np.full(values.shape[1], np.nan) for name in STATISTICS}
+    summary = {name: np.full(values.shape[1], np.nan) for name in STATISTICS}
     finite = np.isfinite(values)
     for pattern in {column.tobytes() for column in finite.T}:
         rows = np.frombuffer(pattern, dtype=bool)
         if not rows.any():
             continue
-        columns = np.flatnonzero((finite == rows[:, None]).all(axis=0))
-        for name, statistic in _summarise_complete(
-            values[np.ix_(rows, columns)]
-        ).items():
-            out[name][columns] = statistic
-    return out
+        same = (finite == rows[:, None]).all(axis=0)
+        columns = np.flatnonzero(same)
+        complete = _summarise_complete(values[np.ix_(rows, columns)])
+        for name, statistic in complete.items():
+            summary[name][columns] = statistic
+    return summary
 
 
 def _summarise_complete(values: np.ndarray) -> dict[str, np.ndarray]:
-    low, high = values.min(axis=0), values.max(axis=0)
-    out = {
+    """Compute the statistics of columns that are finite in every row."""
+    low = values.min(axis=0)
+    high = values.max(axis=0)
+    summary = {
         "mean": np.clip(values.mean(axis=0), low, high),
         "median": np.median(values, axis=0),
     }
     n = len(values)
     if n > 1:
         spread = np.where(low == high, 0.0, values.std(axis=0, ddof=1))
+        means = draw_bootstrap_means(values)
         tail = (1 - LEVEL) / 2
-        interval = np.quantile(draw_bootstrap_means(values), [tail, 1 - tail], axis=0)
-        # Equal values are returned as they are, free of the resampled sums' rounding.
+        interval = np.quantile(means, [tail, 1 - tail], axis=0)
+        # equal values are returned as they are, free of the resampled sums' rounding
         ci_low, ci_high = np.clip(interval, low, high)
-        out |= {"se": spread / np.sqrt(n), "ci_low": ci_low, "ci_high": ci_high}
-    return out
+        summary["se"] = spread / np.sqrt(n)
+        summary["ci_low"] = ci_low
+        summary["ci_high"] = ci_high
+    return summary
 
 
 def draw_bootstrap_means(values: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
-    """Means of ``resamples`` resamples of the rows; all columns share each resample.
+    """Draw the means of ``resamples`` resamples of the rows, the same for all columns.
 
     A resample is how often each row was drawn, so its mean is one matrix product.
 
@@ -64,9 +71,10 @@ def draw_bootstrap_means(values: np.ndarray, resamples: int = RESAMPLES) -> np.n
     """
     generator = np.random.default_rng(SEED)
     n = len(values)
+    equal = np.full(n, 1 / n)
     means = []
     for start in range(0, resamples, _CHUNK):
         size = min(_CHUNK, resamples - start)
-        drawn = generator.multinomial(n, np.full(n, 1 / n), size=size)
+        drawn = generator.multinomial(n, equal, size=size)
         means.append(drawn @ values / n)
     return np.concatenate(means)

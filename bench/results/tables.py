@@ -1,18 +1,14 @@
 """Records → one row per run, and one row per setting with its statistics."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from priorbench.bench.study.beta import Beta, make_beta_cell, make_sort_key
-from priorbench.bench.results.store import Record, encode_json
 from priorbench.bench.results.statistics import STATISTICS, summarise_columns
-from priorbench.bench.report.figures.style import get_moment
-
-log = logging.getLogger("priorbench")
+from priorbench.bench.results.store import Record
+from priorbench.bench.study.beta import Beta, make_beta_cell, make_sort_key
 
 SETTING = ("profile", "method", "beta")
 RUN = (
@@ -29,152 +25,119 @@ RUN = (
     "failed_step",
 )
 ORIGIN = ("device", "precision", "commit", "created")
-FIRST_SCORES = ("mig", "mig_all_factors", "reconstruction", "elbo", "kl")
+MODEL_SCORES = ("reconstruction", "elbo", "kl")
+"""Scores of every model, which come after the headlines."""
 
 
 def make_runs_table(records: list[Record]) -> pd.DataFrame:
-    """One row per run, failed ones too, ordered by profile, method, β and seed.
+    """Make a table with one row per run, failed ones too.
 
-    Columns: :data:`RUN`; the scores, :data:`FIRST_SCORES` first, the others by name; learned
-    values as ``learned_<name>_<i>``; ``time_<name>`` in seconds, ``images_per_second`` and
-    ``seeds_in_block``; :data:`ORIGIN`. A score that has another column's name is written
-    ``score_<name>``.
+    Rows are ordered by profile, method, β and seed. Columns: :data:`RUN`; the scores,
+    in the order of :func:`list_scores`; learned values as ``learned_<name>_<i>``;
+    ``time_<name>`` in seconds, ``images_per_second`` and ``seeds_in_block``;
+    :data:`ORIGIN`. A score that has another column's name is written ``score_<name>``.
     """
-    ordered = sorted(
-        records,
-        key=lambda r: (r.profile, r.method, make_sort_key(r.beta), r.seed, r.id),
+    learned = sorted(
+        {
+            (name, i)
+            for record in records
+            for name, values in record.learned.items()
+            for i in range(len(values))
+        }
     )
-    rows = [_make_row(r) for r in ordered]
+    timings = _list_names(record.timings for record in records)
     columns = [
         *RUN,
-        *map(_score_column, list_scores(records)),
-        *_list_learned_columns(records),
-        *map(_timing_column, _list_names(r.timings for r in records)),
+        *map(_name_score_column, list_scores(records)),
+        *(f"learned_{name}_{i}" for name, i in learned),
+        *map(_name_timing_column, timings),
         *ORIGIN,
     ]
+    rows = []
+    for record in sorted(records, key=_make_order_key):
+        row = {name: getattr(record, name) for name in (*RUN, *ORIGIN)}
+        row["beta"] = make_beta_cell(record.beta)
+        for name, value in record.scores.items():
+            row[_name_score_column(name)] = value
+        for name, value in record.timings.items():
+            row[_name_timing_column(name)] = value
+        for name, values in record.learned.items():
+            row |= {f"learned_{name}_{i}": value for i, value in enumerate(values)}
+        rows.append(row)
     table = pd.DataFrame(rows, columns=columns)
     return table.astype({"failed_step": "Int64"})
 
 
 def make_settings_table(records: list[Record]) -> pd.DataFrame:
-    """One row per profile, method and β: runs, failures and the statistics of each score.
+    """Make a table with one row per profile, method and β.
 
-    Columns: profile, method, beta (a number, or text like "1/1/8" of a β for each group, as in
-    :func:`make_runs_table`), ``n`` finished runs, ``failures``, then for each score
-    ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``, over the finished
-    runs that have the score; see :func:`priorbench.bench.results.statistics.summarise_columns`. Give it records
-    from :func:`select_newest`.
+    Columns: profile, method, beta (a number, or text like "1/1/8" of a β for each
+    group, as in :func:`make_runs_table`), ``n`` finished runs, ``failures``, then for
+    each score ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``,
+    over the finished runs that have the score; see
+    :func:`priorbench.bench.results.statistics.summarise_columns`.
+
+    Args:
+        records: those that count, from
+            :func:`priorbench.bench.results.selection.select_newest`.
     """
+    settings: dict[tuple[str, str, Beta], list[Record]] = {}
+    for record in sorted(records, key=_make_order_key):
+        setting = (record.profile, record.method, record.beta)
+        settings.setdefault(setting, []).append(record)
     names = list_scores(records)
     rows = []
-    for setting, members in _group_by_setting(records).items():
-        finished = [r for r in members if r.status == "finished"]
+    for setting, members in settings.items():
+        finished = [record for record in members if record.status == "finished"]
         row: dict[str, Any] = dict(zip(SETTING, setting, strict=True))
         row["beta"] = make_beta_cell(row["beta"])
-        row |= {"n": len(finished), "failures": len(members) - len(finished)}
-        statistics = summarise_columns(_score_matrix(finished, names))
+        row["n"] = len(finished)
+        row["failures"] = len(members) - len(finished)
+        scores = [
+            [record.scores.get(name, np.nan) for name in names] for record in finished
+        ]
+        values = np.array(scores, dtype=float).reshape(len(finished), len(names))
+        statistics = summarise_columns(values)
         for i, name in enumerate(names):
-            row |= {f"{_score_column(name)}_{s}": statistics[s][i] for s in STATISTICS}
+            column = _name_score_column(name)
+            row |= {f"{column}_{s}": statistics[s][i] for s in STATISTICS}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def list_scores(records: Iterable[Record]) -> list[str]:
-    """The scores that any record has, :data:`FIRST_SCORES` first and the others by name."""
-    names = _list_names(r.scores for r in records)
-    return [
-        *(n for n in FIRST_SCORES if n in names),
-        *(n for n in names if n not in FIRST_SCORES),
-    ]
+def list_headlines(records: Iterable[Record]) -> list[str]:
+    """Return the headline scores of the records, in the order of first appearance."""
+    named = (name for record in records for name in record.headlines)
+    return list(dict.fromkeys(named))
 
 
-def select_newest(records: list[Record]) -> list[Record]:
-    """The records that count, those of one study under one profile's name.
+def list_scores(records: list[Record]) -> list[str]:
+    """Return the scores that any record has.
 
-    A study is what is held fixed: all of the configuration but prior and objective. Profiles that
-    differ in seeds or β only are one study and share its runs, under the name of the newest.
-    Of studies with one name, and of configurations of one method and β, the newest counts: there
-    the grid's file, the precision or a plug-in was changed between the runs, and counted together
-    they would mix methods and make more seeds than there are. A warning says how many are left
-    out.
+    The headlines come first, then :data:`MODEL_SCORES`, then the others by name.
     """
-    name_of, study_of, newest = {}, {}, {}
-    for r in sorted(records, key=get_moment):
-        name_of[_study_key(r)] = r.profile
-        study_of[r.profile] = _study_key(r)
-        newest[_study_key(r), r.method, r.beta] = _configuration_key(r)
-    kept = [
-        r.model_copy(update={"profile": name_of[_study_key(r)]})
-        for r in records
-        if study_of[name_of[_study_key(r)]] == _study_key(r)
-        and newest[_study_key(r), r.method, r.beta] == _configuration_key(r)
-    ]
-    if len(kept) < len(records):
-        log.warning(
-            "%d of %d runs share profile, method and beta with newer runs of another "
-            "configuration; statistics and figures leave them out, runs.csv has them",
-            len(records) - len(kept),
-            len(records),
-        )
-    return kept
-
-
-def _study_key(record: Record) -> str:
-    fixed = {
-        key: value
-        for key, value in record.config.items()
-        if key not in ("prior", "objective", "sources")
-    }
-    return record.precision + encode_json(fixed)
-
-
-def _configuration_key(record: Record) -> str:
-    return record.precision + encode_json(record.config)
-
-
-def _group_by_setting(
-    records: list[Record],
-) -> dict[tuple[str, str, Beta], list[Record]]:
-    groups: dict[tuple[str, str, Beta], list[Record]] = {}
-    for r in sorted(
-        records, key=lambda r: (r.profile, r.method, make_sort_key(r.beta), r.seed)
-    ):
-        groups.setdefault((r.profile, r.method, r.beta), []).append(r)
-    return groups
-
-
-def _score_matrix(records: list[Record], names: list[str]) -> np.ndarray:
-    values = [[r.scores.get(n, np.nan) for n in names] for r in records]
-    return np.array(values, dtype=float).reshape(len(records), len(names))
-
-
-def _make_row(record: Record) -> dict[str, Any]:
-    row = {name: getattr(record, name) for name in (*RUN, *ORIGIN)}
-    row["beta"] = make_beta_cell(record.beta)
-    row |= {_score_column(name): value for name, value in record.scores.items()}
-    row |= {_timing_column(name): value for name, value in record.timings.items()}
-    for name, values in record.learned.items():
-        row |= {f"learned_{name}_{i}": value for i, value in enumerate(values)}
-    return row
-
-
-def _list_names(columns: Iterable[dict[str, Any]]) -> list[str]:
-    return sorted({name for column in columns for name in column})
-
-
-def _score_column(name: str) -> str:
-    return f"score_{name}" if name in (*RUN, *ORIGIN, "n", "failures") else name
-
-
-def _timing_column(name: str) -> str:
-    return name if name in ("images_per_second", "seeds_in_block") else f"time_{name}"
-
-
-def _list_learned_columns(records: list[Record]) -> list[str]:
-    lengths: dict[str, int] = {}
-    for r in records:
-        for name, values in r.learned.items():
-            lengths[name] = max(lengths.get(name, 0), len(values))
+    names = _list_names(record.scores for record in records)
+    leading = dict.fromkeys([*list_headlines(records), *MODEL_SCORES])
     return [
-        f"learned_{name}_{i}" for name in sorted(lengths) for i in range(lengths[name])
+        *(name for name in leading if name in names),
+        *(name for name in names if name not in leading),
     ]
+
+
+def _make_order_key(record: Record) -> tuple:
+    beta = make_sort_key(record.beta)
+    return record.profile, record.method, beta, record.seed, record.id
+
+
+def _list_names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({name for mapping in mappings for name in mapping})
+
+
+def _name_score_column(score: str) -> str:
+    taken = (*RUN, *ORIGIN, "n", "failures")
+    return f"score_{score}" if score in taken else score
+
+
+def _name_timing_column(timing: str) -> str:
+    unitless = ("images_per_second", "seeds_in_block")
+    return timing if timing in unitless else f"time_{timing}"

@@ -1,0 +1,120 @@
+"""The tables of runs and of settings."""
+
+import pytest
+
+from priorbench.bench.results.tables import make_runs_table, make_settings_table
+from tests.bench.synthetic_records import make_record, make_records
+
+
+def test_columns_of_runs():
+    scores = {
+        "zeta": 1.0,
+        "active_units": 5.0,
+        "kl": 3.0,
+        "elbo": -33.0,
+        "reconstruction": -30.0,
+        "mig_all_factors": 0.1,
+        "mig": 0.2,
+        "seed": 7.0,
+    }
+    run = make_record(
+        scores=scores,
+        learned={"p": [1.0, 2.0], "exponents": [0.5]},
+        timings={"train": 9.0, "images_per_second": 800.0},
+        commit="abc",
+    )
+    assert list(make_runs_table([run]).columns) == [
+        "id",
+        "grid",
+        "profile",
+        "method",
+        "prior",
+        "objective",
+        "beta",
+        "seed",
+        "status",
+        "reason",
+        "failed_step",
+        "mig",
+        "reconstruction",
+        "elbo",
+        "kl",
+        "active_units",
+        "mig_all_factors",
+        "score_seed",
+        "zeta",
+        "learned_exponents_0",
+        "learned_p_0",
+        "learned_p_1",
+        "images_per_second",
+        "time_train",
+        "device",
+        "precision",
+        "commit",
+        "created",
+    ]
+
+
+def test_columns_of_settings():
+    assert list(make_settings_table([make_record()]).columns) == [
+        "profile",
+        "method",
+        "beta",
+        "n",
+        "failures",
+        "mig_mean",
+        "mig_median",
+        "mig_se",
+        "mig_ci_low",
+        "mig_ci_high",
+        "reconstruction_mean",
+        "reconstruction_median",
+        "reconstruction_se",
+        "reconstruction_ci_low",
+        "reconstruction_ci_high",
+    ]
+
+
+def test_numbers_stay_numbers():
+    assert (
+        make_runs_table(make_records())["beta"].dtype
+        == make_settings_table(make_records())["beta"].dtype
+        == float
+    )
+
+
+def test_statistics_by_hand():
+    [row] = make_settings_table(
+        [make_record(seed=s, mig=m) for s, m in enumerate([0.1, 0.2, 0.6])]
+    ).to_dict("records")
+    assert row["n"] == 3
+    assert row["mig_mean"] == pytest.approx(0.3)
+    assert row["mig_median"] == 0.2
+    # Deviations -0.2, -0.1, 0.3: variance 0.14 / 2, over 3 seeds.
+    assert row["mig_se"] == pytest.approx((0.07 / 3) ** 0.5)
+    # A resample is all 0.1 once in 27, 3.7% > 2.5%: both ends are the extremes.
+    assert (row["mig_ci_low"], row["mig_ci_high"]) == pytest.approx((0.1, 0.6))
+
+
+def test_a_score_that_some_runs_lack():
+    runs = [
+        make_record(seed=0),
+        make_record(seed=1, mig=0.4),
+        make_record(seed=2, scores={"mig": 0.6}),
+    ]
+    [row] = make_settings_table(runs).to_dict("records")
+    assert row["n"] == 3
+    assert row["mig_mean"] == pytest.approx(0.4)
+    assert row["reconstruction_mean"] == -30
+
+
+def test_a_setting_of_failures_only():
+    [row] = make_settings_table([make_record(status="failed")]).to_dict("records")
+    assert (row["n"], row["failures"]) == (0, 1)
+
+
+def test_profiles_are_settings_of_their_own():
+    table = make_settings_table(
+        [make_record(profile="quick"), make_record(profile="paper")]
+    )
+    assert table["profile"].tolist() == ["paper", "quick"]
