@@ -1,1 +1,1 @@
-"""What ``python -m bench.speed`` measures, one file for each subject."""
+"""What the project is compared with, and counts of its code."""

@@ -1,8 +1,8 @@
 """``python -m benchmarks.precision``: whether lower precisions change the results.
 
-Runs one method of a grid with many seeds at each precision and compares the distributions of its
-scores with those in float32: means in units of the difference's standard error, and the
-two-sample Kolmogorov–Smirnov test.
+Runs one method of a grid with many seeds at each precision and compares the
+distributions of its scores with those in float32: means in units of the difference's
+standard error, and the two-sample Kolmogorov–Smirnov test.
 """
 
 import math
@@ -17,15 +17,19 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ks_2samp
 
-from priorbench.bench.results import store
-from priorbench.bench.study.beta import format_beta
 from priorbench.bench.execution.experiment import PRECISIONS
+from priorbench.bench.results.store import Record, load_records
+from priorbench.bench.results.tables import list_headlines
+from priorbench.bench.study.beta import Beta, format_beta, make_sort_key
+from priorbench.bench.study.grid import load_grid
 from priorbench.command_line import make_app
 from priorbench.errors import UserError
 
 Option = typer.Option
 
-SCORES = ("mig", "reconstruction", "elbo")
+BASE = "fp32"
+SCORES = ("reconstruction", "elbo")
+"""Scores that are compared beside the headlines."""
 
 
 def main(
@@ -44,55 +48,60 @@ def main(
     ] = Path("runs/precision"),
 ) -> None:
     """Train METHOD at every precision and compare the scores with float32's."""
-    others = precision or [name for name in PRECISIONS if name != "fp32"]
-    found = {}
-    for name in ["fp32", *others]:
-        command = [
-            sys.executable,
-            "-m",
-            "bench.run",
-            "--grid",
-            grid,
-            "--only",
-            method,
-            "--seeds",
-            str(seeds),
-            "--device",
-            device,
-            "--precision",
-            name,
-            "--out",
-            str(out / name),
-        ]
-        done = subprocess.run(command + (["--profile", profile] if profile else []))
-        if done.returncode:
-            raise UserError(
-                f"the runs in {name} did not end well (exit {done.returncode})"
-            )
-        folder = next(path for path in sorted((out / name).iterdir()) if path.is_dir())
-        found[name] = [r for r in store.load_records(folder) if r.status == "finished"]
+    study = load_grid(grid, profile)
+    others = precision or [name for name in PRECISIONS if name != BASE]
+    runs = {}
+    for name in [BASE, *others]:
+        options = {
+            "--grid": grid,
+            "--only": method,
+            "--seeds": str(seeds),
+            "--device": device,
+            "--precision": name,
+            "--out": str(out / name),
+        }
+        if profile:
+            options["--profile"] = profile
+        runs[name] = _run_method(options, out / name / study.name)
+    Console(width=100).print(_make_table(runs))
+
+
+def _run_method(options: dict[str, str], folder: Path) -> list[Record]:
+    """Run ``bench.run`` and return the finished runs in ``folder``."""
+    words = [word for option in options.items() for word in option]
+    done = subprocess.run([sys.executable, "-m", "bench.run", *words], check=False)
+    if done.returncode:
+        raise UserError(
+            f"the runs in {folder} did not end well (exit {done.returncode})"
+        )
+    return [record for record in load_records(folder) if record.status == "finished"]
+
+
+def _make_table(runs: dict[str, list[Record]]) -> Table:
+    """Make a table with a row for each β, score and precision."""
     table = Table(
         "β", "score", "precision", "mean", "s.e.", "difference / s.e.", "KS p", box=None
     )
-    for beta in sorted({r.beta for r in found["fp32"]}):
-        for score in SCORES:
-            base = _select_values(found["fp32"], beta, score)
-            for name, runs in found.items():
-                table.add_row(
-                    format_beta(beta),
-                    score,
-                    name,
-                    *compare_scores(_select_values(runs, beta, score), base),
-                )
-    Console(width=100).print(table)
+    scores = dict.fromkeys([*list_headlines(runs[BASE]), *SCORES])
+    for beta in sorted({record.beta for record in runs[BASE]}, key=make_sort_key):
+        for score in scores:
+            base = _select_values(runs[BASE], beta, score)
+            for name, records in runs.items():
+                compared = compare_scores(_select_values(records, beta, score), base)
+                table.add_row(format_beta(beta), score, name, *compared)
+    return table
 
 
-def _select_values(runs: list[store.Record], beta: float, score: str) -> np.ndarray:
-    return np.array([r.scores[score] for r in runs if r.beta == beta])
+def _select_values(records: list[Record], beta: Beta, score: str) -> np.ndarray:
+    return np.array([r.scores[score] for r in records if r.beta == beta])
 
 
 def compare_scores(values: np.ndarray, base: np.ndarray) -> tuple[str, ...]:
-    """Mean, its standard error, the difference of means over its own, and the test's p.
+    """Compare the scores of one precision with those of another.
+
+    Returns:
+        Mean, its standard error, the difference of means over its standard error, and
+        the test's p, as text.
 
     Example:
         >>> compare_scores(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
@@ -100,12 +109,9 @@ def compare_scores(values: np.ndarray, base: np.ndarray) -> tuple[str, ...]:
     """
     error = values.std(ddof=1) / math.sqrt(len(values))
     both = math.hypot(error, base.std(ddof=1) / math.sqrt(len(base)))
-    return (
-        f"{values.mean():.5g}",
-        f"{error:.2g}",
-        f"{(values.mean() - base.mean()) / both:+.2f}",
-        f"{ks_2samp(values, base).pvalue:.2f}",
-    )
+    difference = (values.mean() - base.mean()) / both
+    p = ks_2samp(values, base).pvalue
+    return f"{values.mean():.5g}", f"{error:.2g}", f"{difference:+.2f}", f"{p:.2f}"
 
 
 app = make_app(main)

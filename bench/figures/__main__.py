@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from priorbench.command_line import make_app
-from priorbench.errors import UserError
 from priorbench.bench.figures import SETS, write_figures
+from priorbench.command_line import Debug, make_app
+from priorbench.errors import UserError
 
 HERE = Path("docs/figures")
 
@@ -20,13 +20,13 @@ def main(
             help="Folder of the PNG files; in a checkout docs/figures by default."
         ),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of errors.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Draw the figures of the documentation from the densities themselves."""
     if out is None and not HERE.is_dir():
-        raise UserError(f"no folder {HERE} here; say with --out where the figures go")
+        raise UserError(
+            f"no folder {HERE} here; give the folder of the figures with --out"
+        )
     for path in write_figures(name, HERE if out is None else out):
         typer.echo(path)
 

@@ -1,6 +1,4 @@
-"""The page that pictures are drawn on: one width, one type, PNG."""
-
-import io
+"""The page that pictures are drawn on: one width, one resolution."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -10,15 +8,11 @@ DPI = 200
 
 
 def make_page(height: float) -> Figure:
-    """An empty figure a page wide and ``height`` inches high, free of pyplot's state."""
+    """Make an empty figure a page wide and ``height`` inches high.
+
+    It is free of pyplot's state.
+    """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.06)
     FigureCanvasAgg(figure)
     return figure
-
-
-def encode_png(figure: Figure) -> bytes:
-    """``figure`` as a PNG file."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
-    return file.getvalue()

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d import Axes3D
 
-from priorbench.bench.figures import density_regions
+from priorbench.bench.figures import highest_density
 from priorbench.bench.figures.canvas import make_page
 from priorbench.bench.report.figures.style import PALETTE
-from priorbench.priors import GeneralizedGaussian, LpNested
+from priorbench.priors.generalized_gaussian import GeneralizedGaussian
+from priorbench.priors.lp_nested import LpNested
 
 MASSES = (0.9, 0.5, 0.1)
 SHADES = ("#d6e6f4", "#7fb5d9", "#2b73b3")  # from the outermost region to the innermost
@@ -43,21 +44,21 @@ _SHOWN = 1500  # samples in a panel
 
 
 def make_nested_prior(p0: float, p1: float) -> LpNested:
-    r"""The prior of Eq. 6, :math:`f = (|z_1|^{p_0} + \|(z_2, z_3)\|_{p_1}^{p_0})^{1/p_0}`.
+    r"""Make the prior of Eq. 6, with coordinates of unit variance on average.
 
-    Its coordinates have unit variance on average.
+    Its function is :math:`f = (|z_1|^{p_0} + \|(z_2, z_3)\|_{p_1}^{p_0})^{1/p_0}`.
     """
     return LpNested([float(p0), [0, [float(p1), [1, 2]]]], scale="unit")
 
 
 def make_unit_prior(p: float, latent_dim: int) -> GeneralizedGaussian:
-    """A generalized Gaussian of unit variance."""
+    """Make a generalized Gaussian of unit variance."""
     scale = GeneralizedGaussian(1, p).variance() ** (-p / 2)
     return GeneralizedGaussian(latent_dim, p, scale)
 
 
 def draw_nested_contours() -> Figure:
-    """Surfaces and slices of Lp-nested densities in three dimensions (Fig. 2)."""
+    """Draw surfaces and slices of Lp-nested densities in three dimensions (Fig. 2)."""
     figure = make_page(5.3)
     grid = figure.add_gridspec(3, len(TREES), height_ratios=(1.1, 1, 1))
     for column, (p0, p1, name) in enumerate(TREES):
@@ -65,7 +66,7 @@ def draw_nested_contours() -> Figure:
         solid = figure.add_subplot(grid[0, column], projection="3d")
         solid.set_title(f"$p_0 = {p0}$, $p_1 = {p1}$\n{name}", pad=12)
         _draw_surface(solid, prior)
-        bounds = density_regions.find_levels(prior, MASSES)
+        bounds = highest_density.estimate_levels(prior, MASSES)
         for row, (first, second, label) in enumerate(SLICES, start=1):
             axes = figure.add_subplot(grid[row, column])
             _draw_slice(axes, prior, first, second, bounds)
@@ -87,27 +88,19 @@ def draw_nested_contours() -> Figure:
         ha="center",
         va="center",
     )
-    figure.legend(
-        handles=_legend_patches(), loc="outside lower center", ncols=len(MASSES)
-    )
+    patches = []
+    for mass, shade in zip(MASSES, SHADES, strict=True):
+        label = f"{mass:.0%} of the probability mass"
+        patches.append(
+            Patch(facecolor=shade, edgecolor="0.25", linewidth=0.6, label=label)
+        )
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(MASSES))
     return figure
 
 
-def _legend_patches() -> list[Patch]:
-    return [
-        Patch(
-            facecolor=shade,
-            edgecolor="0.25",
-            linewidth=0.6,
-            label=f"{mass:.0%} of the probability mass",
-        )
-        for mass, shade in zip(MASSES, SHADES, strict=True)
-    ]
-
-
 def _draw_surface(axes: Axes3D, prior: LpNested) -> None:
-    """The surface that half of the mass lies within, and the directions of the coordinates."""
-    x, y, z = density_regions.trace_surface(prior, 0.5)
+    """Draw the surface that bounds half of the mass, and the coordinate axes."""
+    x, y, z = highest_density.trace_surface(prior, 0.5)
     axes.plot_surface(
         x,
         y,
@@ -134,7 +127,7 @@ def _draw_surface(axes: Axes3D, prior: LpNested) -> None:
 def _draw_slice(
     axes: Axes, prior: LpNested, first: int, second: int, bounds: list[float]
 ) -> None:
-    line, log_prob = density_regions.evaluate_plane(prior, first, second, _EXTENT)
+    line, log_prob = highest_density.evaluate_plane(prior, first, second, _EXTENT)
     axes.contourf(line, line, log_prob, [*bounds, np.inf], colors=SHADES)
     axes.contour(
         line, line, log_prob, bounds, colors="0.25", linewidths=0.6, linestyles="solid"
@@ -144,10 +137,20 @@ def _draw_slice(
 
 
 def draw_kurtosis() -> Figure:
-    """Leptokurtic and platykurtic generalized Gaussians of unit variance (Fig. 3)."""
+    """Draw lepto- and platykurtic generalized Gaussians of unit variance (Fig. 3)."""
     figure = make_page(2.55)
     panels = figure.subplots(1, 4)
-    _draw_densities(panels[0])
+    z = torch.linspace(-4, 4, 801, dtype=torch.float64)
+    for p, name in EXPONENTS.items():
+        density = make_unit_prior(p, 1).log_prob(z[:, None]).exp()
+        look = {"color": _COLORS[p], "linestyle": _LINES[p], "linewidth": 1.2}
+        panels[0].plot(z, density, **look, label=name)
+    panels[0].set_xlim(-4, 4)
+    panels[0].set_ylim(0, None)
+    panels[0].set_xlabel("$z$")
+    panels[0].set_ylabel("density $p(z)$", labelpad=1)
+    panels[0].set_title("one latent")
+    panels[0].set_box_aspect(1)
     for axes, p in zip(panels[1:], (1.0, 2.4, 8.0), strict=True):
         _draw_samples(axes, p)
         axes.tick_params(labelleft=p == 1.0)
@@ -160,22 +163,10 @@ def draw_kurtosis() -> Figure:
     return figure
 
 
-def _draw_densities(axes: Axes) -> None:
-    z = torch.linspace(-4, 4, 801, dtype=torch.float64)
-    for p, name in EXPONENTS.items():
-        density = make_unit_prior(p, 1).log_prob(z[:, None]).exp()
-        axes.plot(
-            z, density, color=_COLORS[p], linestyle=_LINES[p], linewidth=1.2, label=name
-        )
-    axes.set(xlim=(-4, 4), ylim=(0, None), xlabel="$z$", title="one latent")
-    axes.set_ylabel("density $p(z)$", labelpad=1)
-    axes.set_box_aspect(1)
-
-
 def _draw_samples(axes: Axes, p: float) -> None:
-    """Draws of two latents, and the contours of half and nine tenths of the mass."""
+    """Draw samples of two latents, and the contours of 50% and 90% of the mass."""
     axes.plot(
-        *density_regions.draw_samples(make_unit_prior(p, 2), _SHOWN).T,
+        *highest_density.draw_samples(make_unit_prior(p, 2), _SHOWN).T,
         linestyle="none",
         marker=".",
         markersize=1.5,
@@ -185,12 +176,12 @@ def _draw_samples(axes: Axes, p: float) -> None:
     )
     for q in (2.0, p):
         prior = make_unit_prior(q, 2)
-        line, log_prob = density_regions.evaluate_plane(prior, 0, 1, 3.6)
+        line, log_prob = highest_density.evaluate_plane(prior, 0, 1, 3.6)
         axes.contour(
             line,
             line,
             log_prob,
-            density_regions.find_levels(prior, (0.9, 0.5)),
+            highest_density.estimate_levels(prior, (0.9, 0.5)),
             colors=_COLORS[q],
             linestyles=[_LINES[2.0] if q == 2.0 else "-"],
             linewidths=1.1,

@@ -1,21 +1,22 @@
-"""``python -m bench.report runs/<grid>``: the tables and figures of a folder of runs."""
+"""``python -m bench.report runs/<grid>``: tables and figures of a folder of runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from priorbench.command_line import make_app
 from priorbench.bench.report import write_report
+from priorbench.command_line import Debug, Plugins, make_app
+from priorbench.plugins import load_plugins
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of one grid, runs/<grid>.")],
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of errors.")
-    ] = False,
+    plugin: Plugins = None,
+    debug: Debug = False,
 ) -> None:
     """Write the tables and figures of the runs in FOLDER into FOLDER."""
+    load_plugins(plugin or [])
     for path in write_report(folder):
         typer.echo(path)
 

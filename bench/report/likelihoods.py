@@ -1,19 +1,34 @@
-"""The report of a study of likelihoods: on a dataset without factors there is no MIG to show.
+"""The tables of likelihoods: of each method, and beside what is published.
 
-References: Davidson, Tomczak and Gavves 2019, "Increasing Expressivity of a Hyperspherical VAE",
-Tables 1 to 5, whose columns these are.
+References: Davidson, Tomczak and Gavves 2019, "Increasing Expressivity of a
+    Hyperspherical
+VAE", Tables 1 to 5, whose columns these are.
 """
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
-from priorbench.bench.report import published, plain_text
-from priorbench.bench.report.figures.study_figures import Study
-from priorbench.bench.report.published import Published
+from priorbench.bench.report.plain_text import (
+    escape_markdown,
+    format_csv,
+    format_estimate,
+    format_markdown,
+    format_number,
+)
+from priorbench.bench.report.published import (
+    Published,
+    compare_published,
+    find_published,
+)
+from priorbench.bench.report.study import Study
+
+LIKELIHOOD = "log_likelihood"
+"""The headline score that these tables and their figure belong to."""
 
 PARTS = {
-    "LL": ("log_likelihood", 1),
+    "LL": (LIKELIHOOD, 1),
     "ELBO": ("elbo", 1),
     "RE": ("reconstruction", -1),
     "KL": ("kl", 1),
@@ -24,128 +39,88 @@ PAPER = "paper"
 """The profile whose runs are those of the paper."""
 
 
-def has_likelihoods(study: Study) -> bool:
-    """Whether some run has ``log_likelihood`` and none a score of MIG (``mig``, ``mig_…``).
+def make_likelihood_files(study: Study) -> dict[str, bytes]:
+    """Return the content of the tables of likelihoods by file name.
 
-    Records do not say whether their dataset has factors. Those with factors are scored by MIG; a
-    study that is not has nothing but its likelihoods to show either.
+    They are ``likelihoods.csv`` and ``.md`` and, where values are published for the
+    study's grid, ``published.csv`` and ``.md``. There are none where the log-likelihood
+    is not a headline or no run has it.
     """
-    return study.has("log_likelihood") and not has_mig(study)
-
-
-def has_mig(study: Study) -> bool:
-    """Whether any run has a score that needs factors: ``mig`` or ``mig_…``."""
-    return any(
-        s == "mig" or s.startswith("mig_") for r in study.records for s in r.scores
-    )
-
-
-def make_files(study: Study) -> dict[str, bytes]:
-    """``likelihoods.csv`` and ``.md``, ``published.csv`` and ``.md``, by name, where they apply.
-
-    The latter are there where figures are published for the study's grid.
-    """
-    if not has_likelihoods(study):
+    if LIKELIHOOD not in study.headlines or not study.has_score(LIKELIHOOD):
         return {}
-    rows = published.find_published(study.grid)
-    table = make_table(study, rows)
-    contents = {
-        "likelihoods.csv": plain_text.format_csv(table, "%.10g"),
-        "likelihoods.md": _format_likelihoods(study, table).encode(),
+    published = find_published(study.grid)
+    table = make_likelihood_table(study, published)
+    files = {
+        "likelihoods.csv": format_csv(table, "%.10g"),
+        "likelihoods.md": _format_likelihood_page(study, table).encode(),
     }
-    if rows:
-        compared = published.compare_published(study, rows)
-        contents |= {
-            "published.csv": plain_text.format_csv(compared, "%.10g"),
-            "published.md": _format_published(study, compared, rows).encode(),
-        }
-    return contents
+    if published:
+        compared = compare_published(study, published)
+        page = _format_published_page(study, compared, published)
+        files["published.csv"] = format_csv(compared, "%.10g")
+        files["published.md"] = page.encode()
+    return files
 
 
-def make_table(study: Study, rows: tuple[Published, ...]) -> pd.DataFrame:
-    """One row per method and β: the terms of :data:`PARTS`, means over seeds.
+def make_likelihood_table(study: Study, published: Sequence[Published]) -> pd.DataFrame:
+    """Make a table with one row per method and β: :data:`PARTS`, means over seeds.
 
-    Columns: method, beta, ``n`` finished runs, failures, and for each part its mean and standard
-    error ``<part>_se`` (blank with one seed), in nats per image. RE = −E[log p(x|z)], the other
-    three are as they are in the records. Methods are in the order of :func:`order_methods`.
+    Columns: method, beta, ``n`` finished runs, failures, and for each part its mean and
+    standard error ``<part>_se`` (blank with one seed), in nats per image. RE = −E[log
+    p(x|z)], the other three are as they are in the records. Methods are in the order of
+    :func:`order_methods`.
     """
-    rank = {method: i for i, method in enumerate(order_methods(study, rows))}
+    order = order_methods(study, published)
     settings = study.settings.sort_values(
-        "method", key=lambda m: m.map(rank), kind="stable"
+        "method", key=lambda methods: methods.map(order.index), kind="stable"
     )
     table = settings[["method", "beta", "n", "failures"]].reset_index(drop=True)
     for part, (score, sign) in PARTS.items():
-        for name, statistic, factor in ((part, "mean", sign), (f"{part}_se", "se", 1)):
-            column = f"{score}_{statistic}"
-            table[name] = (
-                factor * settings[column].to_numpy() if column in settings else math.nan
-            )
+        if f"{score}_mean" in settings:
+            table[part] = sign * settings[f"{score}_mean"].to_numpy()
+            table[f"{part}_se"] = settings[f"{score}_se"].to_numpy()
+        else:
+            table[part] = table[f"{part}_se"] = math.nan
     return table
 
 
-def order_methods(study: Study, rows: tuple[Published, ...]) -> list[str]:
-    """The study's methods: those with no published figure first, the others as published."""
-    listed = dict.fromkeys(row.method for row in rows)
-    return [
-        *(m for m in study.styles if m not in listed),
-        *(m for m in listed if m in study.styles),
-    ]
+def order_methods(study: Study, published: Sequence[Published]) -> list[str]:
+    """Return the study's methods: first those of which nothing is published."""
+    listed = dict.fromkeys(row.method for row in published)
+    own = [method for method in study.methods if method not in listed]
+    return own + [method for method in listed if method in study.methods]
 
 
-def _format_likelihoods(study: Study, table: pd.DataFrame) -> str:
-    shown = {
-        "method": True,
-        "β": table["beta"].nunique() > 1,
-        **dict.fromkeys(PARTS, True),
-        "n": True,
-        "failed": bool(table["failures"].any()),
-    }
-    columns = [name for name, there in shown.items() if there]
-    lines = []
+def _format_likelihood_page(study: Study, table: pd.DataFrame) -> str:
+    columns = ["method", *PARTS, "n"]
+    if table["beta"].nunique() > 1:
+        columns.insert(1, "β")
+    if table["failures"].any():
+        columns.append("failed")
+    rows = []
     for row in table.to_dict("records"):
-        beta = row["beta"] if isinstance(row["beta"], str) else f"{row['beta']:g}"
-        cells = {
+        beta = row["beta"]
+        entries = {
             "method": row["method"],
-            "β": beta,
+            "β": beta if isinstance(beta, str) else f"{beta:g}",
             "n": str(row["n"]),
             "failed": str(row["failures"]),
         }
-        cells |= {
-            part: plain_text.format_estimate(row[part], row[f"{part}_se"])
-            for part in PARTS
-        }
-        lines.append([cells[name] for name in columns])
-    return (
-        "\n\n".join(
-            [
-                f"# Likelihoods: {plain_text.escape_cell(study.heading)}",
-                "Nats per image, mean ± standard error over n seeds. RE = −E[log p(x|z)] and "
-                f"ELBO = −(RE + KL).\nLL: {_describe_estimator(study)}.",
-                plain_text.format_markdown(columns, lines, ["method"]),
-            ]
-        )
-        + "\n"
-    )
-
-
-def _format_published(
-    study: Study, compared: pd.DataFrame, rows: tuple[Published, ...]
-) -> str:
-    notes = list(dict.fromkeys(filter(None, compared["note"])))
-    lines = [
-        [
-            row["method"],
-            row["score"],
-            row["table"],
-            plain_text.format_estimate(row["ours"], row["se"]),
-            str(row["n"]),
-            f"{row['published']:.2f}",
-            f"{row['difference']:+.2f}",
-            plain_text.format_number(row["difference_in_se"], "+.1f"),
-            str(notes.index(row["note"]) + 1) if row["note"] else "",
-        ]
-        for row in compared.to_dict("records")
+        for part in PARTS:
+            entries[part] = format_estimate(row[part], row[f"{part}_se"])
+        rows.append([entries[column] for column in columns])
+    paragraphs = [
+        f"# Likelihoods: {escape_markdown(study.heading)}",
+        "Nats per image, mean ± standard error over n seeds. RE = −E[log p(x|z)] and "
+        f"ELBO = −(RE + KL).\nLL: {_describe_estimator(study)}.",
+        format_markdown(columns, rows, left=["method"]),
     ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _format_published_page(
+    study: Study, compared: pd.DataFrame, published: Sequence[Published]
+) -> str:
     columns = [
         "method",
         "score",
@@ -157,49 +132,55 @@ def _format_published(
         "in SE",
         "note",
     ]
-    done = set(compared["method"])
-    missing = dict.fromkeys(row.method for row in rows if row.method not in done)
-    return (
-        "\n\n".join(
-            filter(
-                None,
-                [
-                    f"# Published figures: {plain_text.escape_cell(study.heading)}",
-                    _profile_warning(study),
-                    "Nats per image, at β = 1; ours: mean ± standard error (SE) over n seeds; difference: "
-                    "ours − published, and in our SE.\n`reconstruction` is E[log p(x|z)], the papers' RE with "
-                    f"the other sign. Our `log_likelihood`: {_describe_estimator(study)}.",
-                    plain_text.format_markdown(columns, lines, columns[:3]),
-                    "\n".join(f"{i}. {note}" for i, note in enumerate(notes, start=1)),
-                    f"No finished run at β = 1 of: {', '.join(map(plain_text.escape_cell, missing))}."
-                    if missing
-                    else "",
-                    "Sources:\n"
-                    + "\n".join(
-                        f"- {s}" for s in dict.fromkeys(row.source for row in rows)
-                    ),
-                ],
-            )
+    notes = list(dict.fromkeys(note for note in compared["note"] if note))
+    rows = []
+    for row in compared.to_dict("records"):
+        entries = [
+            row["method"],
+            row["score"],
+            row["table"],
+            format_estimate(row["ours"], row["se"]),
+            str(row["n"]),
+            f"{row['published']:.2f}",
+            f"{row['difference']:+.2f}",
+            format_number(row["difference_in_se"], "+.1f"),
+            str(notes.index(row["note"]) + 1) if row["note"] else "",
+        ]
+        rows.append(entries)
+    paragraphs = [f"# Published figures: {escape_markdown(study.heading)}"]
+    if study.profile != PAPER:
+        paragraphs.append(
+            f"**These are runs of profile {escape_markdown(study.profile)}, not of "
+            f"{PAPER}: the differences say nothing about the published figures.**"
         )
-        + "\n"
-    )
-
-
-def _profile_warning(study: Study) -> str:
-    if study.profile == PAPER:
-        return ""
-    return (
-        f"**These are runs of profile {plain_text.escape_cell(study.profile)}, not of {PAPER}: the "
-        "differences say nothing about the published figures.**"
-    )
+    paragraphs += [
+        "Nats per image, at β = 1; ours: mean ± standard error (SE) over n seeds; "
+        "difference: ours − published, and in our SE.\n"
+        "`reconstruction` is E[log p(x|z)], the papers' RE with the other sign. "
+        f"Our `log_likelihood`: {_describe_estimator(study)}.",
+        format_markdown(columns, rows, left=columns[:3]),
+    ]
+    if notes:
+        numbered = enumerate(notes, start=1)
+        paragraphs.append("\n".join(f"{number}. {note}" for number, note in numbered))
+    done = set(compared["method"])
+    missing = dict.fromkeys(row.method for row in published if row.method not in done)
+    if missing:
+        names = ", ".join(map(escape_markdown, missing))
+        paragraphs.append(f"No finished run at β = 1 of: {names}.")
+    sources = dict.fromkeys(row.source for row in published)
+    paragraphs.append("Sources:\n" + "\n".join(f"- {source}" for source in sources))
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _describe_estimator(study: Study) -> str:
-    """How the log-likelihood was estimated, as far as the configuration says."""
+    """Return how the log-likelihood was estimated, as far as the configuration says."""
     config = study.records[0].config
-    samples, images = (config.get(f"importance_{key}") for key in ("samples", "images"))
-    return (
-        "importance-weighted"
-        + (f", K = {samples:,}" if samples else "")
-        + (f", of {images:,} images (all if there are fewer)" if images else "")
-    )
+    samples = config.get("importance_samples")
+    images = config.get("importance_images")
+    described = "importance-weighted"
+    if samples:
+        described += f", K = {samples:,}"
+    if images:
+        described += f", of {images:,} images (all if there are fewer)"
+    return described

@@ -1,4 +1,4 @@
-"""Tables as text: CSV, and Markdown whose columns are aligned."""
+"""Tables as plain text: CSV, and Markdown with aligned columns."""
 
 import io
 from collections.abc import Sequence
@@ -7,65 +7,70 @@ import pandas as pd
 
 
 def format_csv(table: pd.DataFrame, digits: str | None = None) -> bytes:
-    """``table`` as a CSV file; ``digits`` is the format of its floats, like "%.10g"."""
-    text = io.StringIO()
-    table.to_csv(text, index=False, float_format=digits, lineterminator="\n")
-    return text.getvalue().encode()
+    """Return ``table`` as a CSV file.
+
+    Args:
+        table: to be written.
+        digits: format of its floats, like "%.10g"; None for all digits.
+    """
+    file = io.StringIO()
+    table.to_csv(file, index=False, float_format=digits, lineterminator="\n")
+    return file.getvalue().encode()
 
 
 def format_markdown(
     columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str]
 ) -> str:
-    r"""A Markdown table, aligned as plain text too.
+    r"""Return a Markdown table that is aligned as plain text too.
 
     Args:
-        columns: the header's cells.
-        rows: of as many cells each.
+        columns: of the header.
+        rows: with one entry for each column.
         left: columns that are aligned left; the others, numbers, are aligned right.
 
     Example:
-        >>> print(format_markdown(["method", "LL"], [["S40", "-93.37"], ["a|b", ""]], ["method"]))
+        >>> rows = [["S40", "-93.37"], ["a|b", ""]]
+        >>> print(format_markdown(["method", "LL"], rows, left=["method"]))
         | method |     LL |
         |:-------|-------:|
         | S40    | -93.37 |
         | a\|b   |        |
     """
-    cells = [[escape_cell(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    flush = [column in left for column in columns]
-    rule = [
-        ":" + "-" * (w + 1) if f else "-" * (w + 1) + ":"
-        for w, f in zip(widths, flush, strict=True)
-    ]
-    lines = [
-        [
-            f" {cell:{'<' if f else '>'}{w}} "
-            for cell, w, f in zip(row, widths, flush, strict=True)
-        ]
-        for row in cells
-    ]
+    escaped = [[escape_markdown(entry) for entry in row] for row in (columns, *rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*escaped, strict=True)]
+    rule = []
+    for column, width in zip(columns, widths, strict=True):
+        dashes = "-" * (width + 1)
+        rule.append(f":{dashes}" if column in left else f"{dashes}:")
+    lines = []
+    for row in escaped:
+        padded = []
+        for column, entry, width in zip(columns, row, widths, strict=True):
+            aligned = entry.ljust(width) if column in left else entry.rjust(width)
+            padded.append(f" {aligned} ")
+        lines.append(padded)
     return "\n".join(f"|{'|'.join(line)}|" for line in (lines[0], rule, *lines[1:]))
 
 
-def escape_cell(text: str) -> str:
-    """``text`` on one line, with nothing that ends a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", r"\|")
+def escape_markdown(words: str) -> str:
+    """Return ``words`` on one line, with nothing that ends an entry of a table."""
+    return " ".join(words.split()).replace("|", r"\|")
 
 
 def format_number(value: float, format: str = ".2f") -> str:
-    """``value``, or nothing where there is none."""
+    """Return ``value`` as text; "" if it is NaN."""
     return "" if pd.isna(value) else f"{value:{format}}"
 
 
 def format_estimate(mean: float, se: float) -> str:
-    """A mean, and its standard error where there is one.
+    """Return a mean with its standard error; without it, or "", where one is NaN.
 
     Example:
-        >>> format_estimate(-92.648, 0.051), format_estimate(-92.6, float("nan")), format_estimate(float("nan"), 1.0)
-        ('-92.65 ± 0.05', '-92.60', '')
+        >>> format_estimate(-92.648, 0.051)
+        '-92.65 ± 0.05'
+        >>> format_estimate(-92.6, float("nan")), format_estimate(float("nan"), 1.0)
+        ('-92.60', '')
     """
-    return (
-        " ± ".join(format_number(v) for v in (mean, se) if not pd.isna(v))
-        if mean == mean
-        else ""
-    )
+    if pd.isna(mean) or pd.isna(se):
+        return format_number(mean)
+    return f"{format_number(mean)} ± {format_number(se)}"

@@ -1,11 +1,12 @@
-"""Figures that papers published for a grid, and the runs beside them.
+"""Values that papers published for a grid, and the runs beside them.
 
-``bench/published/<grid>.csv`` has a row for each number: ``method`` (the grid's name for it),
-``score`` and ``value`` (our names and signs), ``table``, ``source``, ``note``.
+``bench/published/<grid>.csv`` has a row for each value: ``method`` (the grid's name for
+it), ``score`` and ``value`` (our names and signs), ``table``, ``source``, ``note``.
 """
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from priorbench.bench.report.study import Study
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
-from priorbench.bench.report.figures.study_figures import Study
 
 FOLDER = Path(__file__).parents[1] / "published"
 HEADER = ["method", "score", "value", "table", "source", "note"]
@@ -33,20 +34,20 @@ COLUMNS = [
     "note",
 ]
 BETA = 1.0
-"""The strength that published figures are compared at: the ELBO's own."""
+"""The strength at which published values are compared: the ELBO's own."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published number, in nats per image.
+    """One published value, in nats per image.
 
     Attributes:
         method: the grid's name for it.
         score: one of :data:`SCORES`.
         value: with our sign (``reconstruction`` is E[log p(x|z)], negative).
-        table: where in the source.
+        table: where it is in the source.
         source: the citation.
-        note: what to know about it, may be empty.
+        note: what to know about it; may be empty.
     """
 
     method: str
@@ -59,90 +60,91 @@ class Published:
 
 @cache
 def find_published(grid: str) -> tuple[Published, ...]:
-    """What is published for ``grid``; nothing for a grid that is not the project's."""
+    """Return what is published for ``grid``; nothing for a grid of one's own."""
     known = {path.stem: path for path in FOLDER.glob("*.csv")}
     return load_published(known[grid]) if grid in known else ()
 
 
 def load_published(path: Path) -> tuple[Published, ...]:
-    """Read and check a file of published figures.
+    """Read and check a file of published values.
 
     Raises:
-        UserError: naming file and line: another header, a missing cell, an unknown score, a value
-            that is not a finite number, or the same number of the same table twice.
+        UserError: another header, a missing entry, an unknown score, a value that is
+            not a finite number, or the same score of the same table twice; the message
+            names file and line.
     """
-    rows: dict[tuple[str, str, str], Published] = {}
+    published: dict[tuple[str, str, str], Published] = {}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
-        if (header := next(lines, [])) != HEADER:
+        header = next(lines, [])
+        if header != HEADER:
             raise UserError(
                 f"{path}, line 1: the columns must be {','.join(HEADER)}; "
                 f"got {','.join(header)}"
             )
-        for cells in lines:
+        for line in lines:
             try:
-                row = _read_row(cells)
+                row = _parse_line(line)
                 key = (row.method, row.score, row.table)
-                if key in rows:
+                if key in published:
                     raise ValueError(
-                        f"{' of '.join(key[:2][::-1])} in {row.table} is there twice"
+                        f"{row.score} of {row.method} in {row.table} is there twice"
                     )
             except ValueError as error:
                 raise UserError(f"{path}, line {lines.line_num}: {error}") from error
-            rows[key] = row
-    return tuple(rows.values())
+            published[key] = row
+    return tuple(published.values())
 
 
-def _read_row(cells: list[str]) -> Published:
-    if len(cells) != len(HEADER):
-        raise ValueError(f"expected {len(HEADER)} cells; got {len(cells)}")
-    named = dict(zip(HEADER, cells, strict=True))
+def _parse_line(line: list[str]) -> Published:
+    if len(line) != len(HEADER):
+        raise ValueError(f"expected {len(HEADER)} columns; got {len(line)}")
+    entries = dict(zip(HEADER, line, strict=True))
     for name in HEADER[:-1]:
-        if not named[name].strip():
+        if not entries[name].strip():
             raise ValueError(f"{name!r} is empty")
-    if named["score"] not in SCORES:
-        raise ValueError(
-            f"unknown score {named['score']!r}; "
-            f"{suggest_names(named['score'], list(SCORES))}"
-        )
+    score = entries["score"]
+    if score not in SCORES:
+        raise ValueError(f"unknown score {score!r}; {suggest_names(score, SCORES)}")
     try:
-        value = float(named["value"])
+        value = float(entries["value"])
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"'value' must be a finite number; got {named['value']!r}")
-    return Published(**(named | {"value": value}))
+        raise ValueError(f"'value' must be a finite number; got {entries['value']!r}")
+    return Published(**(entries | {"value": value}))
 
 
-def compare_published(study: Study, rows: tuple[Published, ...]) -> pd.DataFrame:
-    """Our means beside the published figures, in these figures' order.
+def compare_published(study: Study, published: Sequence[Published]) -> pd.DataFrame:
+    """Compare our means with the published values, in the order of these.
 
-    Columns: :data:`COLUMNS`. ``n`` is the number of finished runs that have the score, ``se``
-    their standard error, ``difference`` ours − published, ``difference_in_se`` the same in units
-    of ``se`` (blank with one run, or equal ones). Only runs at β = 1 are compared, and figures of
-    methods that have none are left out. The published means have an error too, which is not known.
+    Columns: :data:`COLUMNS`. ``n`` is the number of finished runs that have the score,
+    ``se`` the standard error of their mean, ``difference`` ours − published,
+    ``difference_in_se`` the same in units of ``se`` (blank with one run, or equal
+    ones). Only runs at β = 1 are compared, and methods that have none are left out. The
+    published means have an error too, which is not known.
     """
     settings = study.settings[study.settings["beta"] == BETA].set_index("method")
-    compared = []
-    for row in rows:
-        if n := len(study.values(row.method, BETA, row.score)):
-            ours, se = (
-                float(settings.at[row.method, f"{row.score}_{s}"])
-                for s in ("mean", "se")
-            )
-            difference = ours - row.value
-            compared.append(
-                [
-                    row.method,
-                    row.score,
-                    row.table,
-                    ours,
-                    se,
-                    n,
-                    row.value,
-                    difference,
-                    difference / se if se > 0 else np.nan,
-                    row.note,
-                ]
-            )
-    return pd.DataFrame(compared, columns=COLUMNS)
+    rows = []
+    for row in published:
+        n = len(study.list_values(row.method, BETA, row.score))
+        if n == 0:
+            continue
+        ours = float(settings.at[row.method, f"{row.score}_mean"])
+        se = float(settings.at[row.method, f"{row.score}_se"])
+        difference = ours - row.value
+        rows.append(
+            {
+                "method": row.method,
+                "score": row.score,
+                "table": row.table,
+                "ours": ours,
+                "se": se,
+                "n": n,
+                "published": row.value,
+                "difference": difference,
+                "difference_in_se": difference / se if se > 0 else np.nan,
+                "note": row.note,
+            }
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)

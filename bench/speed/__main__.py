@@ -1,12 +1,12 @@
-"""``python -m bench.speed``: how fast training, scoring and storage are here, side by side.
+"""``python -m bench.speed``: the speed of training, scoring and storage here.
 
-What is compared is timed in turn within one run. Each process has a core and trains seeds of its
-own, as the runner does, and so has the plain loop.
+What is compared is timed in turn within one run. Each process has a core and trains
+seeds of its own, as the runner does, and so does the plain loop.
 """
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,17 +17,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from priorbench.bench.execution import experiment, plan
-from priorbench.command_line import make_app
-from priorbench.errors import UserError, prefix_errors
-from priorbench.bench.speed import machine, scoring, storage, table, training
+from priorbench.bench.execution.experiment import PRECISIONS
+from priorbench.bench.execution.plan import count_cores, pick_device
+from priorbench.bench.speed import scoring, storage, table, training
+from priorbench.bench.speed.machine import describe_machine
 from priorbench.bench.speed.training import Case
+from priorbench.command_line import Debug, Plugins, make_app, parse_settings
+from priorbench.errors import UserError, prefix_errors
+from priorbench.plugins import load_plugins
 
 Option = typer.Option
 
-SUBJECTS = ("training", "mig", "images", "records")
+SUBJECTS = ("training", "scoring", "images", "records")
 ADDED = ("images_per_second", "flops")
-"""Figures that processes add up to; of the others the median is taken."""
+"""Measurements that processes add up to; of the others the median is taken."""
 
 
 def main(
@@ -41,68 +44,60 @@ def main(
     precision: Annotated[
         list[str] | None, Option(help="fp32, tf32, bf16; may be repeated.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A key of the grid that is timed, like training.batch_size=512.",
+        ),
+    ] = None,
     only: Annotated[list[str] | None, Option(help=f"Of {', '.join(SUBJECTS)}.")] = None,
     rounds: Annotated[int, Option(min=1, help="Times that each thing is timed.")] = 9,
     jobs: Annotated[
-        int | None, Option(min=1, help="Processes; a core each by default.")
+        int | None, Option(min=1, help="Processes; one for each core by default.")
     ] = None,
     out: Annotated[
-        Path | None, Option("--json", help="Write the figures there.")
+        Path | None, Option("--json", help="File to write the measurements to.")
     ] = None,
-    debug: Annotated[
-        bool, Option("--debug", help="Show the traceback of an error.")
-    ] = False,
+    plugin: Plugins = None,
+    debug: Debug = False,
 ) -> None:
     """Measure the project's speed on this machine and print the ratios."""
+    load_plugins(plugin or [])
+    overrides = parse_settings(settings or [])
     with prefix_errors("--device"):
-        where = plan.pick_device(device)
+        where = pick_device(device)
     subjects = _check_names("--only", only, SUBJECTS)
+    objectives = _check_names("--objective", objective, list(training.PLAIN_LOOPS))
+    precisions = _check_names("--precision", precision or ["fp32"], PRECISIONS)
+    block = seeds or (1 if where == "cpu" else 50)
     cases = [
-        Case(name, where, seeds or (1 if where == "cpu" else 50), kind, rounds)
-        for name in _check_names("--objective", objective, training.METHODS)
-        for kind in _check_names(
-            "--precision", precision or ["fp32"], experiment.PRECISIONS
-        )
+        Case(name, where, block, kind, rounds, overrides)
+        for name in objectives
+        for kind in precisions
     ]
-    workers = (
-        jobs or plan.plan_machine([None] * 10**6, where, None, []).workers
-        if where == "cpu"
-        else 1
-    )
-    figures: dict[str, Any] = {
-        "machine": machine.describe_machine(where, 1, workers),
+    workers = (jobs or count_cores()) if where == "cpu" else 1
+    measured: dict[str, Any] = {
+        "machine": describe_machine(where, 1, workers),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    for subject, figure in _measure_subjects(subjects, cases, where, workers):
-        figures[subject] = (
-            [*figures.get(subject, []), figure] if subject == "training" else figure
-        )
+    for subject, found in _measure_subjects(subjects, cases, workers, plugin or []):
+        if subject == "training":
+            measured.setdefault(subject, []).append(found)
+        else:
+            measured[subject] = found
         if out is not None:  # at once: what has been measured is not lost
+            content = json.dumps(measured, indent=1) + "\n"
             with prefix_errors(f"cannot write {out}"):
-                out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    _show_figures(figures)
-
-
-def _measure_subjects(
-    subjects: Sequence[str], cases: Sequence[Case], device: str, workers: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each subject's figures, of training those of each case, as they are measured."""
-    if "training" in subjects:
-        yield from (("training", _measure_training(case, workers)) for case in cases)
-    torch.set_num_threads(workers)
-    others = {
-        "mig": lambda: scoring.measure_scoring(torch.device(device)),
-        "images": storage.measure_images,
-        "records": storage.measure_records,
-    }
-    for name, measure in others.items():
-        if name in subjects:
-            yield name, measure()
+                out.write_text(content, encoding="utf-8")
+    _print_measurements(measured)
 
 
 def _check_names(
     option: str, asked: Sequence[str] | None, known: Sequence[str]
 ) -> list[str]:
+    """Return the names that are asked for, or all."""
     for name in asked or []:
         if name not in known:
             raise UserError(
@@ -111,35 +106,57 @@ def _check_names(
     return list(asked or known)
 
 
-def _measure_training(case: Case, workers: int) -> dict[str, Any]:
-    """Figures of a case, measured by all processes at once."""
-    found = joblib.Parallel(n_jobs=workers)(
-        joblib.delayed(_measure_alone)(case) for _ in range(workers)
+def _measure_subjects(
+    subjects: Sequence[str],
+    cases: Sequence[Case],
+    workers: int,
+    plugins: Sequence[str],
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each subject and what was measured; of training each case."""
+    if "training" in subjects:
+        for case in cases:
+            yield "training", _measure_training(case, workers, plugins)
+    torch.set_num_threads(workers)
+    if "scoring" in subjects:
+        yield "scoring", scoring.measure_scoring(torch.device(cases[0].device))
+    if "images" in subjects:
+        yield "images", storage.measure_images()
+    if "records" in subjects:
+        yield "records", storage.measure_records()
+
+
+def _measure_training(
+    case: Case, workers: int, plugins: Sequence[str]
+) -> dict[str, Any]:
+    """Measure a case by all processes at once."""
+    parallel = joblib.Parallel(n_jobs=workers)
+    found = parallel(
+        joblib.delayed(_measure_alone)(case, plugins) for _ in range(workers)
     )
-    figures = {
-        name: (sum if name in ADDED else statistics.median)(f[name] for f in found)
-        for name in found[0]
-    }
-    return {
+    measured: dict[str, Any] = {
         "objective": case.objective,
         "precision": case.precision,
         "seeds": case.seeds,
-        **figures,
     }
+    for name in found[0]:
+        combine = sum if name in ADDED else statistics.median
+        measured[name] = combine(one[name] for one in found)
+    return measured
 
 
-def _measure_alone(case: Case) -> dict[str, float]:
+def _measure_alone(case: Case, plugins: Sequence[str]) -> dict[str, float]:
+    """Measure a case in this process, with one thread."""
+    load_plugins(plugins)
     torch.set_num_threads(1)
     return training.measure_training(case)
 
 
-def _show_figures(figures: dict[str, Any]) -> None:
+def _print_measurements(measured: Mapping[str, Any]) -> None:
     console = Console()
-    console.print(
-        ", ".join(f"{k}: {v}" for k, v in figures["machine"].items()), highlight=False
-    )
+    machine = ", ".join(f"{key}: {value}" for key, value in measured["machine"].items())
+    console.print(machine, highlight=False)
     shown = Table("what", "measured", box=None, pad_edge=False)
-    for what, value in table.list_rows(figures):
+    for what, value in table.list_rows(measured):
         shown.add_row(what, value)
     console.print(shown)
 

@@ -1,14 +1,13 @@
-"""What machine figures were measured on."""
+"""The machine that speed was measured on."""
 
 import os
-import platform
-from pathlib import Path
 
 import torch
 
-from priorbench.bench.execution.worker import (
-    find_commit,
+from priorbench.bench.execution.provenance import (
     describe_device,
+    find_commit,
+    find_processor,
     list_versions,
 )
 
@@ -16,9 +15,9 @@ from priorbench.bench.execution.worker import (
 def describe_machine(
     device: str, threads: int, processes: int
 ) -> dict[str, str | int | None]:
-    """The processor and its cores, the device, versions, and the project's commit."""
+    """Return the processor and its cores, the device, versions and the commit."""
     return {
-        "processor": _find_processor(),
+        "processor": find_processor(),
         "cores": os.cpu_count(),
         "device": describe_device(device),
         "threads": threads,
@@ -27,17 +26,3 @@ def describe_machine(
         **list_versions(),
         "commit": find_commit(),
     }
-
-
-def _find_processor() -> str:
-    """Its model; where the system does not say, its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [
-        line.partition(":")[2].strip()
-        for line in lines
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else platform.machine()} ({platform.machine()})"

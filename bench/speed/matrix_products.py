@@ -1,4 +1,4 @@
-"""The dense matrix products of a training step, alone: the rate that a step is held against."""
+"""The dense matrix products of a training step alone, as a rate to compare with."""
 
 from collections.abc import Callable
 
@@ -11,32 +11,33 @@ from priorbench.bench.models.vae import VAE
 def make_products(
     model: VAE, seeds: int, batch: int, precision: str, device: torch.device
 ) -> Callable[[], None]:
-    """All products of one step of ``seeds`` seeds: forward, and backward without the images'.
+    """Make a function that computes all products of one step of ``seeds`` seeds.
+
+    They are those forward, and those backward without the gradient of the images.
 
     Args:
-        model: whose linear layers they are.
+        model: has the linear layers.
         seeds: of the block; several are batched.
         batch: images of each seed's batch.
         precision: "bf16" for operands of that type.
-        device: where.
+        device: of the operands.
     """
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    shapes = [(layer.in_features, layer.out_features) for layer in layers]
-    lead = (seeds,) if seeds > 1 else ()
-    operands = [
-        tuple(
-            torch.randn(*lead, *shape, dtype=kind, device=device)
-            for shape in ((batch, before), (before, after), (batch, after))
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    leading = (seeds,) if seeds > 1 else ()
+    operands = []
+    for layer in layers:
+        inputs, outputs = layer.in_features, layer.out_features
+        shapes = ((batch, inputs), (inputs, outputs), (batch, outputs))
+        operands.append(
+            [torch.randn(*leading, *s, dtype=dtype, device=device) for s in shapes]
         )
-        for before, after in shapes
-    ]
 
-    def run() -> None:
+    def multiply_all() -> None:
         for number, (x, weight, grad) in enumerate(operands):
             x @ weight
             x.mT @ grad
             if number:
                 grad @ weight.mT
 
-    return run
+    return multiply_all

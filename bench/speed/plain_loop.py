@@ -1,9 +1,9 @@
-"""Training as published code does it: one seed, one step at a time, as one would write it first.
+"""Training as published code does it: one seed, one step at a time.
 
-What it does is what ``vae_quant.py`` of the authors of β-TCVAE (Chen et al. 2018), which ISA-VAE's
-code goes on from, does: all images as float32, a shuffling ``DataLoader``, the estimator of
-the aggregate posterior from a (batch, batch, latents) tensor, Adam with PyTorch's defaults, and
-the loss read by the host after every step.
+It does what ``vae_quant.py`` of the authors of β-TCVAE (Chen et al. 2018) does, which
+the code of ISA-VAE builds on: all images as float32, a shuffling ``DataLoader``, the
+estimator of the aggregate posterior from a (batch, batch, latents) tensor, Adam with
+PyTorch's defaults, and the loss read by the host after every step.
 """
 
 import math
@@ -16,24 +16,25 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 OBJECTIVES = ("beta_vae", "beta_vae_estimator", "beta_tcvae")
-"""The second is the β-VAE as published: at every β but 1 the code computes the estimator of
-β-TCVAE too, and leaves it out of the loss."""
+"""The second is the β-VAE as published: at every β but 1 the code computes the
+estimator of β-TCVAE too, and leaves it out of the loss."""
 
 
 class PlainLoop:
     """β-VAE or β-TCVAE with a standard normal prior and binary pixels.
 
     Args:
-        networks: encoder, (batch, pixels) -> (batch, 2 latents), and decoder, its inverse's shape.
+        networks: encoder, (batch, pixels) -> (batch, 2 latents), and decoder, (batch,
+            latents) -> (batch, pixels).
         images: float32 (N, pixels), on the CPU.
         batch_size: images of a batch.
         objective: one of :data:`OBJECTIVES`.
         beta: strength.
         learning_rate: of Adam.
-        device: where the networks are.
+        device: of the networks.
         order: rows of the images, epoch by epoch; None to shuffle.
-        noise: standard normal noise of a shape; ``torch.randn`` unless given.
-        dataset_size: N of the estimator's weights; the number of images unless given.
+        noise: gives standard normal noise of a shape.
+        dataset_size: N of the estimator's weights; None for the number of images.
     """
 
     def __init__(
@@ -50,12 +51,10 @@ class PlainLoop:
         dataset_size: int | None = None,
     ) -> None:
         self.encoder, self.decoder = (network.to(device) for network in networks)
-        self.objective, self.beta, self.device, self.noise = (
-            objective,
-            beta,
-            device,
-            noise,
-        )
+        self.objective = objective
+        self.beta = beta
+        self.device = device
+        self.noise = noise
         self.size = dataset_size or len(images)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate)
@@ -70,60 +69,59 @@ class PlainLoop:
             pin_memory=gpu,
             persistent_workers=gpu,
         )
-        self._batches = self._endless()
+        self._batches = self._cycle_batches()
 
     def step(self) -> tuple[float, float]:
-        """One step: its loss and mean log-likelihood, in nats per image."""
+        """Take one step; return its loss and mean log-likelihood, in nats per image."""
         x = next(self._batches).to(self.device, non_blocking=True)
         self.optimizer.zero_grad()
-        loss, log_likelihood = self.losses(x)
+        loss, log_likelihood = self.compute_loss(x)
         loss.backward()
         self.optimizer.step()
         return loss.item(), log_likelihood.item()
 
-    def losses(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and mean log-likelihood of a batch x (batch, pixels), two scalars."""
+    def compute_loss(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the loss and the mean log-likelihood of a batch x (batch, pixels)."""
         loc, log_scale = self.encoder(x).chunk(2, dim=1)
         q = Normal(loc, log_scale.exp())
         z = loc + q.scale * self.noise(loc.shape).to(loc)
-        log_likelihood = -functional.binary_cross_entropy_with_logits(
+        cross_entropy = functional.binary_cross_entropy_with_logits(
             self.decoder(z), x, reduction="none"
-        ).sum(1)
+        )
+        log_likelihood = -cross_entropy.sum(1)
         if self.objective == "beta_tcvae":
-            joint, product = self.estimate(q, z)
+            log_q = q.log_prob(z).sum(1)
             log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+            joint, product = self.estimate_aggregate(q, z)
+            total_correlation = joint - product
             regularisation = (
-                q.log_prob(z).sum(1)
-                - joint
-                + self.beta * (joint - product)
-                + product
-                - log_prior
+                log_q - joint + self.beta * total_correlation + product - log_prior
             )
         else:
             if self.objective == "beta_vae_estimator":
-                self.estimate(q, z)
+                self.estimate_aggregate(q, z)
             regularisation = self.beta * kl_divergence(q, Normal(0.0, 1.0)).sum(1)
         return (regularisation - log_likelihood).mean(), log_likelihood.detach().mean()
 
-    def estimate(self, q: Normal, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Log q(z) and the log of the product of its marginals from the batch, each (batch,)."""
+    def estimate_aggregate(self, q: Normal, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimate log q(z) and the log of its marginals' product, each (batch,)."""
         pairs = Normal(q.loc[None], q.scale[None]).log_prob(z[:, None])
-        weights = self.log_weights(len(z)).to(z)
-        joint = torch.logsumexp(pairs.sum(2) + weights, dim=1)
-        return joint, torch.logsumexp(pairs + weights[..., None], dim=1).sum(1)
+        log_weights = self.make_log_weights(len(z)).to(z)
+        joint = torch.logsumexp(pairs.sum(2) + log_weights, dim=1)
+        marginals = torch.logsumexp(pairs + log_weights[..., None], dim=1)
+        return joint, marginals.sum(1)
 
-    def log_weights(self, batch: int) -> Tensor:
-        """Of minibatch stratified sampling, (batch, batch)."""
+    def make_log_weights(self, batch: int) -> Tensor:
+        """Return the log weights of minibatch stratified sampling, (batch, batch)."""
         others = batch - 1
-        weights = torch.full((batch, batch), -math.log(others))
+        log_weights = torch.full((batch, batch), -math.log(others))
         rows = torch.arange(batch)
-        weights[rows, rows] = -math.log(self.size)
-        weights[rows, (rows + 1) % batch] = math.log(
-            (self.size - others) / (self.size * others)
-        )
-        return weights
+        rest = (self.size - others) / (self.size * others)
+        log_weights[rows, rows] = -math.log(self.size)
+        log_weights[rows, (rows + 1) % batch] = math.log(rest)
+        return log_weights
 
-    def _endless(self) -> Iterator[Tensor]:
+    def _cycle_batches(self) -> Iterator[Tensor]:
         while True:
             for (x,) in self.loader:
                 yield x

@@ -1,109 +1,97 @@
 """Images rendered and loaded; thousands of records read, and reported on."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
-from priorbench import datasets
-from priorbench.bench.results import store
-from priorbench.bench import report
-from priorbench.bench.results.store import Record
+from priorbench.bench.report import write_report
+from priorbench.bench.results.store import RECORD, Record, load_records
 from priorbench.bench.speed.timing import time_call
 from priorbench.datasets.files.cache import VARIABLE
+from priorbench.datasets.load import load_dataset
 
 CPU = torch.device("cpu")
 METHODS = tuple("ABCDEFGH")
+SEEDS = 50
+SCORES = {
+    "headline": 0.3,
+    "reconstruction": -60.0,
+    "kl": 15.0,
+    "elbo": -75.0,
+    "log_likelihood": -70.0,
+    **{f"score_{i}": float(i) for i in range(8)},
+}
+"""Scores of a synthetic run, before they are varied."""
 
 
 def measure_images() -> dict[str, float]:
-    """Seconds to render all of dSprites, to load it later, and megabytes that it takes."""
-    with tempfile.TemporaryDirectory() as folder, _use_data_folder(folder):
-        render, load = (
-            time_call(lambda: datasets.load_dataset("dsprites", progress=False), CPU)
-            for _ in range(2)
-        )
-        size = datasets.load_dataset("dsprites", progress=False).packed.nbytes
+    """Measure how long all of dSprites takes to render, and to load later.
+
+    Returns:
+        ``render_seconds``, ``load_seconds`` and the ``megabytes`` that the images take.
+    """
+    load_images = partial(load_dataset, "dsprites", progress=False)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, {VARIABLE: folder}),
+    ):
+        render = time_call(load_images, CPU)
+        load = time_call(load_images, CPU)
+        size = load_images().packed.nbytes
     return {"render_seconds": render, "load_seconds": load, "megabytes": size / 1e6}
 
 
 def measure_records(scanned: int = 10_000, reported: int = 2_000) -> dict[str, float]:
-    """Seconds to find what is done among many records, and to write a report on many runs."""
+    """Measure how long it takes to read many records, and to report on many runs.
+
+    Returns:
+        ``scan_seconds`` of ``scanned`` records, ``report_seconds`` of ``reported``
+        runs.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(scanned):
-            _write_record(folder, number)
-        scan = time_call(lambda: store.load_records(folder), CPU)
+            record = make_record(number)
+            path = folder / record.id
+            path.mkdir()
+            content = record.model_dump_json(indent=1)
+            (path / RECORD).write_text(content, encoding="utf-8")
+        scan = time_call(lambda: load_records(folder), CPU)
         for number in range(reported, scanned):
-            _remove_record(folder, number)
-        write = time_call(lambda: report.write_report(folder), CPU)
+            shutil.rmtree(folder / make_record(number).id)
+        write = time_call(lambda: write_report(folder), CPU)
     return {"scan_seconds": scan, "report_seconds": write}
 
 
-def _write_record(folder: Path, number: int) -> None:
-    """A record like a run's of dSprites, without the arrays that are read only when asked for."""
+def make_record(number: int) -> Record:
+    """Make a record like that of a run on dSprites."""
     random = np.random.default_rng(number)
-    setting, seed = divmod(number, 50)
-    method, beta = METHODS[setting % len(METHODS)], 1.0 + setting // len(METHODS)
-    scores = {
-        "mig": 0.3,
-        "mig_all_factors": 0.25,
-        "mig_error": 1e-5,
-        "reconstruction": -60.0,
-        "kl": 15.0,
-        "elbo": -75.0,
-        "log_likelihood": -70.0,
-        "mig_histogram": 0.3,
-        "mig_groups": 0.3,
-        "index_code_mi": 10.0,
-        "total_correlation": 1.0,
-        "dimension_wise_kl": 4.0,
-        "active_latents": 8.0,
-    }
-    result = Record(
-        id=_make_id(number),
+    setting, seed = divmod(number, SEEDS)
+    beta, method = divmod(setting, len(METHODS))
+    varied = random.uniform(0.5, 1.5, len(SCORES))
+    return Record(
+        id=f"{number:016x}",
         grid="speed",
         profile="paper",
-        method=method,
+        method=METHODS[method],
         prior="normal",
         objective="beta_vae",
-        beta=beta,
+        beta=1.0 + beta,
         seed=seed,
         status="finished",
-        scores={k: v * random.uniform(0.5, 1.5) for k, v in scores.items()},
+        headlines=("headline",),
+        scores=dict(zip(SCORES, varied * list(SCORES.values()), strict=True)),
         config={
             "training": {"epochs": 20, "batch_size": 2048, "learning_rate": 1e-3},
-            "metrics": [{"name": name} for name in scores],
+            "metrics": [{"name": name} for name in SCORES],
         },
         timings={"train_seconds": 1.0, "evaluate_seconds": 1.0},
         device="cpu",
         precision="fp32",
     )
-    (folder / result.id).mkdir()
-    (folder / result.id / store.RECORD).write_text(result.model_dump_json(indent=1))
-
-
-def _remove_record(folder: Path, number: int) -> None:
-    (folder / _make_id(number) / store.RECORD).unlink()
-    (folder / _make_id(number)).rmdir()
-
-
-def _make_id(number: int) -> str:
-    return f"{number:016x}"
-
-
-@contextmanager
-def _use_data_folder(folder: str) -> Iterator[None]:
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = folder
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before

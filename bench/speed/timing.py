@@ -1,4 +1,4 @@
-"""Several things timed in turn, so that what slows the machine down slows all of them."""
+"""Several things timed in turn, so that what slows the machine slows all of them."""
 
 import statistics
 import time
@@ -13,13 +13,17 @@ def time_interleaved(
     device: torch.device,
     warm_up: int = 2,
 ) -> dict[str, list[float]]:
-    """Seconds of every action, round by round: each action once in every round.
+    """Time every action once in every round.
 
     Args:
         actions: by name.
         rounds: that are timed.
         device: which is waited for before a clock is read.
         warm_up: rounds before these.
+
+    Returns:
+        Seconds of every action, round by round.
+
     Example:
         >>> seconds = time_interleaved({"a": list, "b": dict}, 3, torch.device("cpu"))
         >>> {name: len(times) for name, times in seconds.items()}
@@ -35,7 +39,7 @@ def time_interleaved(
 
 
 def time_call(action: Callable[[], object], device: torch.device) -> float:
-    """Seconds that one call takes."""
+    """Return the seconds that one call takes."""
     wait_for_device(device)
     start = time.perf_counter()
     action()
@@ -44,13 +48,13 @@ def time_call(action: Callable[[], object], device: torch.device) -> float:
 
 
 def wait_for_device(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def compute_ratio(slow: list[float], fast: list[float]) -> float:
-    """How many times faster: the median over the rounds.
+    """Return how many times faster the second is: the median over the rounds.
 
     Example:
         >>> compute_ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0])

@@ -1,28 +1,36 @@
-"""A training step against the plain loop, against its matrix products alone, and in parts."""
+"""A training step against the plain loop and against its products, and in parts."""
 
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from priorbench.bench.execution import worker, experiment, plan
-from priorbench.bench.study.grid import load_grid
-from priorbench.bench.study.job import list_jobs
-from priorbench.bench.execution.worker import Block
-from priorbench.bench.training.ensemble import Ensemble
-from priorbench.bench.study.job import Job
-from priorbench.bench.training.pixels import Pixels
-from priorbench.bench.speed import matrix_products
-from priorbench.bench.speed.step_parts import measure_parts
+from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.execution.plan import count_image_flops
+from priorbench.bench.speed.matrix_products import make_products
 from priorbench.bench.speed.plain_loop import PlainLoop
-from priorbench.bench.speed.timing import time_interleaved, compute_ratio
+from priorbench.bench.speed.step_parts import measure_parts
+from priorbench.bench.speed.timing import compute_ratio, time_interleaved
+from priorbench.bench.study.grid import load_grid
+from priorbench.bench.study.job import list_settings
+from priorbench.bench.training.ensemble import Ensemble
+from priorbench.bench.training.pixels import Pixels
+from priorbench.errors import UserError
+
+GRID = "dsprites_beta"
+BETA = 4.0
 
 IMAGES = 40_960
 """Images that the plain loop holds as float32: all of dSprites would be 12 GB."""
 
-METHODS = {"beta_vae": "β-VAE", "beta_tcvae": "β-TCVAE"}
+PLAIN_LOOPS = {
+    "beta_vae": ("beta_vae", "beta_vae_estimator"),
+    "beta_tcvae": ("beta_tcvae",),
+}
+"""The plain loops that each objective is compared with."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Case:
         seeds: of the block.
         precision: "fp32", "tf32" or "bf16".
         rounds: that are timed.
-        changes: keys of the grid file laid over those of ``dsprites_beta``.
+        overrides: values of keys of the grid :data:`GRID`, by key.
     """
 
     objective: str
@@ -43,126 +51,134 @@ class Case:
     seeds: int = 1
     precision: str = "fp32"
     rounds: int = 5
-    changes: tuple[tuple[str, object], ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_jobs(case: Case, beta: float = 4.0) -> tuple[Job, ...]:
-    """The seeds of one setting of the grid ``dsprites_beta``."""
-    grid = load_grid("dsprites_beta").model_copy(
-        update={"seeds": case.seeds, **dict(case.changes)}
-    )
-    return tuple(
-        j
-        for j in list_jobs(grid, case.precision, [METHODS[case.objective]])
-        if j.beta == beta
+def make_experiment(case: Case) -> Experiment:
+    """Make the experiment of the first method with the case's objective.
+
+    Raises:
+        UserError: the grid does not take the overrides, or they leave no such method
+            with the prior of the plain loop, which is the standard normal.
+    """
+    grid = load_grid(GRID, overrides={"beta": [BETA], **case.overrides})
+    for setting in list_settings(grid, case.precision):
+        method = setting.method
+        if (method.prior.name, method.objective.name) == ("normal", case.objective):
+            return Experiment(setting)
+    raise UserError(
+        f"no method of grid {GRID!r} has the prior 'normal' and the objective "
+        f"{case.objective!r} any more; leave its methods as they are"
     )
 
 
 def measure_training(case: Case) -> dict[str, float]:
-    """Figures of one training step; the ratios are of times taken in turn.
+    """Measure one training step; the ratios are of times taken in turn.
 
     Returns:
-        ``seconds`` of a step of the block, ``images_per_second`` of the block and ``..._per_seed``;
-        ``times_plain``, how many times faster than the plain loop a seed is trained, and for the
-        β-VAE ``times_published``, than the loop that also computes the estimator, as the
-        published code does; ``product_share``, the products' time over the step's; ``flops``
-        per second, dense count; ``part_<name>`` seconds of the step's parts.
+        ``seconds`` of a step of the block, ``images_per_second`` of the block and
+        ``..._per_seed``; ``times_plain``, how many times faster than the plain loop a
+        seed is trained, and for the β-VAE ``times_published``, than the loop that also
+        computes the estimator, as the published code does; ``product_share``, the
+        products' time over the step's; ``flops`` per second, dense count;
+        ``part_<name>`` seconds of the step's parts.
     """
-    device, own = torch.device(case.device), make_jobs(case)
-    ensemble, pixels = (
-        worker.make_ensemble(Block(own), case.device),
-        experiment.load_pixels(own[0], case.device),
-    )
-    batch = min(own[0].config["training"]["batch_size"], len(pixels))
-    actions = {
+    device, experiment = torch.device(case.device), make_experiment(case)
+    ensemble = experiment.make_ensemble(range(case.seeds), case.device)
+    pixels, batch = experiment.pixels(case.device), experiment.batch_size
+    model = ensemble.template.model
+    actions: dict[str, Callable[[], object]] = {
         "ours": make_stepper(ensemble, pixels, batch),
-        "products": matrix_products.make_products(
-            ensemble.template.model, case.seeds, batch, case.precision, device
-        ),
+        "products": make_products(model, case.seeds, batch, case.precision, device),
     }
-    names = {
-        "beta_vae": ("beta_vae", "beta_vae_estimator"),
-        "beta_tcvae": ("beta_tcvae",),
-    }
-    for name in names[case.objective]:
-        actions[name] = make_plain_loop(own[0], name, ensemble, pixels, device).step
-    with experiment.set_precision(case.precision):
+    for name in PLAIN_LOOPS[case.objective]:
+        plain = make_plain_loop(experiment, name, ensemble, pixels, device)
+        actions[name] = plain.step
+    with experiment.set_precision():
         seconds = time_interleaved(actions, case.rounds, device, warm_up=5)
-        taken = statistics.median(seconds["ours"])
-        images = case.seeds * batch
-        found = {
-            "seconds": taken,
-            "images_per_second": images / taken,
-            "images_per_second_per_seed": batch / taken,
-            "times_plain": case.seeds
-            * compute_ratio(seconds[case.objective], seconds["ours"]),
-            "product_share": compute_ratio(seconds["products"], seconds["ours"]),
-            "flops": images * plan.count_image_flops(own[0])[1] / taken,
-        }
-        if "beta_vae_estimator" in seconds:
-            found["times_published"] = case.seeds * compute_ratio(
-                seconds["beta_vae_estimator"], seconds["ours"]
-            )
         # these steps are taken apart and change the parameters' gradients: last
-        found |= {
-            f"part_{name}": value
-            for name, value in measure_parts(
-                ensemble, pixels, batch, case.rounds, device
-            ).items()
-        }
-    return found
+        parts = measure_parts(ensemble, pixels, batch, case.rounds, device)
+    taken = statistics.median(seconds["ours"])
+    images = case.seeds * batch
+    plain_ratio = compute_ratio(seconds[case.objective], seconds["ours"])
+    measured = {
+        "seconds": taken,
+        "images_per_second": images / taken,
+        "images_per_second_per_seed": batch / taken,
+        "times_plain": case.seeds * plain_ratio,
+        "product_share": compute_ratio(seconds["products"], seconds["ours"]),
+        "flops": images * count_image_flops(experiment)[1] / taken,
+    }
+    if "beta_vae_estimator" in seconds:
+        published_ratio = compute_ratio(seconds["beta_vae_estimator"], seconds["ours"])
+        measured["times_published"] = case.seeds * published_ratio
+    return measured | {f"part_{name}": value for name, value in parts.items()}
 
 
 def make_stepper(
     ensemble: Ensemble, pixels: Pixels, batch: int
 ) -> Callable[[], object]:
-    """The next step of a training that begins again after an epoch; no value is read."""
-    steps, count = len(pixels) // batch, iter(range(10**9))
+    """Make a function that takes the next step of a training, epoch after epoch.
 
-    def step() -> object:
-        epoch, position = divmod(next(count), steps)
+    It reads no value from the device.
+    """
+    steps = len(pixels) // batch
+    taken = 0
+
+    def take_step() -> object:
+        nonlocal taken
+        epoch, position = divmod(taken, steps)
+        taken += 1
         return ensemble.step(pixels, batch, epoch, position, epoch + 1)
 
-    return step
+    return take_step
 
 
 def make_plain_loop(
-    own: Job, objective: str, ensemble: Ensemble, pixels: Pixels, device: torch.device
+    experiment: Experiment,
+    objective: str,
+    ensemble: Ensemble,
+    pixels: Pixels,
+    device: torch.device,
 ) -> PlainLoop:
-    """The plain loop with the networks that the block's first seed starts from."""
-    networks = _make_plain_networks(ensemble.member(0).architecture)
-    rows = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[
-        :IMAGES
-    ]
-    training = own.config["training"]
+    """Make the plain loop with the networks that the block's first seed starts from."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randperm(len(pixels), generator=generator)[:IMAGES]
     return PlainLoop(
-        networks,
+        copy_networks(ensemble.member(0).architecture),
         pixels[rows].cpu(),
-        min(training["batch_size"], len(rows)),
+        min(experiment.batch_size, len(rows)),
         objective,
-        own.beta,
-        training["learning_rate"],
+        experiment.setting.beta,
+        experiment.grid.training.learning_rate,
         device,
         dataset_size=len(pixels),
     )
 
 
-def _make_plain_networks(architecture: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """The same networks of PyTorch's own layers alone."""
-    return _make_dense(architecture.encoder), _make_dense(architecture.decoder)
+def copy_networks(architecture: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Copy an encoder and a decoder to networks of PyTorch's own layers alone.
+
+    Raises:
+        UserError: they are not sequences of layers.
+    """
+    encoder, decoder = architecture.encoder, architecture.decoder
+    return _copy_network(encoder), _copy_network(decoder)
 
 
-def _make_dense(network: nn.Sequential) -> nn.Sequential:
-    return nn.Sequential(
-        *(_copy_layer(m) if isinstance(m, nn.Linear) else m for m in network)
-    )
-
-
-def _copy_layer(layer: nn.Linear) -> nn.Linear:
-    same = nn.Linear(layer.in_features, layer.out_features)
-    same.load_state_dict({k: _copy_tensor(v) for k, v in layer.state_dict().items()})
-    return same
-
-
-def _copy_tensor(value: Tensor) -> Tensor:
-    return value.detach().cpu().clone()
+def _copy_network(network: nn.Module) -> nn.Sequential:
+    if not isinstance(network, nn.Sequential):
+        raise UserError(
+            "the plain loop needs an encoder and a decoder that are 'nn.Sequential'; "
+            f"got {type(network).__name__}: leave the architecture as it is"
+        )
+    layers: list[nn.Module] = []
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            dense = nn.Linear(layer.in_features, layer.out_features)
+            state = layer.state_dict()
+            dense.load_state_dict({k: v.cpu().clone() for k, v in state.items()})
+            layers.append(dense)
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers)

@@ -1,23 +1,22 @@
-"""How figures look: one colour, marker, line and hatch per method; type; image files."""
+"""How figures look: a colour, marker, line and hatch per method; type; image files."""
 
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
-from priorbench.bench.results.store import Record
-
 WIDTH = 3.5  # inches, one column of a two-column page
 DPI = 300
-# Both come with Matplotlib, so that figures are the same everywhere; the second has 𝒮 and 𝒱.
+# Both come with Matplotlib, so that figures are the same everywhere; the second has
+# 𝒮 and 𝒱.
 FONTS = ("DejaVu Sans", "STIXGeneral")
 
 # Okabe and Ito's colours; the light ones, hard to see as lines on white, come last.
@@ -31,7 +30,7 @@ PALETTE = (
     "#56B4E9",
     "#F0E442",
 )
-# 8, 9 and 7 have no common factor, so that it is long until a combination comes again.
+# 8, 9 and 7 have no common factor, so that a combination comes again only after 504.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES = (
     "-",
@@ -68,12 +67,15 @@ RC = {
     "pdf.fonttype": 42,  # TrueType, which journals ask for
 }
 
+ABBREVIATION = 4
+"""Letters of the longest name of a score that is shown in capitals."""
+
 _lock = threading.RLock()
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one method is drawn, in every figure of a folder."""
+    """The look of one method, in every figure of a folder."""
 
     color: str
     marker: str
@@ -82,60 +84,75 @@ class Style:
 
     @property
     def ink(self) -> str:
-        """The colour, darkened until text in it reads on white (contrast 4.5 to 1)."""
-        return _darken(self.color, 4.5)
+        """The colour, darkened until it reads on white as letters (contrast 4.5)."""
+        return _darken_color(self.color, 4.5)
 
     @property
     def stroke(self) -> str:
-        """The colour, darkened until a line in it shows on white (contrast 2 to 1)."""
-        return _darken(self.color, 2.0)
+        """The colour, darkened until it shows on white as a line (contrast 2)."""
+        return _darken_color(self.color, 2.0)
+
+    @property
+    def line_options(self) -> dict[str, Any]:
+        """Matplotlib's options of the method's line and markers."""
+        return {
+            "color": self.stroke,
+            "linestyle": self.line,
+            "linewidth": 1.1,
+            "marker": self.marker,
+            "markersize": 4.2,
+            "markerfacecolor": self.color,
+            "markeredgecolor": self.ink,
+            "markeredgewidth": 0.5,
+        }
+
+    @property
+    def box_options(self) -> dict[str, Any]:
+        """Matplotlib's options of the method's boxes."""
+        return {
+            "facecolor": (self.color, 0.3),
+            "edgecolor": self.ink,
+            "hatch": self.hatch,
+            "linewidth": 0.6,
+        }
 
 
-def get_moment(record: Record) -> tuple[datetime, str]:
-    """When a record was written, and its id; an order in time without ties."""
-    created = datetime.fromisoformat(record.created)
-    return (created if created.tzinfo else created.replace(tzinfo=UTC)), record.id
+def assign_styles(methods: Mapping[str, int]) -> dict[str, Style]:
+    """Return a style for each method, which goes by its number.
 
+    Colours repeat after eight methods; the marker, the line and the hatch then differ.
 
-def assign_styles(records: Iterable[Record]) -> dict[str, Style]:
-    """A style for each method, in the order in which the methods first appear in time.
-
-    A method added to a grid later comes last and leaves the others' colours as they are.
-    Methods first written in the same second go by name. Colours repeat after eight methods;
-    the marker, the line and the hatch then differ.
+    Args:
+        methods: numbers by method.
     """
-    first: dict[str, datetime] = {}
-    for r in records:
-        when = get_moment(r)[0]
-        first[r.method] = min(when, first.get(r.method, when))
-    order = sorted(first, key=lambda method: (first[method], method))
-    return {method: _make_style(i) for i, method in enumerate(order)}
+    return {
+        method: Style(
+            PALETTE[number % len(PALETTE)],
+            MARKERS[number % len(MARKERS)],
+            LINES[number % len(LINES)],
+            HATCHES[number // len(PALETTE) % len(HATCHES)],
+        )
+        for method, number in methods.items()
+    }
 
 
-def _make_style(i: int) -> Style:
-    return Style(
-        PALETTE[i % len(PALETTE)],
-        MARKERS[i % len(MARKERS)],
-        LINES[i % len(LINES)],
-        HATCHES[i // len(PALETTE) % len(HATCHES)],
-    )
-
-
-def _darken(color: str, contrast: float) -> str:
+def _darken_color(color: str, contrast: float) -> str:
     rgb = to_rgb(color)
-    while 1.05 / (_relative_luminance(rgb) + 0.05) < contrast:
-        rgb = tuple(0.95 * c for c in rgb)
+    while 1.05 / (relative_luminance(rgb) + 0.05) < contrast:
+        rgb = tuple(0.95 * component for component in rgb)
     return to_hex(rgb)
 
 
-def _relative_luminance(rgb: tuple[float, ...]) -> float:
-    # Relative luminance of sRGB, as in WCAG 2.
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def relative_luminance(rgb: tuple[float, ...]) -> float:
+    """Compute the relative luminance of a colour of sRGB, as in WCAG 2."""
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def escape_text(text: str) -> str:
-    r"""``text`` as Matplotlib shall draw it: no mathematics, no characters without a glyph.
+def escape_text(words: str) -> str:
+    r"""Return ``words`` for Matplotlib: no mathematics, no characters without a glyph.
 
     Example:
         >>> escape_text("β-VAE, $x$")
@@ -144,26 +161,44 @@ def escape_text(text: str) -> str:
         '\\u5148\\u9a8c'
     """
     glyphs = _list_glyphs()
-    drawn = (c if ord(c) in glyphs else ascii(c)[1:-1] for c in " ".join(text.split()))
+    one_line = " ".join(words.split())
+    drawn = (c if ord(c) in glyphs else ascii(c)[1:-1] for c in one_line)
     return "".join(drawn).replace("$", r"\$")
 
 
 @cache
 def _list_glyphs() -> frozenset[int]:
-    return frozenset().union(
-        *(get_font(findfont(font)).get_charmap() for font in FONTS)
-    )
+    fonts = [get_font(findfont(font)) for font in FONTS]
+    return frozenset().union(*(font.get_charmap() for font in fonts))
+
+
+def format_score(score: str) -> str:
+    """Return the name of a score as it is written beside an axis.
+
+    Example:
+        >>> format_score("elbo"), format_score("active_latents")
+        ('ELBO', 'active latents')
+    """
+    shown = score.upper() if len(score) <= ABBREVIATION else score.replace("_", " ")
+    return escape_text(shown)
 
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """The figures' settings of Matplotlib, for one thread at a time."""
+    """Use the figures' settings of Matplotlib, in one thread at a time."""
     with _lock, mpl.rc_context(RC):
         yield
 
 
 def encode_image(figure: Figure, kind: str) -> bytes:
-    """``figure`` as a ``png`` or ``pdf`` file, with no date in it; call within :func:`use_style`."""
+    """Return ``figure`` as an image file with no date in it.
+
+    Call it within :func:`use_style`.
+
+    Args:
+        figure: to be encoded.
+        kind: "png" or "pdf".
+    """
     file = io.BytesIO()
     metadata = {"CreationDate": None} if kind == "pdf" else None
     figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)

@@ -14,26 +14,26 @@ from scipy import special, stats
 from typer.testing import CliRunner
 
 from priorbench import priors
-from priorbench.bench.study.grid import load_grid
-from priorbench.bench.figures import SETS, euclidean, density_regions, spheres
+from priorbench.bench.figures import SETS, euclidean, highest_density, spheres
 from priorbench.bench.figures.__main__ import app
+from priorbench.bench.study.grid import load_grid
 from priorbench.priors import LpNested, Normal
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "priors.md").read_text(encoding="utf-8")
 
 
-def run(*arguments):
+def invoke(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures") / "new"
-    return folder, run("priors", "--out", folder)
+    return folder, invoke("priors", "--out", folder)
 
 
-def test_the_command_writes_every_figure_and_says_so(drawn):
+def test_the_command_writes_and_prints_every_figure(drawn):
     folder, done = drawn
     assert done.exit_code == 0, done.output
     assert done.output.split() == [
@@ -55,7 +55,7 @@ def test_a_figure_is_wide_small_and_drawn_upon(drawn, name):
 
 def test_a_folder_that_cannot_be_made_is_a_users_error(tmp_path):
     (tmp_path / "file").write_text("")
-    done = run("priors", "--out", tmp_path / "file" / "figures")
+    done = invoke("priors", "--out", tmp_path / "file" / "figures")
     assert done.exit_code == 2
     assert done.stderr.startswith(
         f"error: cannot make {tmp_path / 'file' / 'figures'}: "
@@ -66,20 +66,20 @@ def test_a_folder_that_cannot_be_made_is_a_users_error(tmp_path):
 def test_a_figure_that_cannot_be_written_is_a_users_error(tmp_path, monkeypatch):
     monkeypatch.setitem(SETS, "priors", {"kurtosis": euclidean.draw_kurtosis})
     (tmp_path / "kurtosis.png").mkdir()
-    done = run("priors", "--out", tmp_path)
+    done = invoke("priors", "--out", tmp_path)
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"error: cannot write {tmp_path / 'kurtosis.png'}: ")
 
 
 def test_outside_of_a_checkout_a_folder_must_be_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = run("priors")
+    done = invoke("priors")
     assert (done.exit_code, "--out" in done.stderr) == (2, True)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_set_of_figures_is_a_users_error(tmp_path):
-    done = run("prior", "--out", tmp_path)
+    done = invoke("prior", "--out", tmp_path)
     assert (done.exit_code, done.stderr) == (
         2,
         "error: no figures called 'prior'; did you mean 'priors'?\n",
@@ -87,7 +87,7 @@ def test_an_unknown_set_of_figures_is_a_users_error(tmp_path):
 
 
 def test_levels_of_the_normal_are_its_quantiles_of_chi_square():
-    levels = density_regions.find_levels(Normal(3), (0.9, 0.5, 0.1))
+    levels = highest_density.estimate_levels(Normal(3), (0.9, 0.5, 0.1))
     exact = -0.5 * (stats.chi2(3).ppf([0.9, 0.5, 0.1]) + 3 * np.log(2 * np.pi))
     assert levels == pytest.approx(exact, abs=0.02)
 
@@ -95,11 +95,11 @@ def test_levels_of_the_normal_are_its_quantiles_of_chi_square():
 @pytest.mark.parametrize("p", [1.0, 2.4, 8.0])
 def test_contours_of_two_latents_hold_the_stated_mass(p):
     prior, masses = euclidean.make_unit_prior(p, 2), (0.9, 0.5)
-    line, log_prob = density_regions.evaluate_plane(prior, 0, 1, 12.0, points=1201)
-    cells = np.exp(log_prob) * (line[1] - line[0]) ** 2
+    line, log_prob = highest_density.evaluate_plane(prior, 0, 1, 12.0, points=1201)
+    masses_of_pixels = np.exp(log_prob) * (line[1] - line[0]) ** 2
     held = [
-        cells[log_prob > level].sum()
-        for level in density_regions.find_levels(prior, masses)
+        masses_of_pixels[log_prob > level].sum()
+        for level in highest_density.estimate_levels(prior, masses)
     ]
     assert held == pytest.approx(masses, abs=0.006)
 
@@ -116,7 +116,7 @@ def test_generalized_gaussians_have_unit_variance(p):
 @pytest.mark.parametrize(("p0", "p1"), [(2, 2), (1, 9), (9, 1)])
 def test_surfaces_hold_the_stated_mass(p0, p1):
     prior = euclidean.make_nested_prior(p0, p1)
-    x, y, z = density_regions.trace_surface(prior, 0.5, points=21)
+    x, y, z = highest_density.trace_surface(prior, 0.5, points=21)
     f = (np.abs(x) ** p0 + (np.abs(y) ** p1 + np.abs(z) ** p1) ** (p0 / p1)) ** (1 / p0)
     held = special.gammainc(3 / p0, f**p0 / prior.scale)
     assert held == pytest.approx(0.5, abs=0.005)
@@ -125,7 +125,7 @@ def test_surfaces_hold_the_stated_mass(p0, p1):
 
 def test_a_plane_has_its_first_coordinate_along_the_columns():
     prior = LpNested([1.0, [0, [4.0, [1, 2]]]])
-    line, log_prob = density_regions.evaluate_plane(prior, 0, 2, 1.0, points=5)
+    line, log_prob = highest_density.evaluate_plane(prior, 0, 2, 1.0, points=5)
     z = torch.tensor([line[3], 0.0, line[1]])
     assert log_prob[1, 3] == pytest.approx(prior.log_prob(z).item())
 
@@ -170,14 +170,16 @@ def test_equation_3_is_lowest_where_it_is_marked(d, value):
     assert curve[100] == pytest.approx(value, rel=1e-9)
 
 
-def blocks():
+def join_toml():
+    """Return the page's pieces of grids."""
     return "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 
 
 def test_the_pages_grid_lines_build_their_priors(tmp_path):
     path = tmp_path / "page.toml"
     path.write_text(
-        'latent_dim = 20\nmetrics = ["mig"]\n[dataset]\nname = "dsprites"\n' + blocks(),
+        'latent_dim = 20\nmetrics = ["mig"]\n[dataset]\nname = "dsprites"\n'
+        + join_toml(),
         encoding="utf-8",
     )
     grid = load_grid(str(path))
@@ -197,7 +199,7 @@ def test_the_pages_examples_run():
     assert done.failed == 0
 
 
-def sections():
+def list_sections():
     """Each section's prior, and its table of parameters and defaults."""
     found = [
         (re.match(r".*\n\n`(\w+)`", section), section)
@@ -213,16 +215,16 @@ def sections():
 def test_every_prior_of_the_project_has_a_section():
     ours = {
         name
-        for name in priors.names()
-        if priors.get(name).__module__.startswith("priorbench.")
+        for name in priors.registry.names()
+        if priors.registry.get(name).__module__.startswith("priorbench.")
     }
-    assert set(sections()) == ours
+    assert set(list_sections()) == ours
 
 
-@pytest.mark.parametrize("name", sections())
+@pytest.mark.parametrize("name", list_sections())
 def test_the_pages_parameters_are_the_codes(name):
-    table = sections()[name]
-    parameters = inspect.signature(priors.get(name)).parameters
+    table = list_sections()[name]
+    parameters = inspect.signature(priors.registry.get(name)).parameters
     assert list(table) == list(parameters)
     for key, parameter in parameters.items():
         written = {"required": parameter.empty, "none": None}.get(

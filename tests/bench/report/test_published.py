@@ -6,11 +6,19 @@ from collections import Counter
 
 import pytest
 
-from priorbench.errors import UserError
+from priorbench.bench.report.likelihoods import make_likelihood_files
+from priorbench.bench.report.published import (
+    COLUMNS,
+    FOLDER,
+    HEADER,
+    compare_published,
+    find_published,
+    load_published,
+)
 from priorbench.bench.study.grid_file import GRIDS as GRID_FILES
-from priorbench.bench.report import likelihoods, published
-from priorbench.bench.report.published import FOLDER, HEADER, load_published
-from tests.bench.report.likelihood_records import record, study
+from priorbench.errors import UserError
+from tests.bench.synthetic_records import make_likelihood_record as make_record
+from tests.bench.synthetic_records import make_study
 
 GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
 
@@ -68,11 +76,11 @@ SPOT = [
 ]
 
 
-def of_table(grid, number):
+def select_compositions(grid, number):
     """A table's compositions: "Tables 1 and 2" counts for both."""
     return [
         row
-        for row in published.find_published(grid)
+        for row in find_published(grid)
         if row.table.startswith("Table")
         and str(number) in row.table
         and row.method != "S40"
@@ -85,17 +93,14 @@ def test_there_is_a_file_for_each_grid_and_no_other():
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_every_number_of_a_table_is_there(grid):
-    assert {n: len(of_table(grid, n)) for n in COUNTS[grid]} == COUNTS[grid]
-    assert (
-        Counter(row.method for row in published.find_published(grid))["S40"]
-        == BASELINES[grid]
-    )
+    assert {n: len(select_compositions(grid, n)) for n in COUNTS[grid]} == COUNTS[grid]
+    assert Counter(row.method for row in find_published(grid))["S40"] == BASELINES[grid]
 
 
 @pytest.mark.parametrize(("grid", "number"), SUMS)
 def test_sums_of_columns(grid, number):
     sums = Counter()
-    for row in of_table(grid, number):
+    for row in select_compositions(grid, number):
         sums[row.score] += row.value
     assert dict(sums) == pytest.approx(SUMS[grid, number], abs=1e-6)
 
@@ -104,7 +109,7 @@ def test_sums_of_columns(grid, number):
 def test_spot_values(grid, method, score, table, value):
     found = [
         r.value
-        for r in published.find_published(grid)
+        for r in find_published(grid)
         if (r.method, r.score, r.table) == (method, score, table)
     ]
     assert found == [value]
@@ -114,7 +119,7 @@ def test_spot_values(grid, method, score, table, value):
 def test_elbo_is_its_parts_up_to_rounding(grid):
     """A digit that was read wrong in a full table shows here."""
     full = {}
-    for row in published.find_published(grid):
+    for row in find_published(grid):
         full.setdefault(row.method, {})[row.score] = row.value
     complete = [scores for scores in full.values() if len(scores) == 4]
     assert len(complete) == 11
@@ -128,7 +133,7 @@ def test_elbo_is_its_parts_up_to_rounding(grid):
 def test_both_baselines_of_static_mnist_are_kept():
     rows = [
         r
-        for r in published.find_published("mnist_products")
+        for r in find_published("mnist_products")
         if (r.method, r.score) == ("S40", "log_likelihood")
     ]
     assert [(r.value, r.table) for r in rows] == [
@@ -143,16 +148,16 @@ def test_both_baselines_of_static_mnist_are_kept():
 @pytest.mark.parametrize("grid", GRIDS)
 def test_compositions_have_as_many_coordinates_as_the_paper_says(grid):
     """41 in the fixed ambient space; 40 degrees of freedom in Table 5."""
-    for row in published.find_published(grid):
+    for row in find_published(grid):
         if row.method == "S40":
             continue
-        dims = spheres(row.method)
+        dims = parse_spheres(row.method)
         assert (
             sum(dims) == 40 if row.table == "Table 5" else sum(dims) + len(dims) == 41
         )
 
 
-def spheres(method):
+def parse_spheres(method):
     """Dimensions of the spheres: "S4×[S3]×2" is 4, 3, 3."""
     dims = []
     for part in method.split("×"):
@@ -164,11 +169,7 @@ def spheres(method):
 
 
 def test_a_grid_of_ones_own_has_nothing_published():
-    assert (
-        published.find_published("mine")
-        == published.find_published("../published/mnist_products")
-        == ()
-    )
+    assert find_published("mine") == find_published("../published/mnist_products") == ()
 
 
 GOOD = "S40,elbo,-98.88,Table 1,source,"
@@ -199,8 +200,8 @@ GOOD = "S40,elbo,-98.88,Table 1,source,"
             r"line 3: 'value' must be a finite number",
         ),
         (f"{GOOD}\n{GOOD}", r"line 3: elbo of S40 in Table 1 is there twice"),
-        ("S40,elbo,-98.88,Table 1", r"line 2: expected 6 cells; got 4"),
-        (f"{GOOD}\n\n", r"line 3: expected 6 cells; got 0"),
+        ("S40,elbo,-98.88,Table 1", r"line 2: expected 6 columns; got 4"),
+        (f"{GOOD}\n\n", r"line 3: expected 6 columns; got 0"),
         (" ,elbo,-98.88,Table 1,source,", r"line 2: 'method' is empty"),
         ("S40,elbo,-98.88,,source,", r"line 2: 'table' is empty"),
         ("S40,elbo,-98.88,Table 1,,", r"line 2: 'source' is empty"),
@@ -231,26 +232,23 @@ def test_the_grid_has_every_published_method(grid):
     methods = tomllib.loads((GRID_FILES / f"{grid}.toml").read_text(encoding="utf-8"))[
         "methods"
     ]
-    assert {row.method for row in published.find_published(grid)} <= {
-        m["name"] for m in methods
-    }
+    assert {row.method for row in find_published(grid)} <= {m["name"] for m in methods}
 
 
-def compared(records):
-    return published.compare_published(
-        study(records), published.find_published("mnist_products")
-    )
+def compare_records(records):
+    return compare_published(make_study(records), find_published("mnist_products"))
 
 
-def page(records):
-    return likelihoods.make_files(study(records))["published.md"].decode()
+def format_page(records):
+    return make_likelihood_files(make_study(records))["published.md"].decode()
 
 
 def test_comparison_by_hand():
     runs = [
-        record("S38×S1", seed=s, ll=ll) for s, ll in enumerate([-95.0, -96.0, -97.0])
+        make_record("S38×S1", seed=s, ll=ll)
+        for s, ll in enumerate([-95.0, -96.0, -97.0])
     ]
-    table = compared(runs)
+    table = compare_records(runs)
     assert list(table.columns) == [
         "method",
         "score",
@@ -275,12 +273,14 @@ def test_comparison_by_hand():
 
 
 def test_one_seed_has_a_difference_and_no_error():
-    [row] = compared([record("[S10]×4", scores={"elbo": -98.0})]).to_dict("records")
+    [row] = compare_records([make_record("[S10]×4", scores={"elbo": -98.0})]).to_dict(
+        "records"
+    )
     assert (row["n"], row["published"]) == (1, -98.26)
     assert row["difference"] == pytest.approx(0.26)
     assert math.isnan(row["se"])
     assert math.isnan(row["difference_in_se"])
-    written = page([record("[S10]×4")])
+    written = format_page([make_record("[S10]×4")])
     assert "| [S10]×4 | elbo | Table 5 | -99.00 | 1 | -98.26 | -0.74 | | |" in " ".join(
         written.split()
     )
@@ -288,12 +288,12 @@ def test_one_seed_has_a_difference_and_no_error():
 
 def test_rows_are_as_published_and_methods_without_runs_are_named():
     runs = [
-        record("[S10]×4"),
-        record("S40"),
-        record("N40"),
-        record("S20×S19", status="failed"),
+        make_record("[S10]×4"),
+        make_record("S40"),
+        make_record("N40"),
+        make_record("S20×S19", status="failed"),
     ]
-    table = compared(runs)
+    table = compare_records(runs)
     assert table["method"].tolist() == ["S40"] * 4 + ["[S10]×4"] * 2
     assert table["published"].tolist() == [
         -93.37,
@@ -303,7 +303,7 @@ def test_rows_are_as_published_and_methods_without_runs_are_named():
         -92.62,
         -98.26,
     ]
-    written = page(runs)
+    written = format_page(runs)
     assert "No finished run at β = 1 of: S20×S19, S38×S1, S10×[S9]×3," in written
     assert (
         "1. best single S_m, m ≤ 40; the paper does not say which m\n2. best" in written
@@ -312,23 +312,23 @@ def test_rows_are_as_published_and_methods_without_runs_are_named():
 
 
 def test_only_beta_one_is_compared():
-    runs = [record(beta=4.0, ll=-120.0), record("S20×S19", beta=(1.0, 2.0))]
-    assert compared(runs).empty
-    assert list(compared(runs).columns) == published.COLUMNS
-    assert "No finished run at β = 1 of: S40" in page(runs)
-    assert compared([*runs, record()])["ours"].tolist() == [-93] * 3 + [-99]
+    runs = [make_record(beta=4.0, ll=-120.0), make_record("S20×S19", beta=(1.0, 2.0))]
+    assert compare_records(runs).empty
+    assert list(compare_records(runs).columns) == COLUMNS
+    assert "No finished run at β = 1 of: S40" in format_page(runs)
+    assert compare_records([*runs, make_record()])["ours"].tolist() == [-93] * 3 + [-99]
 
 
 def test_n_counts_the_runs_that_have_the_score():
-    runs = [record(), record(seed=1, scores={"log_likelihood": -94.0})]
-    table = compared(runs)
+    runs = [make_record(), make_record(seed=1, scores={"log_likelihood": -94.0})]
+    table = compare_records(runs)
     assert table["n"].tolist() == [2, 2, 2, 1]
 
 
 def test_a_profile_that_is_not_the_papers_is_warned_of():
-    written = page([record(profile="demo")])
+    written = format_page([make_record(profile="demo")])
     assert (
         "**These are runs of profile demo, not of paper: the differences say nothing"
         in written
     )
-    assert "say nothing" not in page([record()])
+    assert "say nothing" not in format_page([make_record()])

@@ -2,15 +2,15 @@ import pytest
 import torch
 
 from priorbench import priors
-from priorbench.bench.training import random_streams
 from priorbench.bench.models.architectures import MLP
-from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.models.likelihoods import Bernoulli
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.objectives import BetaTCVAE, BetaVAE
 from priorbench.bench.speed.plain_loop import PlainLoop
-from priorbench.bench.speed.training import _make_plain_networks
-from tests.bench.training.test_ensemble import BATCH, COUNT, CPU, LATENTS, SHAPE, pixels  # noqa: F401
+from priorbench.bench.speed.training import copy_networks
+from priorbench.bench.training import random_streams
+from priorbench.bench.training.ensemble import Ensemble, Loss
+from tests.bench.training.small_ensembles import BATCH, COUNT, CPU, LATENTS, SHAPE
 
 OURS = {
     "beta_vae": BetaVAE,
@@ -28,7 +28,7 @@ def build(objective):
 
 
 @pytest.mark.parametrize("objective", OURS)
-def test_the_plain_loop_gives_the_same_losses(objective, pixels):  # noqa: F811
+def test_the_plain_loop_gives_the_same_losses(objective, pixels):
     """Two epochs from the same start, with the same order and noise."""
     block, seed = Ensemble(lambda: build(objective), [7], 1e-2, CPU), torch.tensor([7])
     steps = iter(range(100))
@@ -54,7 +54,7 @@ def test_the_plain_loop_gives_the_same_losses(objective, pixels):  # noqa: F811
 
     images = pixels[torch.arange(COUNT)]
     loop = PlainLoop(
-        _make_plain_networks(block.member(0).architecture),
+        copy_networks(block.member(0).architecture),
         images,
         BATCH,
         objective,
@@ -72,9 +72,9 @@ def test_the_plain_loop_gives_the_same_losses(objective, pixels):  # noqa: F811
             )
 
 
-def test_it_shuffles_and_draws_of_its_own(pixels):  # noqa: F811
+def test_it_shuffles_and_draws_of_its_own(pixels):
     images = pixels[torch.arange(COUNT)]
-    networks = _make_plain_networks(MLP(SHAPE, LATENTS, 2 * LATENTS, hidden=16))
+    networks = copy_networks(MLP(SHAPE, LATENTS, 2 * LATENTS, hidden=16))
     loop = PlainLoop(networks, images, BATCH, "beta_vae", 1.0, 1e-2, CPU)
     found = [loop.step()[0] for _ in range(40)]
     assert len(set(found)) == 40

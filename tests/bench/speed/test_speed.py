@@ -5,7 +5,6 @@ import pytest
 from typer.testing import CliRunner
 
 from priorbench.bench.speed import __main__ as speed
-from benchmarks import precision
 from priorbench.bench.speed import table
 
 ROOT = Path(__file__).parents[3]
@@ -24,8 +23,17 @@ ROOT = Path(__file__).parents[3]
         ),
         (
             ["--only", "mug"],
-            "'--only' must be one of training, mig, images, records; got 'mug'",
+            "'--only' must be one of training, scoring, images, records; got 'mug'",
         ),
+        (
+            ["--set", "training.epoch=5", "--only", "training", "--jobs", "1"],
+            "unknown key; did you mean 'epochs'?",
+        ),
+        (
+            ["--set", "methods.0.prior=isa", "--objective", "beta_vae", "--jobs", "1"],
+            "no method of grid 'dsprites_beta' has the prior 'normal'",
+        ),
+        (["--plugin", "none.py"], "plug-in 'none.py': there is no such file"),
         (
             ["--device", "gpu"],
             "--device: '--device' must be auto, cpu, cuda or cuda:N; got 'gpu'",
@@ -38,7 +46,7 @@ def test_bad_input_is_one_line(arguments, message):
     assert message in done.output
 
 
-def test_figures_are_written_and_shown(tmp_path, monkeypatch):
+def test_measurements_are_written_and_shown(tmp_path, monkeypatch):
     case = {
         "seconds": 0.5,
         "images_per_second": 4096.0,
@@ -50,7 +58,7 @@ def test_figures_are_written_and_shown(tmp_path, monkeypatch):
         "part_data": 0.015,
         "part_estimator": 0.5,
     }
-    monkeypatch.setattr(speed, "_measure_alone", lambda c: dict(case))
+    monkeypatch.setattr(speed, "_measure_alone", lambda c, plugins: dict(case))
     out = tmp_path / "speed.json"
     done = CliRunner().invoke(
         speed.app,
@@ -76,9 +84,11 @@ def test_figures_are_written_and_shown(tmp_path, monkeypatch):
     ]
 
 
-def test_a_figure_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        speed.storage, "measure_records", lambda: {"scan_seconds": 1, "report_seconds": 1}
+        speed.storage,
+        "measure_records",
+        lambda: {"scan_seconds": 1, "report_seconds": 1},
     )
     done = CliRunner().invoke(
         speed.app,
@@ -99,14 +109,14 @@ def test_processes_add_up_to_images_and_not_to_ratios(monkeypatch):
     monkeypatch.setattr(
         speed,
         "_measure_alone",
-        lambda c: {"images_per_second": 10.0, "times_plain": 2.0},
+        lambda c, plugins: {"images_per_second": 10.0, "times_plain": 2.0},
     )
     monkeypatch.setattr(
         speed.joblib,
         "Parallel",
         lambda n_jobs: lambda tasks: [function(*args) for function, args, _ in tasks],
     )
-    found = speed._measure_training(speed.Case("beta_vae", "cpu"), 3)
+    found = speed._measure_training(speed.Case("beta_vae", "cpu"), 3, [])
     assert (found["images_per_second"], found["times_plain"]) == (30.0, 2.0)
 
 
@@ -114,18 +124,4 @@ def test_the_readmes_table_is_what_was_measured():
     figures = json.loads((ROOT / "benchmarks" / "results" / "cpu.json").read_text())
     assert table.format_table(figures) in (ROOT / "README.md").read_text(
         encoding="utf-8"
-    )
-
-
-def test_precision_compares_distributions():
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    base = random.normal(size=50)
-    *_, same = precision.compare_scores(base + 0.01, base)
-    _, _, far, differs = precision.compare_scores(base + 5, base)
-    assert float(same) > 0.5
-    assert float(differs) < 1e-6
-    assert float(far) == pytest.approx(
-        5 / (base.std(ddof=1) * (2 / 50) ** 0.5), abs=0.01
     )

@@ -1,29 +1,22 @@
 import pytest
 import torch
 
-from priorbench.bench.study.grid import Plugin, Training
 from priorbench.bench.speed import matrix_products, training
 from priorbench.bench.speed.training import Case
 
-SMALL = (
-    (
-        "dataset",
-        Plugin(
-            name="dsprites",
-            factors={"shape": ["heart"], "scale": [5], "orientation": [0]},
-        ),
-    ),
-    ("architecture", Plugin(name="mlp", hidden=8)),
-    ("training", Training(batch_size=32)),
-)
+SMALL = {
+    "dataset.factors": {"shape": ["heart"], "scale": [5], "orientation": [0]},
+    "architecture.hidden": 8,
+    "training.batch_size": 32,
+}
 
 
-@pytest.mark.parametrize("objective", training.METHODS)
+@pytest.mark.parametrize("objective", training.PLAIN_LOOPS)
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_a_case_has_its_figures(objective, seeds, monkeypatch, tmp_path):
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
     found = training.measure_training(
-        Case(objective, "cpu", seeds, rounds=2, changes=SMALL)
+        Case(objective, "cpu", seeds, rounds=2, overrides=SMALL)
     )
     assert ("times_published" in found) == (objective == "beta_vae")
     assert all(value > 0 for value in found.values())

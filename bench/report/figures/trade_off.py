@@ -1,0 +1,118 @@
+"""The trade-off of a score against reconstruction, along each method's β.
+
+References: Stühmer et al. 2019, "Independent Subspace Analysis for Unsupervised
+    Learning of
+Disentangled Representations", Figure 5b.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from priorbench.bench.report.figures import labels, layout
+from priorbench.bench.report.figures.style import (
+    Style,
+    assign_styles,
+    escape_text,
+    format_score,
+)
+from priorbench.bench.report.study import Study
+from priorbench.bench.study.beta import format_beta
+
+RECONSTRUCTION = "reconstruction"
+CAPTION = "Labels: β. Mean ± standard error over seeds. Up and right is better."
+
+
+def draw_trade_off(study: Study, score: str) -> Figure:
+    """Draw the mean of ``score`` against that of the reconstruction (Fig. 5b).
+
+    Each method has a line through its β.
+    """
+    figure = layout.make_figure()
+    axes = figure.add_subplot()
+    styles = assign_styles(study.methods)
+    curves = {}
+    for method, style in styles.items():
+        curve = _select_curve(study, method, score)
+        if len(curve):
+            curves[method] = curve
+            _draw_curve(axes, curve, method, style)
+    axes.margins(0.09)
+    axes.set_xlabel(
+        r"reconstruction $\mathbb{E}_{q(z|x)}[\log p(x|z)]$ (nats per image)"
+    )
+    axes.set_ylabel(format_score(score))
+    axes.locator_params(nbins=6)
+    entries = {
+        escape_text(method): Line2D([], [], **styles[method].line_options)
+        for method in curves
+    }
+    caption = f"{CAPTION}\n{study.failures}"
+    layout.compose_figure(figure, 2.9, study.heading, caption, entries)
+    labels.place_labels(axes, _list_marks(curves, styles), _list_lines(curves))
+    return figure
+
+
+def _select_curve(study: Study, method: str, score: str) -> pd.DataFrame:
+    """Return the points of a method, ordered by β: x, y, their errors, and β."""
+    rows = study.settings[study.settings["method"] == method]
+    columns = {
+        "x": f"{RECONSTRUCTION}_mean",
+        "y": f"{score}_mean",
+        "x_error": f"{RECONSTRUCTION}_se",
+        "y_error": f"{score}_se",
+        "beta": "beta",
+    }
+    curve = pd.DataFrame({name: rows[column] for name, column in columns.items()})
+    curve = curve.dropna(subset=["x", "y"])
+    return curve.fillna({"x_error": 0.0, "y_error": 0.0})
+
+
+def _draw_curve(axes: Axes, curve: pd.DataFrame, method: str, style: Style) -> None:
+    # a β for each group does not lie on the way from one β to the next
+    apart = curve["beta"].map(lambda beta: isinstance(beta, str))
+    for part, line in ((curve[~apart], style.line), (curve[apart], "none")):
+        if len(part):
+            axes.errorbar(
+                part["x"],
+                part["y"],
+                xerr=part["x_error"],
+                yerr=part["y_error"],
+                elinewidth=0.7,
+                label=escape_text(method),
+                **(style.line_options | {"linestyle": line}),
+            )
+
+
+def _list_marks(
+    curves: dict[str, pd.DataFrame], styles: dict[str, Style]
+) -> list[labels.Mark]:
+    """Return each method's first and last β, then the ones between.
+
+    Earlier marks get their label more surely.
+    """
+    ends: list[labels.Mark] = []
+    between: list[labels.Mark] = []
+    for method, curve in curves.items():
+        marks = []
+        for x, y, beta in zip(curve["x"], curve["y"], curve["beta"], strict=True):
+            label = beta if isinstance(beta, str) else format_beta(beta)
+            marks.append(labels.Mark(x, y, label, styles[method].ink))
+        ends += marks[:1] + marks[1:][-1:]
+        between += marks[1:-1]
+    return ends + between
+
+
+def _list_lines(curves: dict[str, pd.DataFrame]) -> list[np.ndarray]:
+    """Return the curves and their error bars, in data coordinates."""
+    lines = []
+    for curve in curves.values():
+        points = curve[["x", "y"]].to_numpy(float)
+        errors = curve[["x_error", "y_error"]].to_numpy(float)
+        lines.append(points)
+        for direction in np.eye(2):
+            low, high = points - errors * direction, points + errors * direction
+            lines += list(np.stack([low, high], axis=1))
+    return lines

@@ -1,0 +1,195 @@
+"""The report: its files, errors and command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from priorbench.bench.report import __main__ as command
+from priorbench.bench.report import write_report
+from priorbench.errors import UserError
+from tests.bench.synthetic_records import make_record, make_records, save_records
+
+FILES = [
+    "runs.csv",
+    "settings.csv",
+    "mig_vs_reconstruction.png",
+    "mig_vs_reconstruction.pdf",
+    "mig_distribution.png",
+    "mig_distribution.pdf",
+]
+
+
+def test_writes_every_file_and_nothing_else(tmp_path):
+    folder = save_records(tmp_path / "study", make_records())
+    assert [p.name for p in write_report(folder)] == FILES
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(FILES)
+    assert all((folder / name).stat().st_size > 5000 for name in FILES[2:])
+
+
+def test_same_records_give_same_bytes(tmp_path):
+    folder = save_records(tmp_path / "study", make_records())
+    first = [p.read_bytes() for p in write_report(folder)]
+    assert [p.read_bytes() for p in write_report(folder)] == first
+
+
+def test_a_beta_for_each_group(tmp_path):
+    """Its column is text, rows go by the mean, and every file is written."""
+    betas = (8.0, (1.0, 1.0, 8.0), 1.0, (1.0, 1.0, 2.5))
+    folder = save_records(tmp_path / "study", make_records(betas=betas))
+    assert [p.name for p in write_report(folder)] == FILES
+    settings = pd.read_csv(folder / "settings.csv", dtype={"beta": str})
+    assert settings["beta"].tolist() == 2 * ["1.0", "1/1/2.5", "1/1/8", "8.0"]
+    assert settings["n"].tolist() == [3] * 8
+    runs = pd.read_csv(folder / "runs.csv", dtype={"beta": str})
+    assert runs["beta"].value_counts().to_dict() == {
+        "1.0": 6,
+        "1/1/2.5": 6,
+        "1/1/8": 6,
+        "8.0": 6,
+    }
+
+
+def test_failed_runs_are_rows_with_empty_scores(tmp_path):
+    folder = save_records(
+        tmp_path / "study",
+        [*make_records(seeds=2), make_record(seed=9, status="failed")],
+    )
+    write_report(folder)
+    runs = pd.read_csv(folder / "runs.csv")
+    failed = runs[runs["status"] == "failed"]
+    assert len(runs) == 9
+    assert failed["failed_step"].tolist() == [12]
+    assert failed["reason"].tolist() == ["the loss is not finite"]
+    assert failed[["mig", "reconstruction"]].isna().all(axis=None)
+    assert ",12," in (folder / "runs.csv").read_text(encoding="utf-8")
+    setting = pd.read_csv(folder / "settings.csv").query(
+        "method == 'β-VAE' and beta == 1"
+    )
+    assert setting[["n", "failures"]].to_numpy().tolist() == [[2, 1]]
+
+
+def test_one_run_is_enough(tmp_path):
+    assert [
+        p.name for p in write_report(save_records(tmp_path / "study", [make_record()]))
+    ] == FILES
+
+
+def test_figures_without_their_scores_are_left_out(tmp_path, caplog):
+    written = write_report(
+        save_records(tmp_path / "study", [make_record(scores={"mig": 0.3})])
+    )
+    assert [p.name for p in written] == [*FILES[:2], *FILES[4:]]
+    assert "mig_vs_reconstruction is not drawn" in caplog.text
+
+
+def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
+    scores = {"reconstruction": -30.0, "my_score": 0.5, "mig": 0.1, "kl": 3.0}
+    run = make_record(scores=scores, headlines=("my_score", "mig"))
+    written = write_report(save_records(tmp_path / "study", [run]))
+    assert [p.name for p in written] == [
+        *FILES[:2],
+        "my_score_vs_reconstruction.png",
+        "my_score_vs_reconstruction.pdf",
+        "my_score_distribution.png",
+        "my_score_distribution.pdf",
+        *FILES[2:],
+    ]
+    columns = list(pd.read_csv(tmp_path / "study" / "runs.csv").columns)
+    first = columns.index("my_score")
+    assert columns[first : first + 4] == ["my_score", "mig", "reconstruction", "kl"]
+
+
+def test_runs_without_headlines_have_tables_and_one_warning(tmp_path, caplog):
+    runs = [make_record(headlines=()), make_record(seed=1, headlines=())]
+    written = write_report(save_records(tmp_path / "study", runs))
+    assert [p.name for p in written] == FILES[:2]
+    [warning] = [r.getMessage() for r in caplog.records]
+    assert warning.startswith(
+        "no figure is drawn: no run of profile quick has a headline"
+    )
+    assert "run the grid again into another folder" in warning
+
+
+def test_two_thousand_runs(tmp_path):
+    folder = save_records(
+        tmp_path / "study", make_records(betas=(1.0, 2.0, 4.0, 6.0, 8.0), seeds=200)
+    )
+    write_report(folder)
+    assert len(pd.read_csv(folder / "runs.csv")) == 2000
+    assert pd.read_csv(folder / "settings.csv")["n"].tolist() == [200] * 10
+
+
+def test_no_records(tmp_path):
+    with pytest.raises(
+        UserError, match=r"no finished run under .+ yet; run its grid first"
+    ):
+        write_report(tmp_path)
+
+
+def test_only_failures_leave_the_tables(tmp_path):
+    folder = save_records(tmp_path / "study", [make_record(status="failed")])
+    with pytest.raises(
+        UserError, match=r"no finished run .* all 1 failed.*the loss is not finite"
+    ):
+        write_report(folder)
+    assert (folder / "runs.csv").exists()
+
+
+def test_missing_folder_suggests_its_siblings(tmp_path):
+    (tmp_path / "dsprites_beta").mkdir()
+    with pytest.raises(
+        UserError, match=r"no folder .*dsprites_bta; did you mean 'dsprites_beta'"
+    ):
+        write_report(tmp_path / "dsprites_bta")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(UserError, match="x is a file"):
+        write_report(tmp_path / "x")
+
+
+def test_unwritable_names_the_file_and_leaves_nothing(tmp_path):
+    folder = save_records(tmp_path / "study", [make_record()])
+    (folder / "settings.csv").mkdir()
+    with pytest.raises(
+        UserError, match=r"cannot write .*settings\.csv: Is a directory"
+    ):
+        write_report(folder)
+    assert not list(folder.glob(".*"))
+
+
+def test_command_line(tmp_path):
+    folder = save_records(tmp_path / "study", [make_record()])
+    done = CliRunner().invoke(command.app, [str(folder)])
+    assert done.exit_code == 0
+    assert [Path(line).name for line in done.stdout.split()] == FILES
+
+
+def test_command_line_errors_in_one_line(tmp_path):
+    failed = CliRunner().invoke(command.app, [str(tmp_path / "nowhere")])
+    assert failed.exit_code == 2
+    assert failed.stderr.startswith("error: no folder")
+    assert failed.stderr.count("\n") == 1
+    debug = CliRunner().invoke(command.app, [str(tmp_path / "nowhere"), "--debug"])
+    assert isinstance(debug.exception, UserError)
+
+
+def test_command_line_takes_plugins(tmp_path):
+    """So that one command line is right for every command."""
+    folder = save_records(tmp_path / "study", [make_record()])
+    failed = CliRunner().invoke(command.app, [str(folder), "--plugin", "none.py"])
+    assert failed.exit_code == 2
+    assert "plug-in 'none.py': there is no such file" in failed.stderr
+
+
+def test_imports_neither_torch_nor_pyplot():
+    code = (
+        "import sys, bench.report, bench.report.__main__ as m; "
+        "sys.exit(bool({'torch', 'matplotlib.pyplot'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
