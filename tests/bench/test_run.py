@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from priorbench.bench.results import store
-from tests.bench.conftest import ROOT, TINY
+from tests.bench.conftest import ROOT
+from tests.bench.small_study import DATASET, METRICS, STEPS
 
 FIGURES = [
     "mig_distribution.pdf",
@@ -49,8 +50,14 @@ def test_a_grid_from_file_to_figures_and_resumed(tmp_path, tiny, run):
     assert {"mig_mean", "reconstruction_se", "elbo_ci_low"} <= set(table.columns)
 
 
+ALL_METRICS = """\
+metrics = ["mig", "mig_sampled", "mig_histogram", "mig_groups", "elbo_decomposition",
+           "active_latents"]"""
+
+
 def test_a_record_says_everything(tmp_path, tiny, run):
-    run("--grid", tiny(), "--only", "ISA-TCVAE", "--jobs", 1, check=0)
+    grid = tiny((METRICS, ALL_METRICS))
+    run("--grid", grid, "--only", "ISA-TCVAE", "--jobs", 1, check=0)
     found = records(tmp_path)
     assert {r.method for r in found} == {"ISA-TCVAE"}
     for r in found:
@@ -87,7 +94,7 @@ def test_a_record_says_everything(tmp_path, tiny, run):
         assert {"python", "torch", "numpy", "priorbench"} <= set(r.versions)
         curve = pd.read_csv(tmp_path / "runs" / "tiny" / r.id / "losses.csv")
         assert list(curve.columns) == ["step", "loss", "log_likelihood"]
-        assert len(curve) == 3 * 2
+        assert len(curve) == 3 * STEPS
         kept = store.load_artefacts(tmp_path / "runs" / "tiny", r.id)
         assert kept["mutual_information"].shape == (4, 5)
         assert kept["reconstructions"].shape == (8, 1, 64, 64)
@@ -198,7 +205,7 @@ def test_profiles_share_runs_and_a_renamed_method_finds_its_own(tmp_path, tiny, 
     assert "2 runs to do, 2 already done" in done.stdout
     table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
     assert table[["profile", "n"]].to_numpy().tolist() == [["default", 1]] * 4
-    renamed = tiny(epochs=2, replace={'"ISA-TCVAE"': '"ISA (learned)"'})
+    renamed = tiny(('"ISA-TCVAE"', '"ISA (learned)"'), epochs=2)
     again = run("--grid", renamed, "--jobs", 1, check=0)
     assert "nothing left to do" in again.stdout
     assert {r.method for r in records(tmp_path)} == {"β-VAE", "ISA (learned)"}
@@ -211,12 +218,12 @@ def test_failed_runs_are_rows_and_are_retried_only_on_request(tmp_path, tiny, ru
         "@priors.register('fails')\n"
         "class Fails(priors.Normal):\n"
         "    def __init__(self, latent_dim, how): super().__init__(latent_dim); self.how = how\n"
-        "    def kl(self, q, z):\n"
+        "    def _kl(self, q, z):\n"
         "        if self.how == 'raises' and len(z) > 4: raise RuntimeError('no such luck')\n"
-        "        return super().kl(q, z) + torch.log(-z.detach().square().sum(-1))\n"
+        "        return super()._kl(q, z) + torch.log(-z.detach().square().sum(-1))\n"
     )
     grid = tiny(
-        replace={'prior = "normal"': 'prior = { name = "fails", how = "nan" }'},
+        ('prior = "normal"', 'prior = { name = "fails", how = "nan" }'),
         append='\n[[methods]]\nname = "raises"\nobjective = "beta_vae"\n'
         'prior = { name = "fails", how = "raises" }\n',
     )
@@ -270,9 +277,7 @@ def test_a_prior_that_was_edited_is_run_again(tmp_path, tiny, run):
     plugin = tmp_path / "mine.py"
     source = (ROOT / "examples" / "my_prior.py").read_text()
     plugin.write_text(source)
-    grid = tiny(
-        replace={'prior = "normal"': 'prior = { name = "logistic", scale = 0.5 }'}
-    )
+    grid = tiny(('prior = "normal"', 'prior = { name = "logistic", scale = 0.5 }'))
     first = run(
         "--grid", grid, "--plugin", plugin, "--only", "β-VAE", "--jobs", 1, check=0
     )
@@ -364,7 +369,7 @@ def test_dry_run_writes_nothing_and_names_what_is_shorter(tmp_path, run):
 def test_models_are_kept_where_the_grid_says_so(tmp_path, tiny, run):
     run(
         "--grid",
-        tiny(replace={"seeds = 1\nbeta": "seeds = 1\nkeep_models = true\nbeta"}),
+        tiny(("seeds = 1\nbeta", "seeds = 1\nkeep_models = true\nbeta")),
         "--only",
         "β-VAE",
         "--jobs",
@@ -387,13 +392,7 @@ def test_a_users_own_images(tmp_path, tiny, run):
     """From an .npz file with factors, by its path; a changed file is another study."""
     random = np.random.default_rng(0)
     factors = np.stack(np.unravel_index(np.arange(32), (4, 8)), axis=1)
-    grid = tiny(
-        replace={
-            TINY[
-                TINY.index("[dataset]") : TINY.index("[architecture]")
-            ]: 'dataset = "mine.npz"\n'
-        }
-    )
+    grid = tiny((DATASET, 'dataset = "mine.npz"\n'))
     for number in (1, 2):
         np.savez(
             tmp_path / "mine.npz",
@@ -416,13 +415,7 @@ def test_factors_that_are_no_complete_grid_are_said_and_used(tmp_path, tiny, run
     np.savez(
         tmp_path / "mine.npz", images=np.zeros((31, 6, 6), np.uint8), factors=factors
     )
-    grid = tiny(
-        replace={
-            TINY[
-                TINY.index("[dataset]") : TINY.index("[architecture]")
-            ]: 'dataset = "mine.npz"\n'
-        }
-    )
+    grid = tiny((DATASET, 'dataset = "mine.npz"\n'))
     done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
     assert (
         "WARNING: the factors of dataset 'mine' are no complete grid: the combination "
@@ -436,18 +429,18 @@ def test_images_in_splits(tmp_path, tiny, run):
     bits = np.random.default_rng(0).integers(0, 2, (60, 6, 6), np.uint8)
     np.savez(tmp_path / "mine.npz", train=bits[:40], valid=bits[40:52], test=bits[52:])
     grid = tiny(
+        (DATASET, 'dataset = "mine.npz"\n'),
+        (METRICS, 'metrics = ["active_latents"]'),
+        (
+            "batch_size = 8",
+            "batch_size = 8\nwarm_up = 2\nlook_ahead = 3\nlearning_rate = 0.02",
+        ),
+        ("[2, 2], learn", "[2, 2], latent_dim = 4, learn"),
+        (
+            'prior = "normal"',
+            'prior = { name = "hypersphere", dims = [2, 1], latent_dim = 5 }',
+        ),
         epochs=30,
-        replace={
-            TINY[
-                TINY.index("[dataset]") : TINY.index("[architecture]")
-            ]: 'dataset = "mine.npz"\n',
-            TINY[
-                TINY.index('metrics = ["mig"') : TINY.index("\n\n")
-            ]: 'metrics = ["active_latents"]\n',
-            "batch_size = 16": "batch_size = 8\nwarm_up = 2\nlook_ahead = 3\nlearning_rate = 0.02",
-            "[2, 2], learn": "[2, 2], latent_dim = 4, learn",
-            'prior = "normal"': 'prior = { name = "hypersphere", dims = [2, 1], latent_dim = 5 }',
-        },
     )
     done = run("--grid", grid, "--jobs", 1, check=0)
     assert done.stdout.count("log_likelihood -") == 4
