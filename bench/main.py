@@ -37,8 +37,12 @@ def make_console_app(words: Sequence[str]) -> typer.Typer:
             main = explain_errors(importlib.import_module(module).main)
             app.command(name)(main)
         else:
-            app.command(name, help=text)(_do_nothing)
-    app.callback()(_show_version)
+            app.command(name, help=text)(lambda: None)  # shown only
+
+    @app.callback()
+    def show_version(version: Version = False) -> None:
+        """Benchmark latent priors: priors are plug-ins, everything else is fixed."""
+
     return app
 
 
@@ -47,14 +51,6 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     completed = os.environ.get("_TYPER_COMPLETE_ARGS", "").split()
     make_console_app(completed[1:] or sys.argv[1:])(prog_name="priorbench")
-
-
-def _show_version(version: Version = False) -> None:
-    """Benchmark latent priors: priors are plug-ins, everything else is held fixed."""
-
-
-def _do_nothing() -> None:
-    """Stand in for a command that is shown only."""
 
 
 if __name__ == "__main__":

@@ -26,9 +26,8 @@ from priorbench.bench.execution.run_study import (
     run_plan,
 )
 from priorbench.bench.listing import make_table
-from priorbench.bench.report import write_report
 from priorbench.bench.results.manifest import write_manifest
-from priorbench.bench.study.grid import Grid, load_grid
+from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_jobs, list_settings
 from priorbench.bench.study.plugins import check_plugins
 from priorbench.command_line import (
@@ -108,7 +107,14 @@ def main(
     if seeds is not None:
         overrides["seeds"] = seeds
     study = load_grid(name, profile, overrides)
-    _check_options(study, only, precision)
+    if precision not in PRECISIONS:
+        raise UserError(
+            f"'--precision' must be one of {', '.join(PRECISIONS)}; got {precision!r}"
+        )
+    known = [method.name for method in study.methods]
+    for name in only or []:
+        if name not in known:
+            raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
     with prefix_errors("--device"):
         where = pick_device(device)
     try:
@@ -138,18 +144,9 @@ def main(
         }
         with explain_disk_errors(folder):
             write_manifest(folder, study, plugins, provenance)
+        from priorbench.bench.report import write_report  # slow, so only now
+
         run_plan(plan, folder, write_report, console)
-
-
-def _check_options(study: Grid, only: list[str] | None, precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise UserError(
-            f"'--precision' must be one of {', '.join(PRECISIONS)}; got {precision!r}"
-        )
-    known = [method.name for method in study.methods]
-    for name in only or []:
-        if name not in known:
-            raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
 
 
 app = make_app(main)

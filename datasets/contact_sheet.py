@@ -53,7 +53,16 @@ def draw_sheet(dataset: FactorDataset | ImageDataset, path: str | Path) -> None:
         figure.suptitle(repr(dataset).strip("<>"), fontsize=9)
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for axes, row in zip(grid, rows, strict=True):
-            _draw_row(axes, row)
+            for ax in axes[len(row.titles) :]:
+                ax.set_axis_off()
+            for ax, title, image in zip(axes, row.titles, row.images, strict=False):
+                pixels = image.permute(1, 2, 0).numpy()
+                if pixels.shape[2] == 1:
+                    pixels = pixels.repeat(3, axis=2)
+                ax.set(xticks=[], yticks=[])
+                ax.set_title(title, fontsize=6, pad=2)
+                ax.imshow(pixels, vmin=0, vmax=1)
+            axes[0].set_ylabel(row.label, rotation=0, ha="right", va="center")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
@@ -123,17 +132,3 @@ def _find_nearest(table: np.ndarray, wanted: np.ndarray, number: int) -> np.ndar
             distances = np.abs(table[candidates] - levels).sum(axis=1)
             found.append(candidates[distances.argmin()])
     return np.array(found)
-
-
-def _draw_row(axes: np.ndarray, row: SheetRow) -> None:
-    """Draw a row of images; what is left of the axes stays empty."""
-    for ax in axes[len(row.titles) :]:
-        ax.set_axis_off()
-    for ax, title, image in zip(axes, row.titles, row.images, strict=False):
-        pixels = image.permute(1, 2, 0).numpy()
-        if pixels.shape[2] == 1:
-            pixels = pixels.repeat(3, axis=2)
-        ax.set(xticks=[], yticks=[])
-        ax.set_title(title, fontsize=6, pad=2)
-        ax.imshow(pixels, vmin=0, vmax=1)
-    axes[0].set_ylabel(row.label, rotation=0, ha="right", va="center")

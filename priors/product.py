@@ -184,7 +184,14 @@ def _build_parts(
     tables: Sequence[Mapping[str, Any]], latent_dim: int | None
 ) -> list[Prior]:
     """Return the parts; one that lacks a ``latent_dim`` takes what the others leave."""
-    lacking = [i for i, table in enumerate(tables) if _lacks_latent_dim(i, table)]
+    lacking = []
+    for i, table in enumerate(tables):
+        with _name_part(i, table):
+            signature = inspect.signature(registry.get(table["name"]))
+        own = signature.parameters.get("latent_dim")
+        needed = own is not None and own.default is inspect.Parameter.empty
+        if needed and "latent_dim" not in table:
+            lacking.append(i)
     if len(lacking) > (latent_dim is not None):
         names = " and ".join(f"part {i} ({tables[i]['name']!r})" for i in lacking)
         example = tables[lacking[-1]]["name"]
@@ -205,15 +212,6 @@ def _build_parts(
             )
         built[i] = _build_part(i, {**tables[i], "latent_dim": rest})
     return [built[i] for i in range(len(tables))]
-
-
-def _lacks_latent_dim(i: int, table: Mapping[str, Any]) -> bool:
-    """Return whether part i needs a ``latent_dim`` and has none."""
-    with _name_part(i, table):
-        parameters = inspect.signature(registry.get(table["name"])).parameters
-    if "latent_dim" not in parameters or "latent_dim" in table:
-        return False
-    return parameters["latent_dim"].default is inspect.Parameter.empty
 
 
 def _build_part(i: int, table: Mapping[str, Any]) -> Prior:

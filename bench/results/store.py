@@ -1,6 +1,5 @@
 """One record per run: its schema, writing it whole, and loading."""
 
-import io
 import logging
 import shutil
 from collections.abc import Mapping
@@ -92,7 +91,10 @@ def save_run(
     unfinished = make_unfinished_path(final)
     try:
         unfinished.mkdir(parents=True)
-        write_atomically(unfinished / LOSSES, _encode_losses(losses))
+        lines = [",".join(losses)]
+        for row in zip(*losses.values(), strict=True):
+            lines.append(",".join(f"{value:.7g}" for value in row))
+        write_atomically(unfinished / LOSSES, "\n".join([*lines, ""]).encode())
         write_atomically(unfinished / ARTEFACTS, _encode_contiguous(artefacts))
         if parameters:
             write_atomically(unfinished / PARAMETERS, _encode_contiguous(parameters))
@@ -168,14 +170,6 @@ def _read_record(path: Path) -> Record | None:
 
 def _encode_record(record: Record) -> bytes:
     return (record.model_dump_json(indent=1) + "\n").encode()
-
-
-def _encode_losses(losses: Mapping[str, np.ndarray]) -> bytes:
-    text = io.StringIO()
-    text.write(",".join(losses) + "\n")
-    for row in zip(*losses.values(), strict=True):
-        text.write(",".join(f"{value:.7g}" for value in row) + "\n")
-    return text.getvalue().encode()
 
 
 def _encode_contiguous(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -6,7 +6,7 @@ seeds of its own, as the runner does, and so does the plain loop.
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,7 +91,13 @@ def main(
             content = json.dumps(measured, indent=1) + "\n"
             with prefix_errors(f"cannot write {out}"):
                 out.write_text(content, encoding="utf-8")
-    _print_measurements(measured)
+    console = Console()
+    machine = ", ".join(f"{key}: {value}" for key, value in measured["machine"].items())
+    console.print(machine, highlight=False)
+    shown = Table("what", "measured", box=None, pad_edge=False)
+    for what, value in table.list_rows(measured):
+        shown.add_row(what, value)
+    console.print(shown)
 
 
 def _check_names(
@@ -149,16 +155,6 @@ def _measure_alone(case: Case, plugins: Sequence[str]) -> dict[str, float]:
     load_plugins(plugins)
     torch.set_num_threads(1)
     return training.measure_training(case)
-
-
-def _print_measurements(measured: Mapping[str, Any]) -> None:
-    console = Console()
-    machine = ", ".join(f"{key}: {value}" for key, value in measured["machine"].items())
-    console.print(machine, highlight=False)
-    shown = Table("what", "measured", box=None, pad_edge=False)
-    for what, value in table.list_rows(measured):
-        shown.add_row(what, value)
-    console.print(shown)
 
 
 app = make_app(main)

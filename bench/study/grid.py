@@ -89,10 +89,6 @@ Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 StrengthPerGroup = Annotated[tuple[Strength, ...], Field(min_length=1, strict=False)]
 
 
-def _tag_beta(beta: Any) -> str:
-    return "per-group" if isinstance(beta, list | tuple) else "one"
-
-
 def _check_distinct(values: Sequence[Beta]) -> Sequence[Beta]:
     if len(set(values)) < len(values):
         raise ValueError("the values must differ from each other")
@@ -101,7 +97,9 @@ def _check_distinct(values: Sequence[Beta]) -> Sequence[Beta]:
 
 OneBeta = Annotated[
     Annotated[Strength, Tag("one")] | Annotated[StrengthPerGroup, Tag("per-group")],
-    Discriminator(_tag_beta),
+    Discriminator(
+        lambda beta: "per-group" if isinstance(beta, list | tuple) else "one"
+    ),
 ]
 """One entry of ``beta``: a number, or one for each of the prior's groups."""
 

@@ -83,7 +83,19 @@ def list_settings(
     for method in grid.methods:
         if chosen is not None and method.name not in chosen:
             continue
-        config = _make_config(grid, method)
+        config = {  # the same for all β and seeds
+            "prior": method.prior.model_dump(mode="json"),
+            "objective": method.objective.model_dump(mode="json"),
+            "dataset": grid.dataset.model_dump(mode="json"),
+            "architecture": grid.architecture.model_dump(mode="json"),
+            "likelihood": grid.likelihood.model_dump(mode="json"),
+            "metrics": [metric.model_dump(mode="json") for metric in grid.metrics],
+            "latent_dim": grid.latent_dim,
+            "importance_samples": grid.importance_samples,
+            "importance_images": grid.importance_images,
+            "training": grid.training.model_dump(mode="json", exclude_none=True),
+            "sources": hash_sources(grid, method),
+        }
         for beta in grid.betas(method):
             settings.append(Setting(grid, method, beta, precision, config))
     return settings
@@ -101,20 +113,3 @@ def list_jobs(
         for setting in list_settings(grid, precision, methods)
         for seed in range(grid.seeds)
     ]
-
-
-def _make_config(grid: Grid, method: Method) -> dict[str, Any]:
-    """Return what is the same for all β and seeds of a method."""
-    return {
-        "prior": method.prior.model_dump(mode="json"),
-        "objective": method.objective.model_dump(mode="json"),
-        "dataset": grid.dataset.model_dump(mode="json"),
-        "architecture": grid.architecture.model_dump(mode="json"),
-        "likelihood": grid.likelihood.model_dump(mode="json"),
-        "metrics": [metric.model_dump(mode="json") for metric in grid.metrics],
-        "latent_dim": grid.latent_dim,
-        "importance_samples": grid.importance_samples,
-        "importance_images": grid.importance_images,
-        "training": grid.training.model_dump(mode="json", exclude_none=True),
-        "sources": hash_sources(grid, method),
-    }

@@ -39,7 +39,13 @@ def check_plugins(grid: Grid) -> None:
     for keys, kind, plugin in _list_plugins(grid):
         with grid.blame(*keys):
             for name in _list_names(kind, plugin):
-                _check_exists(kind, name)
+                if kind != "dataset" or not is_file(name):
+                    REGISTRIES[kind].get(name)
+                elif not Path(name).is_file():
+                    raise ValueError(
+                        f"there is no file {name!r}; a path is taken from the folder "
+                        f"that the command is given in, here {str(Path.cwd())!r}"
+                    )
             if kind == "metrics":
                 metrics.check_arguments(plugin.name, None, **plugin.arguments)
 
@@ -97,13 +103,3 @@ def _list_names(kind: str, plugin: Plugin) -> list[str]:
     if kind == "prior":
         return list_part_names(plugin.name, plugin.arguments)
     return [plugin.name]
-
-
-def _check_exists(kind: str, name: str) -> None:
-    if kind != "dataset" or not is_file(name):
-        REGISTRIES[kind].get(name)
-    elif not Path(name).is_file():
-        raise ValueError(
-            f"there is no file {name!r}; a path is taken from the folder that the "
-            f"command is given in, here {str(Path.cwd())!r}"
-        )

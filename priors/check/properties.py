@@ -72,6 +72,7 @@ def _explain_error(error: Exception, subject: Subject) -> str:
         )
     kinds = (type(subject.given), type(subject.given.posterior))
     modules = [sys.modules.get(kind.__module__) for kind in kinds]
-    files = {getattr(module, "__file__", None) for module in modules}
-    place = locate_error(error, files) or locate_error(error)
-    return f"{type(error).__name__}: {words}{place}"
+    # a notebook's classes have no file
+    files = {module.__file__ for module in modules if hasattr(module, "__file__")}
+    line = locate_error(error, files) or locate_error(error)
+    return f"{type(error).__name__}: {words}{line}"

@@ -1,8 +1,7 @@
 """The distribution of a score over seeds, for each method and β.
 
 References: Stühmer et al. 2019, "Independent Subspace Analysis for Unsupervised
-    Learning of
-Disentangled Representations", Figure 5a.
+Learning of Disentangled Representations", Figure 5a.
 """
 
 import numpy as np

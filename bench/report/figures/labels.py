@@ -129,7 +129,12 @@ def place_labels(axes: Axes, marks: list[Mark], lines: list[np.ndarray]) -> list
     traced = [_trace_line(axes.transData.transform(line), scale) for line in lines]
     ink = np.concatenate([np.empty((0, 2)), *traced])
     scene = _Scene(np.array(axes.bbox.extents), centres, ink, scale)
-    sizes = {label: _measure_label(axes, label) for label in {m.label for m in marks}}
+    sizes = {}  # in pixels
+    for label in {mark.label for mark in marks}:
+        written = axes.text(0, 0, label, fontsize=SIZE)
+        box = written.get_window_extent()
+        written.remove()
+        sizes[label] = np.array([box.width, box.height])
     labelled = []
     for mark, centre in zip(marks, centres, strict=True):
         position = scene.take_position(centre, sizes[mark.label])
@@ -160,14 +165,6 @@ def _write_label(axes: Axes, mark: Mark, offset: np.ndarray, leads: bool) -> Non
         bbox={"facecolor": (1, 1, 1, 0.75), "edgecolor": "none", "pad": 0},
         arrowprops=leader if leads else None,
     )
-
-
-def _measure_label(axes: Axes, label: str) -> np.ndarray:
-    """Measure the width and height of ``label`` in pixels."""
-    written = axes.text(0, 0, label, fontsize=SIZE)
-    box = written.get_window_extent()
-    written.remove()
-    return np.array([box.width, box.height])
 
 
 def _trace_line(line: np.ndarray, step: float) -> np.ndarray:

@@ -78,7 +78,16 @@ def draw_likelihood(study: Study) -> Figure:
     }
     if hollow:
         entries["published"] = Line2D([], [], **_PUBLISHED)
-    caption = _make_caption(study, hollow, outliers)
+    lines = ["Points: seeds. Bars: mean. Right is better."]
+    if outliers:
+        lines.append("Arrows: off the axis; the row's lowest value.")
+    if hollow:
+        lines.append("Hollow: published, see published.md.")
+        if study.profile != PAPER:
+            lines.append(
+                f"Not profile {PAPER}: the distance to published values says nothing."
+            )
+    caption = "\n".join([*lines, study.failures])
     height = 0.55 + sum(_ROW + _LINE * name.count("\n") for name in names)
     layout.compose_figure(figure, max(1.1, height), study.heading, caption, entries)
     return figure
@@ -176,16 +185,3 @@ def _cut_outliers(axes: Axes, rows: list[_Row]) -> bool:
                 gid="off",
             )
     return True
-
-
-def _make_caption(study: Study, hollow: bool, outliers: bool) -> str:
-    lines = ["Points: seeds. Bars: mean. Right is better."]
-    if outliers:
-        lines.append("Arrows: off the axis; the row's lowest value.")
-    if hollow:
-        lines.append("Hollow: published, see published.md.")
-        if study.profile != PAPER:
-            lines.append(
-                f"Not profile {PAPER}: the distance to published values says nothing."
-            )
-    return "\n".join([*lines, study.failures])

@@ -1,13 +1,11 @@
 """The trade-off of a score against reconstruction, along each method's β.
 
-References: Stühmer et al. 2019, "Independent Subspace Analysis for Unsupervised
-    Learning of
-Disentangled Representations", Figure 5b.
+Reference: Stühmer et al. 2019, "Independent Subspace Analysis for Unsupervised
+Learning of Disentangled Representations", Figure 5b.
 """
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -38,7 +36,19 @@ def draw_trade_off(study: Study, score: str) -> Figure:
         curve = _select_curve(study, method, score)
         if len(curve):
             curves[method] = curve
-            _draw_curve(axes, curve, method, style)
+        # a β for each group does not lie on the way from one β to the next
+        apart = curve["beta"].map(lambda beta: isinstance(beta, str)).astype(bool)
+        for part, line in ((curve[~apart], style.line), (curve[apart], "none")):
+            if len(part):
+                axes.errorbar(
+                    part["x"],
+                    part["y"],
+                    xerr=part["x_error"],
+                    yerr=part["y_error"],
+                    elinewidth=0.7,
+                    label=escape_text(method),
+                    **(style.line_options | {"linestyle": line}),
+                )
     axes.margins(0.09)
     axes.set_xlabel(
         r"reconstruction $\mathbb{E}_{q(z|x)}[\log p(x|z)]$ (nats per image)"
@@ -51,7 +61,15 @@ def draw_trade_off(study: Study, score: str) -> Figure:
     }
     caption = f"{CAPTION}\n{study.failures}"
     layout.compose_figure(figure, 2.9, study.heading, caption, entries)
-    labels.place_labels(axes, _list_marks(curves, styles), _list_lines(curves))
+    lines = []
+    for curve in curves.values():
+        points = curve[["x", "y"]].to_numpy(float)
+        errors = curve[["x_error", "y_error"]].to_numpy(float)
+        lines.append(points)
+        for direction in np.eye(2):
+            low, high = points - errors * direction, points + errors * direction
+            lines += list(np.stack([low, high], axis=1))
+    labels.place_labels(axes, _list_marks(curves, styles), lines)
     return figure
 
 
@@ -68,22 +86,6 @@ def _select_curve(study: Study, method: str, score: str) -> pd.DataFrame:
     curve = pd.DataFrame({name: rows[column] for name, column in columns.items()})
     curve = curve.dropna(subset=["x", "y"])
     return curve.fillna({"x_error": 0.0, "y_error": 0.0})
-
-
-def _draw_curve(axes: Axes, curve: pd.DataFrame, method: str, style: Style) -> None:
-    # a β for each group does not lie on the way from one β to the next
-    apart = curve["beta"].map(lambda beta: isinstance(beta, str))
-    for part, line in ((curve[~apart], style.line), (curve[apart], "none")):
-        if len(part):
-            axes.errorbar(
-                part["x"],
-                part["y"],
-                xerr=part["x_error"],
-                yerr=part["y_error"],
-                elinewidth=0.7,
-                label=escape_text(method),
-                **(style.line_options | {"linestyle": line}),
-            )
 
 
 def _list_marks(
@@ -103,16 +105,3 @@ def _list_marks(
         ends += marks[:1] + marks[1:][-1:]
         between += marks[1:-1]
     return ends + between
-
-
-def _list_lines(curves: dict[str, pd.DataFrame]) -> list[np.ndarray]:
-    """Return the curves and their error bars, in data coordinates."""
-    lines = []
-    for curve in curves.values():
-        points = curve[["x", "y"]].to_numpy(float)
-        errors = curve[["x_error", "y_error"]].to_numpy(float)
-        lines.append(points)
-        for direction in np.eye(2):
-            low, high = points - errors * direction, points + errors * direction
-            lines += list(np.stack([low, high], axis=1))
-    return lines
