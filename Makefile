@@ -13,6 +13,7 @@ test: .venv/installed
 
 check: .venv/installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
 
 .venv/installed: pyproject.toml constraints.txt

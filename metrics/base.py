@@ -90,6 +90,11 @@ class Codes:
                     f"got {int(values.min())} to {int(values.max())}"
                 )
 
+    @property
+    def representation(self) -> Tensor:
+        """The means of the posteriors, of spheres the mean directions; float64."""
+        return self.posterior.representation.double()
+
     def make_generator(self) -> torch.Generator:
         """Return a new CPU generator, so that no metric changes another's draws."""
         return torch.Generator().manual_seed(self.seed)
