@@ -8,12 +8,38 @@ import torch
 from torch import Tensor
 
 from priorbench.datasets.arguments import check_positive
-from priorbench.datasets.factor_grid import describe_levels, find_row_levels
+from priorbench.datasets.factor_grid import (
+    describe_levels,
+    find_distinct_rows,
+    find_row_levels,
+    list_first_combinations,
+)
 from priorbench.datasets.images import Images, Indices
 from priorbench.registry import Registry, suggest_names
 
 registry = Registry("dataset", "priorbench.datasets")
 register = registry.register
+
+RESERVED_NAMES = frozenset(
+    (
+        "all_factors",
+        "error",
+        "groups",
+        "groups_se",
+        "harmonic_latents",
+        "histogram",
+        "monte_carlo_latents",
+        "quadrature_latents",
+        "sampled",
+        "sampled_se",
+        "sup",
+        "sup_error",
+        "sup_groups",
+        "sup_groups_error",
+    )
+)
+"""Names that no factor may have: ``mig_<factor>`` would be the column of another score
+than the factor's."""
 
 
 class FactorDataset(Images):
@@ -39,7 +65,12 @@ class FactorDataset(Images):
             channel by channel, 255 for 1; None if they are binary.
         factor_table: levels of the factors of each image, integers (N, F); None for a
             complete grid.
-        excluded_factors: factors that the dataset's published MIG leaves out.
+        excluded_factors: factors that the dataset's published MIG leaves out, that of
+            Chen et al. 2018.
+        nuisance_factors: factors that no metric counts: images vary in them, but
+            disentanglement_lib (Locatello et al. 2019) does not score them.
+        cyclic_factors: factors with levels that are equally spaced on a circle, the
+            first one following the last; such an angle can be coded by a plane.
 
     Raises:
         ValueError: an argument that does not fit the others; the message names it.
@@ -62,11 +93,15 @@ class FactorDataset(Images):
         pixels: np.ndarray | None = None,
         factor_table: np.ndarray | None = None,
         excluded_factors: Iterable[str] = (),
+        nuisance_factors: Iterable[str] = (),
+        cyclic_factors: Iterable[str] = (),
     ) -> None:
         self.factor_names = tuple(factor_names)
         self.factor_sizes = check_positive("factor_sizes", factor_sizes)
         self.factor_table = factor_table
         self.excluded_factors = tuple(excluded_factors)
+        self.nuisance_factors = tuple(nuisance_factors)
+        self.cyclic_factors = tuple(cyclic_factors)
         super().__init__(name, image_shape, packed=packed, pixels=pixels)
         self._check_names()
         if factor_table is not None:
@@ -114,20 +149,24 @@ class FactorDataset(Images):
             ...               factor_table=table).incomplete()
             'the combination y=1, x=1 is missing'
         """
-        rows = np.ravel_multi_index(self.factors().numpy().T, self.factor_sizes)
-        counts = np.bincount(rows, minlength=prod(self.factor_sizes))
-        for fault, wrong in (
-            ("is missing", counts == 0),
-            ("occurs more than once", counts > 1),
-        ):
-            if wrong.any():
-                levels = np.unravel_index(int(wrong.argmax()), self.factor_sizes)
-                named = describe_levels(self.factor_names, levels)
-                return f"the combination {named} {fault}"
+        levels = self.factors().numpy()
+        rows, counts = find_distinct_rows(levels, self.factor_sizes)
+        number, size = len(rows), prod(self.factor_sizes)
+        # the next one too: if all before it are as they should be, it is missing
+        expected = list_first_combinations(self.factor_sizes, min(number + 1, size))
+        wrong = (levels[rows] != expected[:number]).any(axis=1)
+        if number < size:
+            missing = expected[int(wrong.argmax()) if wrong.any() else number]
+            named = describe_levels(self.factor_names, missing)
+            return f"the combination {named} is missing"
+        if (counts > 1).any():
+            repeated = levels[rows[int((counts > 1).argmax())]]
+            named = describe_levels(self.factor_names, repeated)
+            return f"the combination {named} occurs more than once"
         return None
 
     def _check_names(self) -> None:
-        """Check the factors' names, and that the excluded factors are among them."""
+        """Check the factors' names, and that those with a role are among them."""
         names = self.factor_names
         different = bool(names) and len(set(names)) == len(names)
         if not different or len(names) != len(self.factor_sizes):
@@ -135,10 +174,18 @@ class FactorDataset(Images):
                 f"'factor_names' must be different names, one for each of "
                 f"{len(self.factor_sizes)} 'factor_sizes'; got {names}"
             )
-        for name in self.excluded_factors:
-            if name not in names:
-                known = suggest_names(name, list(names))
-                raise ValueError(f"'excluded_factors' has no factor {name!r}; {known}")
+        for name in names:
+            if name in RESERVED_NAMES:
+                raise ValueError(
+                    f"'factor_names' must not have {name!r}, which stands for another "
+                    f"score than that of a factor; rename it, for example "
+                    f"{name + '_factor'!r}"
+                )
+        for argument in ("excluded_factors", "nuisance_factors", "cyclic_factors"):
+            for name in getattr(self, argument):
+                if name not in names:
+                    known = suggest_names(name, list(names))
+                    raise ValueError(f"{argument!r} has no factor {name!r}; {known}")
 
     def _check_table(self, table: np.ndarray) -> None:
         """Check the shape, type and range of the factors' levels."""

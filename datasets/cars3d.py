@@ -74,7 +74,9 @@ class Cars3D(StoredGrid):
         factors: Mapping[str, Sequence[int]] | None = None,
         progress: bool = True,
     ) -> None:
-        super().__init__("cars3d", SIZES, factors, progress=progress)
+        super().__init__(
+            "cars3d", SIZES, factors, cyclic_factors=("azimuth",), progress=progress
+        )
 
     def find_originals(self, progress: bool) -> dict[str, Path]:
         """Return whichever originals are here; the archive, downloaded, if none are."""

@@ -5,7 +5,7 @@ from math import prod
 
 from priorbench.datasets.about import About, Original, describe_sizes
 from priorbench.datasets.base import FactorDataset, register
-from priorbench.datasets.factor_grid import choose_levels
+from priorbench.datasets.factor_grid import choose_levels, list_complete_factors
 from priorbench.datasets.files.convert import convert_file
 from priorbench.datasets.files.originals import find_original
 from priorbench.datasets.sprites import official_file
@@ -21,10 +21,13 @@ class DSprites(FactorDataset):
     """Binary 64 × 64 images of a square, an ellipse or a heart, 737,280 in all.
 
     Scales run from 0.5 to 1, orientations over a full turn with both ends, positions
-    from 1/4 to 3/4 of the image, posX to the right and posY downwards. The images are
-    rendered and kept in the data folder (environment variable PRIORBENCH_DATA), unless
-    the official file ``dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz`` is there, which
-    is then used.
+    from 1/4 to 3/4 of the image, posX to the right and posY downwards. The orientation
+    is cyclic, but a square looks the same after a quarter turn and an ellipse after
+    half a turn: only the heart's can be told from the image.
+
+    The images are rendered and kept in the data folder (environment variable
+    PRIORBENCH_DATA), unless the official file
+    ``dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz`` is there, which is then used.
 
     References: Matthey et al. 2017, dSprites: disentanglement testing sprites dataset.
     Args:
@@ -90,4 +93,5 @@ class DSprites(FactorDataset):
             (1, SIDE, SIDE),
             packed=packed,
             excluded_factors=("shape",),
+            cyclic_factors=list_complete_factors(FACTORS, self.levels, ["orientation"]),
         )

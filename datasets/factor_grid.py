@@ -62,6 +62,25 @@ def choose_levels(
     return tuple(kept.values())
 
 
+def list_complete_factors(
+    sizes: Mapping[str, int], levels: Levels, factors: Iterable[str]
+) -> list[str]:
+    """Return those of some factors of which all levels are kept.
+
+    Args:
+        sizes: number of levels of each factor of the complete grid.
+        levels: levels of each factor that are kept.
+        factors: names among ``sizes``.
+
+    Example:
+        >>> sizes = {"turn": 2, "hue": 3}
+        >>> list_complete_factors(sizes, ((0, 1), (0, 2)), ["turn", "hue"])
+        ['turn']
+    """
+    kept = dict(zip(sizes, levels, strict=True))
+    return [name for name in factors if len(kept[name]) == sizes[name]]
+
+
 def find_grid_rows(sizes: Iterable[int], levels: Sequence[Sequence[int]]) -> np.ndarray:
     """Return the rows, int64 (n,), of a sub-grid in the complete grid.
 
@@ -84,6 +103,56 @@ def find_row_levels(sizes: Iterable[int], rows: np.ndarray) -> np.ndarray:
         [[1, 0], [1, 2]]
     """
     return np.stack(np.unravel_index(rows, tuple(sizes)), axis=1)
+
+
+def list_first_combinations(sizes: Sequence[int], count: int) -> np.ndarray:
+    """Return the first combinations of a complete grid, int64 (count, F).
+
+    The grid may have more combinations than an integer can count.
+
+    Example:
+        >>> list_first_combinations([10] * 30 + [2], 3)[:, -2:].tolist()
+        [[0, 0], [0, 1], [1, 0]]
+    """
+    rest = np.arange(count)
+    columns = []
+    for size in reversed(sizes):
+        rest, levels = np.divmod(rest, size)
+        columns.append(levels)
+    return np.stack(columns[::-1], axis=1)
+
+
+def find_distinct_rows(
+    levels: np.ndarray, sizes: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each combination of levels occurs first, and how often it occurs.
+
+    The combinations are in the order of a complete grid, the last factor fastest.
+    Memory is that of the rows, however many combinations there could be.
+
+    Args:
+        levels: int64 (N, F).
+        sizes: number of levels of each factor.
+
+    Returns:
+        Rows, int64 (combinations,), and counts, int64 (combinations,).
+
+    Example:
+        >>> levels = np.array([[1, 0], [0, 1], [1, 0]])
+        >>> rows, counts = find_distinct_rows(levels, (2, 2))
+        >>> rows.tolist(), counts.tolist()
+        ([1, 0], [1, 2])
+    """
+    keys = np.zeros(len(levels), dtype=np.int64)
+    num_keys = 1
+    for size, column in zip(sizes, levels.T, strict=True):
+        if num_keys * size > np.iinfo(np.int64).max:
+            # ranks are in the order of the keys, and there are no more than rows
+            keys = np.unique(keys, return_inverse=True)[1].reshape(-1)
+            num_keys = len(keys)
+        keys = keys * size + column
+        num_keys *= size
+    return np.unique(keys, return_index=True, return_counts=True)[1:]
 
 
 def check_grid_order(name: str, levels: np.ndarray, sizes: Iterable[int]) -> None:

@@ -33,7 +33,8 @@ ORIGINAL = Original(
 class Shapes3D(StoredGrid):
     """Renders of an object in a room: 480,000, colour, 64 × 64; 5.9 GB when converted.
 
-    The original is read with h5py: ``pip install h5py``.
+    The ten hues go all the way round, from 0 to 0.9 of a turn: they are cyclic. The
+    original is read with h5py: ``pip install h5py``.
 
     References: Kim and Mnih 2018, Disentangling by factorising; Burgess and Kim 2018.
     Args:
@@ -60,7 +61,10 @@ class Shapes3D(StoredGrid):
         factors: Mapping[str, Sequence[int]] | None = None,
         progress: bool = True,
     ) -> None:
-        super().__init__("shapes3d", SIZES, factors, progress=progress)
+        hues = ("floor_hue", "wall_hue", "object_hue")
+        super().__init__(
+            "shapes3d", SIZES, factors, cyclic_factors=hues, progress=progress
+        )
 
     def find_originals(self, progress: bool) -> dict[str, Path]:
         """Return the path of the original, which is of no use without h5py."""

@@ -56,7 +56,7 @@ class SmallNORB(StoredGrid):
 
     Every toy is seen at 9 elevations × 18 azimuths × 6 lights. Both official parts are
     used, the first camera's image of each pair, resized from 96 × 96 by a Lanczos
-    filter. The MIG leaves out the instance, which Locatello et al. do not count as a
+    filter. All metrics leave out the instance, which Locatello et al. do not count as a
     factor.
 
     References: LeCun et al. 2004; Locatello et al. 2019.
@@ -89,6 +89,8 @@ class SmallNORB(StoredGrid):
             SIZES,
             factors,
             excluded_factors=("instance",),
+            nuisance_factors=("instance",),
+            cyclic_factors=("azimuth",),
             progress=progress,
         )
 

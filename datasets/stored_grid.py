@@ -7,7 +7,12 @@ import numpy as np
 
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.converted_images import ConvertedImages
-from priorbench.datasets.factor_grid import Levels, choose_levels, find_grid_rows
+from priorbench.datasets.factor_grid import (
+    Levels,
+    choose_levels,
+    find_grid_rows,
+    list_complete_factors,
+)
 from priorbench.datasets.files.cache import read_cache
 from priorbench.datasets.files.convert import obtain_images, track_images
 
@@ -25,6 +30,9 @@ class StoredGrid(ConvertedImages, FactorDataset):
         factors: levels to keep, by factor, from 0; the others keep all.
         version: of the converted images; it goes up whenever one of them changes.
         excluded_factors: factors that the published MIG leaves out.
+        nuisance_factors: factors that no metric counts.
+        cyclic_factors: factors with levels that are equally spaced on a circle; those
+            of which some levels are left out do not count as cyclic.
         progress: show progress bars on a terminal.
 
     Raises:
@@ -42,6 +50,8 @@ class StoredGrid(ConvertedImages, FactorDataset):
         *,
         version: int = 1,
         excluded_factors: Sequence[str] = (),
+        nuisance_factors: Sequence[str] = (),
+        cyclic_factors: Sequence[str] = (),
         progress: bool = True,
     ) -> None:
         self.levels = choose_levels(sizes, factors)
@@ -51,6 +61,8 @@ class StoredGrid(ConvertedImages, FactorDataset):
             map(len, self.levels),
             self.about.image_shape,
             excluded_factors=excluded_factors,
+            nuisance_factors=nuisance_factors,
+            cyclic_factors=list_complete_factors(sizes, self.levels, cyclic_factors),
         )
         count = prod(sizes.values())
         images = self.obtain_converted(f"{name}-v{version}", count, progress)

@@ -1,10 +1,11 @@
 """How many latents a model uses."""
 
+from priorbench.metrics.arguments import NonNegative
 from priorbench.metrics.base import Codes, Scores, register
 
 
 @register("active_latents")
-def active_latents(codes: Codes, threshold: float = 0.01) -> Scores:
+def active_latents(codes: Codes, threshold: NonNegative = 0.01) -> Scores:
     r"""Count the latents with a posterior mean that varies over the data.
 
     .. math:: A_j = \mathrm{Var}_x(E_{q(z|x)}[z_j]) > 0.01

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from priorbench.metrics.arguments import Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.aggregate_posterior import log_aggregate
 from priorbench.metrics.information.sampled import standard_error
@@ -10,8 +11,8 @@ from priorbench.metrics.information.sampled import standard_error
 PART_NAMES = ("index_code_mi", "total_correlation", "dimension_wise_kl")
 
 
-@register("elbo_decomposition")
-def elbo_decomposition(codes: Codes, num_samples: int = 2_000) -> Scores:
+@register("elbo_decomposition", needs=("densities", "prior"))
+def elbo_decomposition(codes: Codes, num_samples: Sample = 2_000) -> Scores:
     r"""Estimate index-code mutual information, total correlation and dimension-wise KL.
 
     .. math:: E_x KL(q(z|x) \| p(z)) = I(x; z) + KL(q(z) \| \prod_g q(z_g))

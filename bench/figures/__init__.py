@@ -1,4 +1,4 @@
-"""Pictures of the priors, drawn from their own densities."""
+"""Pictures of the priors and of the metrics, drawn from what they compute."""
 
 from priorbench.bench.figures.write import SETS, write_figures
 

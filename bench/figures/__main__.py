@@ -1,4 +1,4 @@
-"""``python -m bench.figures priors``: the pictures of the priors."""
+"""``python -m bench.figures priors``: pictures of the priors, or of the metrics."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def main(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Draw the figures of the documentation from the densities themselves."""
+    """Draw the documentation's figures, from the densities and scores themselves."""
     if out is None and not HERE.is_dir():
         raise UserError(
             f"no folder {HERE} here; give the folder of the figures with --out"

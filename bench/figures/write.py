@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from priorbench.atomic_files import write_atomically
 from priorbench.bench.figures.canvas import DPI
 from priorbench.bench.figures.euclidean import draw_kurtosis, draw_nested_contours
+from priorbench.bench.figures.metrics import draw_metrics_on_known_codes
 from priorbench.bench.figures.spheres import (
     draw_delta_vae_kl,
     draw_von_mises_fisher_kl,
@@ -24,6 +25,7 @@ SETS: dict[str, dict[str, Callable[[], Figure]]] = {
         "von_mises_fisher_kl": draw_von_mises_fisher_kl,
         "delta_vae_kl": draw_delta_vae_kl,
     },
+    "metrics": {"metrics_on_known_codes": draw_metrics_on_known_codes},
 }
 
 

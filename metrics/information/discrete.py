@@ -9,7 +9,7 @@ def assign_bins(values: Tensor, num_bins: int) -> Tensor:
 
     Args:
         values: (S,).
-        num_bins: number of bins.
+        num_bins: number of bins, at least 1.
 
     Returns:
         int64 (S,), from 0 to ``num_bins`` - 1; the last bin is closed.
@@ -50,8 +50,34 @@ def discrete_information(first: Tensor, second: Tensor) -> Tensor:
     width = int(second.max()) + 1
     pairs = first * width + second
     counts = torch.bincount(pairs, minlength=height * width)
-    joint = counts.view(height, width).double() / len(first)
-    of_first = torch.special.entr(joint.sum(1)).sum()
-    of_second = torch.special.entr(joint.sum(0)).sum()
-    of_both = torch.special.entr(joint).sum()
-    return (of_second + of_first - of_both).clamp(min=0)
+    joint = counts.view(height, width).double()
+    independent = joint.sum(1, keepdim=True) * joint.sum(0)
+    # of whole numbers, so that the ratio is exactly 1 where there is nothing to know
+    ratio = joint * len(first) / independent.clamp(min=1)
+    information = torch.special.xlogy(joint, ratio).sum() / len(first)
+    return information.clamp(min=0)
+
+
+def histogram_information(
+    representation: Tensor,
+    factors: Tensor,
+    num_bins: int = 20,
+) -> Tensor:
+    """Return the information of binned coordinates and factors, (d, F), float64.
+
+    Args:
+        representation: (S, d); each coordinate is binned, see :func:`assign_bins`.
+        factors: int64 (S, F), from 0.
+        num_bins: bins of each coordinate.
+
+    Example:
+        >>> values = torch.tensor([[0], [1], [2], [3]])
+        >>> histogram_information(values.double(), values % 2, num_bins=4)
+        tensor([[0.6931]], dtype=torch.float64)
+    """
+    rows = []
+    for coordinate in representation.T:
+        bins = assign_bins(coordinate, num_bins)
+        row = [discrete_information(bins, values) for values in factors.T]
+        rows.append(torch.stack(row))
+    return torch.stack(rows)

@@ -1,6 +1,5 @@
 """From mutual information to the mutual information gap."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,34 +12,35 @@ def list_counted_factors(
     codes: Codes,
     excluded: Sequence[str] = (),
 ) -> list[int]:
-    """Return the indices of the factors that a gap averages.
+    """Return the indices of the factors that a metric counts.
 
-    They have more than one value and are not excluded.
+    They have more than one value among the data points, are not a nuisance, and are not
+    among ``excluded``.
 
     Raises:
         ValueError: there is no such factor.
     """
-    sizes = dict(zip(codes.factor_names, codes.factor_sizes, strict=True))
-    counted = [
-        factor
-        for factor, (name, size) in enumerate(sizes.items())
-        if size > 1 and name not in excluded
-    ]
+    left_out = {*excluded, *codes.nuisance}
+    varied = list_varied_factors(codes)
+    counted = [f for f in varied if codes.factor_names[f] not in left_out]
     if not counted:
+        used = [len(values.unique()) for values in codes.factors.T]
+        found = dict(zip(codes.factor_names, used, strict=True))
         raise ValueError(
-            "a mutual information gap needs a factor of more than one value that is "
-            f"not excluded; got sizes {sizes} and excluded {tuple(excluded)}"
+            "no factor can be counted: expected a factor of more than one value in the "
+            f"data that is not left out; got {found} values, and {sorted(left_out)} "
+            "left out"
         )
     return counted
 
 
-def gap_units(codes: Codes, factors: Sequence[int]) -> Tensor:
-    """Return what the gap of each of some factors is divided by, (factors,), float64.
+def list_varied_factors(codes: Codes) -> list[int]:
+    """Return the indices of the factors of more than one value among the data points.
 
-    It is log n_f, in nats, with n_f the number of values of factor f.
+    There may be none.
     """
-    units = [math.log(codes.factor_sizes[f]) for f in factors]
-    return torch.tensor(units, dtype=torch.float64, device=codes.factors.device)
+    varied = (codes.factors != codes.factors[:1]).any(0)
+    return varied.nonzero().flatten().tolist()
 
 
 def gap_contrasts(information: Tensor, units: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def gap_contrasts(information: Tensor, units: Tensor) -> Tensor:
 
     Args:
         information: mutual informations (K, F) of K latents or groups, in nats.
-        units: u_f > 0, (F,), see :func:`gap_units`.
+        units: u_f > 0, (F,), the entropy of each factor in nats.
 
     Returns:
         c_{kf}: 1 / u_f at the most informative latent, -1 / u_f at the second,

@@ -1,6 +1,6 @@
 """Mutual information of factors with latents and groups, each by its best method."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ from priorbench.metrics.information.sampled import information_terms, standard_e
 from priorbench.priors.posteriors.base import Groups, Posterior
 from priorbench.priors.posteriors.gaussian import GaussianPosterior
 from priorbench.priors.posteriors.spherical import SphericalPosterior
+
+Group = tuple[int, ...]
+"""Coordinates of a group of latents."""
 
 METHOD_NAMES = ("quadrature", "harmonic", "monte_carlo")
 """The methods: on a grid, by harmonics, and as averages over draws."""
@@ -63,7 +66,8 @@ def estimate_information(
     (:mod:`priorbench.metrics.information.quadrature`), circles and single coordinates
     of spheres by harmonics (:mod:`priorbench.metrics.information.harmonics`), in every
     independent part of the posterior. Other groups, and what is too narrow, are
-    sampled.
+    sampled. What is computed is kept in ``codes.memo``: each group is integrated once,
+    and the same groups are sampled once with as many draws, whichever metrics ask.
 
     Args:
         codes: of any posterior.
@@ -75,39 +79,74 @@ def estimate_information(
     Raises:
         ValueError: a group must be sampled and the posterior has no density of it.
     """
-    table = FactorTable.from_factors(codes.factors, codes.factor_sizes)
-    num_factors = len(table.sizes)
-    nats = table.counts.new_zeros(len(groups), num_factors)
+    chosen = [tuple(group) for group in groups]
+    exact = _integrate_groups(codes, chosen, step)
+    num_factors = len(codes.factor_names)
+    nats = codes.factor_entropies.new_zeros(len(chosen), num_factors)
     error = torch.zeros_like(nats)
-    methods = ["monte_carlo"] * len(groups)
+    terms = nats.new_zeros(0, 0, num_factors)
+    methods = ["monte_carlo"] * len(chosen)
+    for g, group in enumerate(chosen):
+        if exact[group] is not None:
+            methods[g], nats[g], error[g] = exact[group]
+    rest = [g for g, group in enumerate(chosen) if exact[group] is None]
+    if rest:
+        left = tuple(chosen[g] for g in rest)
+        terms = _sample_groups(codes, left, num_samples)
+        nats[rest] = terms.mean(0).clamp(min=0)
+        error[rest] = standard_error(terms)
+    return Information(nats, error, tuple(methods), terms)
+
+
+def _integrate_groups(
+    codes: Codes,
+    groups: Sequence[Group],
+    step: float,
+) -> dict[Group, tuple[str, Tensor, Tensor] | None]:
+    """Return the method, the information (F,) and its error (F,) of each group.
+
+    It is None for a group that has no exact method or is too narrow for it. The answer
+    holds all groups that were asked for before, too.
+    """
+    known = codes.memo.setdefault(("exact information", step), {})
+    missing = [group for group in groups if group not in known]
+    if not missing:
+        return known
+    table = FactorTable.from_factors(codes.factors, codes.factor_sizes)
+    found = dict.fromkeys(missing)
     for part, coordinates in codes.posterior.independent_parts():
-        inside = [g for g, group in enumerate(groups) if set(group) <= set(coordinates)]
-        local = [[coordinates.index(c) for c in groups[g]] for g in inside]
+        inside = [group for group in missing if set(group) <= set(coordinates)]
+        local = [[coordinates.index(c) for c in group] for group in inside]
         for answer in find_exact(part, local, table, step):
-            rows = [inside[i] for i in answer.groups]
-            nats[rows] = answer.nats
-            error[rows] = answer.error
-            for g in rows:
-                if error[g].isfinite().all():
-                    methods[g] = answer.method
-    no_terms = nats.new_zeros(0, 0, num_factors)
-    result = Information(nats, error, tuple(methods), no_terms)
-    rest = result.sampled
-    if not rest:
-        return result
-    left = [tuple(groups[g]) for g in rest]
+            rows = zip(answer.groups, answer.nats, answer.error, strict=True)
+            for i, nats, error in rows:
+                if error.isfinite().all():
+                    found[inside[i]] = answer.method, nats, error
+    known.update(found)
+    return known
+
+
+def _sample_groups(codes: Codes, groups: tuple[Group, ...], num_samples: int) -> Tensor:
+    """Return the terms of the estimated information, (S, groups, F).
+
+    Raises:
+        ValueError: the posterior has no density of a group.
+    """
+    key = "information terms", groups, num_samples
+    if key in codes.memo:
+        return codes.memo[key]
+    table = FactorTable.from_factors(codes.factors, codes.factor_sizes)
     index = codes.draw_points(num_samples)
     try:
-        terms = information_terms(codes.posterior, codes.z, table, left, index)
+        terms = information_terms(codes.posterior, codes.z, table, groups, index)
     except ValueError as problem:
         raise ValueError(
-            f"the latents {left} have no exact method, or are too narrow for it, and "
-            f"{type(codes.posterior.family).__name__} cannot be sampled there "
+            f"the latents {list(groups)} have no exact method, or are too narrow for "
+            f"it, and {type(codes.posterior.family).__name__} cannot be sampled there "
             f"({problem}): ask for 'mig_groups' or 'mig_histogram' in place of 'mig'"
         ) from problem
-    nats[rest] = terms.mean(0).clamp(min=0)
-    error[rest] = standard_error(terms)
-    return result._replace(terms=terms)
+    codes.memo[key] = terms
+    return terms
 
 
 class Answer(NamedTuple):

@@ -50,6 +50,21 @@ def test_levels_are_the_ranks_of_the_values():
     assert data.incomplete() is None
 
 
+def test_incomplete_grids_of_many_combinations_are_counted_by_their_rows():
+    images = np.zeros((500, 1, 1), np.uint8)
+    binary = np.random.default_rng(0).integers(0, 2, (500, 40))
+    zeros = ", ".join(f"factor{f}=0" for f in range(40))
+    assert from_array(images, binary).incomplete() == (
+        f"the combination {zeros} is missing"
+    )
+    continuous = np.random.default_rng(0).random((500, 30))
+    continuous[:, :-1] = continuous[0, :-1]
+    continuous[:250, 0] = 0  # two values of the first factor, 500 of the last
+    missing = from_array(images, continuous).incomplete()
+    assert missing.startswith("the combination factor0=0, factor1=0")
+    assert missing.endswith(" is missing")
+
+
 @pytest.mark.parametrize(
     ("factors", "fault"),
     [

@@ -91,7 +91,13 @@ def test_indices_that_are_not_a_list_of_integers_are_refused(indices):
         ({"factor_names": ("a", "a")}, "'factor_names' must be different names"),
         ({"factor_sizes": (2, 0)}, "'factor_sizes' must be positive integers"),
         ({"image_shape": (3, 5)}, "'image_shape' must be"),
-        ({"excluded_factors": ("c",)}, "no factor 'c'; known: a, b"),
+        ({"excluded_factors": ("c",)}, "'excluded_factors' .* 'c'; known: a, b"),
+        ({"nuisance_factors": ("c",)}, "'nuisance_factors' .* 'c'; known: a, b"),
+        (
+            {"factor_names": ("a", "groups")},
+            "must not have 'groups', which .*; rename it, for example 'groups_factor'",
+        ),
+        ({"cyclic_factors": ("c",)}, "'cyclic_factors' has no factor 'c'"),
         (
             {"packed": np.zeros((6, 3), np.uint8)},
             r"'packed' must be uint8 of shape \(6, 2\)",

@@ -45,6 +45,7 @@ def test_files_and_archive_give_the_grid(few, data_folder, load_from):
     folder, images = few
     data = load_from(folder, "cars3d")
     assert data.factor_sizes == (4, 24, 2)
+    assert data.cyclic_factors == ("azimuth",)
     for elevation, azimuth, car in ((0, 0, 0), (3, 5, 1)):
         row = np.ravel_multi_index((elevation, azimuth, car), (4, 24, 2))
         views = cars3d.reduce_views(images[f"car_00{car + 1}_mesh.mat"])

@@ -35,6 +35,7 @@ def test_the_contract(data_folder):
     assert data.name == "faces3d"
     assert data.factor_names == ("identity", "azimuth", "elevation", "lighting")
     assert data.excluded_factors == ("identity",)
+    assert data.cyclic_factors == ()
     assert data.image_shape == (1, 64, 64)
     assert data.factor_sizes == (1, 1, 1, 11)
     assert np.prod(list(faces3d.FACTORS.values())) == 127_050

@@ -4,8 +4,10 @@ import pytest
 from priorbench.datasets.factor_grid import (
     check_grid_order,
     choose_levels,
+    find_distinct_rows,
     find_grid_rows,
     find_row_levels,
+    list_first_combinations,
 )
 
 SIZES = {"shape": 3, "scale": 6}
@@ -65,3 +67,23 @@ def test_the_order_of_a_grid_is_checked():
     message = r"expected the levels \[1, 0\] in row 3 of 'levels', got \[1, 1\]"
     with pytest.raises(ValueError, match=message):
         check_grid_order("levels", levels, (2, 3))
+
+
+def test_distinct_rows_of_a_grid_that_no_integer_can_count():
+    generator = np.random.default_rng(0)
+    sizes = [7] * 60
+    few = generator.integers(0, 7, (50, 60))
+    levels = few[generator.integers(0, 50, 4000)]
+    rows, counts = find_distinct_rows(levels, sizes)
+    expected, expected_counts = np.unique(levels, axis=0, return_counts=True)
+    np.testing.assert_array_equal(levels[rows], expected)
+    np.testing.assert_array_equal(counts, expected_counts)
+    first = [int(np.argmax((levels == row).all(axis=1))) for row in expected]
+    assert rows.tolist() == first
+
+
+def test_first_combinations_are_those_of_the_grid():
+    np.testing.assert_array_equal(
+        list_first_combinations((2, 3, 4), 24),
+        find_row_levels((2, 3, 4), np.arange(24)),
+    )

@@ -47,6 +47,7 @@ def test_the_official_format_is_read(rooms, mine, load_from):
     good = rooms()
     data = load_from(mine, "shapes3d")
     assert data.factor_sizes == tuple(SIZES.values())
+    assert data.cyclic_factors == ("floor_hue", "wall_hue", "object_hue")
     expected = good["images"].transpose(0, 3, 1, 2).reshape(len(data), -1)
     assert np.array_equal(data.pixels, expected)
 

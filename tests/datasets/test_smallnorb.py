@@ -55,7 +55,8 @@ def test_both_parts_are_put_into_the_order_of_the_grid(toys, load_from):
     folder, images, factors = toys
     data = load_from(folder, "smallnorb")
     assert data.factor_sizes == tuple(SIZES.values())
-    assert data.excluded_factors == ("instance",)
+    assert data.excluded_factors == data.nuisance_factors == ("instance",)
+    assert data.cyclic_factors == ("azimuth",)
     for pair, levels in list(zip(images, factors, strict=True))[::5]:
         row = np.ravel_multi_index(levels, tuple(SIZES.values()))
         expected = resize_image(pair[0], 64, Image.Resampling.LANCZOS)

@@ -25,7 +25,12 @@ class Dots(StoredGrid):
 
     def __init__(self, factors=None, version=1):
         super().__init__(
-            "dots", SIZES, factors, version=version, excluded_factors=("a",)
+            "dots",
+            SIZES,
+            factors,
+            version=version,
+            excluded_factors=("a",),
+            cyclic_factors=("b",),
         )
 
     def convert(self, paths):
@@ -50,6 +55,9 @@ def test_binary_images_are_kept_as_bits(dots, data_folder):
     assert isinstance(data.packed, np.memmap)
     assert np.array_equal(data.images(range(6)).flatten(1).numpy(), BITS)
     assert data.excluded_factors == ("a",)
+    assert data.cyclic_factors == ("b",)
+    assert Dots({"a": [1]}).cyclic_factors == ("b",)
+    assert Dots({"b": [0, 2]}).cyclic_factors == ()
     (cache,) = data_folder.glob("*.npy")
     assert cache.name.startswith("dots-v1-")
 

@@ -9,18 +9,23 @@ import torch
 from priorbench import metrics
 from priorbench.metrics.base import Metric, MetricRegistry
 
-NAMES = [
-    "active_latents",
-    "elbo_decomposition",
-    "mig",
-    "mig_groups",
-    "mig_histogram",
-    "mig_sampled",
-]
+REGISTERED = {
+    "active_latents": (None, (), 1),
+    "elbo_decomposition": (None, ("densities", "prior"), 1),
+    "infoc": ("infoc", ("factors", "densities"), 1),
+    "infom": ("infom", ("factors", "densities"), 1),
+    "mi_completeness": ("mi_completeness", ("factors", "densities"), 1),
+    "mi_disentanglement": ("mi_disentanglement", ("factors", "densities"), 1),
+    "mig": ("mig", ("factors", "densities"), 2),
+    "mig_groups": ("mig_groups", ("factors", "densities"), 2),
+    "mig_histogram": ("mig_histogram", ("factors",), 2),
+    "mig_sampled": (None, ("factors", "densities"), 2),
+    "mig_sup": ("mig_sup", ("factors", "densities"), 1),
+    "modularity": ("modularity", ("factors", "densities"), 1),
+}
+"""Headline, needs and version of metrics of mutual information and of the bound."""
 
-
-HEADLINES = {"mig", "mig_groups", "mig_histogram"}
-WITHOUT_FACTORS = {"active_latents", "elbo_decomposition"}
+NAMES = list(REGISTERED)
 
 
 def test_every_metric_is_registered():
@@ -36,9 +41,7 @@ def test_what_is_registered(toy, name):
     assert inspect.signature(metric) == inspect.signature(function)
     assert metric.__doc__ == function.__doc__
     assert metrics.registry.describe(name) == function.__doc__.splitlines()[0]
-    assert metric.headline == (name if name in HEADLINES else None)
-    assert metric.needs == (() if name in WITHOUT_FACTORS else ("factors",))
-    assert metric.version == 1
+    assert (metric.headline, metric.needs, metric.version) == REGISTERED[name]
     if metric.headline is not None:
         assert math.isfinite(metric(toy())[metric.headline])
 
@@ -56,7 +59,7 @@ def test_metrics_that_need_factors_are_refused_without(make_codes):
     codes = make_codes(loc, 1.0, torch.zeros(2, 0, dtype=torch.int64), ())
     for name in NAMES:
         metric = metrics.registry.get(name)
-        if name in WITHOUT_FACTORS:
+        if "factors" not in metric.needs:
             assert metric(codes)
         else:
             with pytest.raises(
@@ -77,7 +80,10 @@ def shelf():
     [
         ({"headline": "my score"}, "'headline' of metric 'mine' .* got 'my score'"),
         ({"headline": ""}, "an identifier, or None; got ''"),
-        ({"needs": ("labels",)}, r"names among 'factors'; got \('labels',\)"),
+        (
+            {"needs": ("labels",)},
+            r"names among 'factors', 'densities', .*; got \('labels',\)",
+        ),
         ({"needs": "factors"}, "must be a tuple .* got 'factors'"),
         ({"version": 0}, "'version' of metric 'mine' .* at least 1; got 0"),
         ({"version": "2"}, "a whole number of at least 1; got '2'"),
@@ -200,8 +206,10 @@ def test_every_metric_scores_float32_codes(toy, name):
 def test_one_data_point(make_codes, name):
     codes = make_codes([[0.5, -1.0]], 1.0, torch.zeros(1, 1, dtype=torch.int64), (2,))
     metric = metrics.registry.get(name)
-    if name == "mig_histogram":
-        with pytest.raises(ValueError, match="do not vary"):
+    if "factors" in metric.needs:
+        with pytest.raises(
+            ValueError, match=r"no factor can be .* got {'a': 1} values"
+        ):
             metric(codes)
     else:
         values = [torch.as_tensor(value) for value in metric(codes).values()]
@@ -232,7 +240,8 @@ def test_points_are_distinct_and_repeatable(toy):
         ({"factor_names": ("a", "b", "a")}, "'factor_names' must differ"),
         ({"groups": [[0], [1], [2]]}, "must partition the 4 latents"),
         ({"groups": [[0, 1], [1, 2, 3]]}, "must partition the 4 latents"),
-        ({"excluded": ("shape",)}, r"names of factors; got \['shape'\]"),
+        ({"excluded": ("shape",)}, r"'excluded' .* names of factors; got \['shape'\]"),
+        ({"nuisance": ("shape",)}, r"'nuisance' .* names of factors; got \['shape'\]"),
     ],
 )
 def test_fields_must_fit(toy, change, message):

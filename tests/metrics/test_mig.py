@@ -1,10 +1,9 @@
-import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from priorbench.metrics import Codes, mig, mig_groups
+from priorbench.metrics import Codes, mig, mig_groups, mig_histogram, mig_sampled
 from priorbench.metrics.information.factor_table import FactorTable
 from priorbench.metrics.information.harmonics import coordinate_information
 from priorbench.metrics.information.latent_information import METHOD_NAMES
@@ -136,6 +135,48 @@ def test_affine_change_of_a_latent(toy, make_codes):
     assert mig(changed)["mig"] == pytest.approx(mig(codes)["mig"], abs=1e-7)
 
 
+def test_uneven_factors_and_missing_values_score_one(make_codes):
+    # 10% / 90%, and four of eight values
+    rare = (torch.arange(200) % 10 == 0).long()
+    few = 2 * (torch.arange(200) // 10 % 4)
+    v = torch.stack([rare, few], dim=1)
+    codes = make_codes(30 * v, 0.5, v, (2, 8))
+    for metric in (mig, mig_groups, mig_sampled, mig_histogram):
+        for f in range(2):
+            alone = replace(
+                codes,
+                factors=v[:, [f]],
+                factor_names=("ab"[f],),
+                factor_sizes=((2, 8)[f],),
+            )
+            scores = metric(alone)
+            assert scores[metric.__name__] == pytest.approx(1, abs=1e-3)
+    assert mig(codes)["mig_a"] == pytest.approx(1, abs=1e-6)
+    assert mig(codes)["mig_b"] == pytest.approx(1, abs=1e-6)
+
+
+def test_nuisance_factors_do_not_count(make_codes, grid):
+    v = grid(2, 3, 4)
+    loc = torch.stack([v[:, 0], v[:, 1] + v[:, 2], v[:, 2]], dim=1)
+    codes = make_codes(loc, 0.2, v, (2, 3, 4), nuisance=("c",), excluded=("a",))
+    scores = mig(codes)
+    assert scores["mig"] == scores["mig_b"]
+    gaps = [scores[f"mig_{name}"] for name in "abc"]
+    assert scores["mig_all_factors"] == pytest.approx(sum(gaps) / 3)
+    without = make_codes(loc, 0.2, v[:, :2], (2, 3), excluded=("a",))
+    for metric in (mig, mig_groups, mig_histogram):
+        name = metric.__name__
+        assert metric(codes)[name] == pytest.approx(metric(without)[name], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["error", "all_factors", "quadrature_latents"])
+def test_a_factor_with_the_name_of_another_column(make_codes, grid, name):
+    v = grid(2, 3)
+    codes = make_codes(v, 0.2, v, (2, 3), factor_names=("size", name))
+    with pytest.raises(ValueError, match=f"the gap of factor {name!r} would be called"):
+        mig(codes)
+
+
 def test_incomplete_factors(make_codes, grid):
     # Fewer data points than combinations, and a third factor that never varies.
     v = torch.cat([grid(4, 6), torch.zeros(24, 1, dtype=torch.int64)], dim=1)
@@ -143,12 +184,13 @@ def test_incomplete_factors(make_codes, grid):
     codes = make_codes(30 * v[keep][:, :2], 1.0, v[keep], (4, 6, 5))
     scores = mig(codes)
     information = scores["mutual_information"]
-    assert scores["mig_c"] == pytest.approx(0, abs=1e-12)
-    for f, size in enumerate((4, 6)):
+    assert "mig_c" not in scores
+    assert information[:, 2].abs().max() < 1e-12
+    for f in range(2):
         shares = torch.bincount(v[keep][:, f]).double() / 20
         entropy = torch.special.entr(shares).sum().item()
         assert information[f, f].item() == pytest.approx(entropy, abs=1e-6)
-        gap = (entropy - information[1 - f, f].item()) / math.log(size)
+        gap = (entropy - information[1 - f, f].item()) / entropy
         assert scores["mig_" + "ab"[f]] == pytest.approx(gap, abs=1e-6)
 
 
