@@ -12,12 +12,16 @@ from priorbench.command_line import Version, explain_errors
 
 COMMANDS = {
     "run": ("priorbench.bench.run", "Run a study; what is done is not done again."),
+    "score": ("priorbench.bench.score", "Score trained models; nothing is trained."),
     "report": ("priorbench.bench.report.__main__", "Write tables and figures anew."),
     "list": ("priorbench.bench.listing", "List grids, priors, metrics and the like."),
     "check": ("priorbench.priors.check.__main__", "Check that a class is a prior."),
     "prepare": ("priorbench.datasets.prepare", "Download and convert data sets."),
     "speed": ("priorbench.bench.speed.__main__", "Measure the speed here."),
-    "figures": ("priorbench.bench.figures.__main__", "Draw pictures of the priors."),
+    "figures": (
+        "priorbench.bench.figures.__main__",
+        "Draw the figures of the docs.",
+    ),
 }
 """Module and help of each command; the module has a function ``main``."""
 

@@ -1,6 +1,5 @@
 """The command line: ``python -m bench.run dsprites_beta``."""
 
-import contextlib
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -8,28 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from priorbench.bench.execution.dry_run import check_study
-from priorbench.bench.execution.experiment import PRECISIONS
-from priorbench.bench.execution.plan import make_plan, pick_device, plan_machine
-from priorbench.bench.execution.progress import announce_plan
-from priorbench.bench.execution.provenance import (
-    describe_machine,
-    find_commit,
-    list_versions,
-)
-from priorbench.bench.execution.run_study import (
-    explain_disk_errors,
-    explain_memory_errors,
-    find_done,
-    format_command,
-    lock_folder,
-    run_plan,
-)
+from priorbench.bench.execution.run_study import Options, run_study
 from priorbench.bench.listing import make_table
-from priorbench.bench.results.manifest import write_manifest
 from priorbench.bench.study.grid import load_grid
-from priorbench.bench.study.job import list_jobs, list_settings
-from priorbench.bench.study.plugins import check_plugins
 from priorbench.command_line import (
     Debug,
     Plugins,
@@ -37,9 +17,8 @@ from priorbench.command_line import (
     make_app,
     parse_settings,
 )
-from priorbench.errors import UserError, prefix_errors
+from priorbench.errors import UserError
 from priorbench.plugins import load_plugins
-from priorbench.registry import suggest_names
 
 Option = typer.Option
 
@@ -101,52 +80,22 @@ def main(
     if name is None:
         console.print(make_table("grids"))
         return
-    plugins = plugin or []
-    load_plugins(plugins)
+    load_plugins(plugin or [])
     overrides = parse_settings(settings or [])
     if seeds is not None:
         overrides["seeds"] = seeds
     study = load_grid(name, profile, overrides)
-    if precision not in PRECISIONS:
-        raise UserError(
-            f"'--precision' must be one of {', '.join(PRECISIONS)}; got {precision!r}"
-        )
-    known = [method.name for method in study.methods]
-    for name in only or []:
-        if name not in known:
-            raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
-    with prefix_errors("--device"):
-        where = pick_device(device)
-    try:
-        check_plugins(study)
-    except UserError as error:
-        own = "" if plugins else " (one of your own is named by --plugin FILE)"
-        raise UserError(f"{error}{own}") from error
-    check_study(study, list_settings(study, precision, only))
-    wanted = list_jobs(study, precision, only)
-    folder = out / study.name
-    with contextlib.nullcontext() if dry_run else lock_folder(folder):
-        done = find_done(folder, wanted, retry_failed, dry_run)
-        todo = [job for job in wanted if job.id not in done]
-        failed = sum(record.status == "failed" for record in done.values())
-        with explain_memory_errors():
-            machine = plan_machine(todo, where, jobs, plugins, format_command())
-            plan = make_plan(todo, len(done), failed, machine)
-        others = [p for p in study.file.profiles if p != study.profile]
-        announce_plan(console, study, plan, precision, others)
-        if dry_run:
-            return
-        provenance = {
-            "command": machine.command,
-            "versions": list_versions(),
-            "commit": find_commit(),
-            "machine": describe_machine(),
-        }
-        with explain_disk_errors(folder):
-            write_manifest(folder, study, plugins, provenance)
-        from priorbench.bench.report import write_report  # slow, so only now
-
-        run_plan(plan, folder, write_report, console)
+    options = Options(
+        out=out,
+        only=only,
+        precision=precision,
+        device=device,
+        jobs=jobs,
+        plugins=plugin or [],
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    run_study(study, options, console)
 
 
 app = make_app(main)

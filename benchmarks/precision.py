@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ks_2samp
 
-from priorbench.bench.execution.experiment import PRECISIONS
-from priorbench.bench.results.store import Record, load_records
+from priorbench.bench.results.load import load_results
+from priorbench.bench.results.result import Result
 from priorbench.bench.results.tables import list_headlines
 from priorbench.bench.study.beta import Beta, format_beta, make_sort_key
 from priorbench.bench.study.grid import load_grid
+from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.command_line import make_app
 from priorbench.errors import UserError
 
@@ -66,7 +67,7 @@ def main(
     Console(width=100).print(_make_table(runs))
 
 
-def _run_method(options: dict[str, str], folder: Path) -> list[Record]:
+def _run_method(options: dict[str, str], folder: Path) -> list[Result]:
     """Run ``bench.run`` and return the finished runs in ``folder``."""
     words = [word for option in options.items() for word in option]
     done = subprocess.run([sys.executable, "-m", "bench.run", *words], check=False)
@@ -74,26 +75,26 @@ def _run_method(options: dict[str, str], folder: Path) -> list[Record]:
         raise UserError(
             f"the runs in {folder} did not end well (exit {done.returncode})"
         )
-    return [record for record in load_records(folder) if record.status == "finished"]
+    return [run for run in load_results(folder) if run.status == "finished"]
 
 
-def _make_table(runs: dict[str, list[Record]]) -> Table:
+def _make_table(runs: dict[str, list[Result]]) -> Table:
     """Make a table with a row for each β, score and precision."""
     table = Table(
         "β", "score", "precision", "mean", "s.e.", "difference / s.e.", "KS p", box=None
     )
     scores = dict.fromkeys([*list_headlines(runs[BASE]), *SCORES])
-    for beta in sorted({record.beta for record in runs[BASE]}, key=make_sort_key):
+    for beta in sorted({run.beta for run in runs[BASE]}, key=make_sort_key):
         for score in scores:
             base = _select_values(runs[BASE], beta, score)
-            for name, records in runs.items():
-                compared = compare_scores(_select_values(records, beta, score), base)
+            for name, results in runs.items():
+                compared = compare_scores(_select_values(results, beta, score), base)
                 table.add_row(format_beta(beta), score, name, *compared)
     return table
 
 
-def _select_values(records: list[Record], beta: Beta, score: str) -> np.ndarray:
-    return np.array([r.scores[score] for r in records if r.beta == beta])
+def _select_values(results: list[Result], beta: Beta, score: str) -> np.ndarray:
+    return np.array([r.scores[score] for r in results if r.beta == beta])
 
 
 def compare_scores(values: np.ndarray, base: np.ndarray) -> tuple[str, ...]:

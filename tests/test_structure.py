@@ -22,13 +22,13 @@ LAYERS = (
 
 BENCH_LAYERS = (
     "main",
-    "run | speed | figures",
+    "run | score | speed | figures",
     "execution | listing",
     "report",
     "results",
-    "study",
     "scoring",
     "training",
+    "study",
     "objectives",
     "models",
 )

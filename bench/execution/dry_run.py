@@ -7,11 +7,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.models.build import build_networks
 from priorbench.bench.scoring.evaluate import make_codes
 from priorbench.bench.study.grid import Grid
 from priorbench.bench.study.job import Setting
 from priorbench.bench.training import random_streams
+from priorbench.bench.training.experiment import Experiment
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import ImageDataset, Images
 from priorbench.errors import UserError, locate_error
@@ -28,6 +29,19 @@ SCORED = 64
 """Images that every metric is tried on."""
 
 SEEDS = (0, 1)
+
+COLUMNS = (
+    "reconstruction",
+    "reconstruction_first_10k",
+    "kl",
+    "elbo",
+    "log_likelihood",
+    "log_likelihood_se",
+    "valid_elbo",
+    "best_epoch",
+    "epochs",
+)
+"""Columns that no metric may give, for every run has them."""
 
 ON_SPHERE = 1e-4
 """How far from length 1 a point of a unit sphere may be."""
@@ -48,7 +62,12 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
     with grid.blame("dataset"):
         _warn_about(first.dataset)
     with grid.blame("architecture"), explain_plugin_errors():
-        first.make_architecture(grid.latent_dim, 2 * grid.latent_dim)
+        build_networks(
+            grid.architecture.model_dump(),
+            first.dataset.image_shape,
+            grid.latent_dim,
+            2 * grid.latent_dim,
+        )
     with grid.blame("training", "look_ahead"):
         first.make_early_stopping("cpu")
     for number, method in enumerate(grid.methods):
@@ -206,10 +225,18 @@ def _try_metrics(experiment: Experiment) -> None:
         rows = torch.randperm(len(dataset), generator=generator)[:SCORED]
         q, z = _draw_posterior(prior, len(rows), generator)
         codes = make_codes(dataset, rows, q, z, prior, prior.log_prob(z))
-    for number, metric in enumerate(grid.metrics):
+    sources = dict.fromkeys(COLUMNS, "every run")
+    for position, metric in grid.list_metrics():
         what = f"metric {metric.name!r} of method {method.name!r}"
-        with grid.blame("metrics", number, what=what), explain_plugin_errors():
-            metrics.get(metric.name)(codes, **metric.arguments)
+        with grid.blame("metrics", position, what=what), explain_plugin_errors():
+            scores = metrics.get(metric.name)(codes, **metric.arguments)
+            for column in scores:
+                if column in sources:
+                    raise ValueError(
+                        f"it gives the column {column!r}, which {sources[column]} has "
+                        "already"
+                    )
+                sources[column] = f"metric {metric.name!r}"
 
 
 def _check_shape(expected: str, value: object, shape: tuple[int, ...]) -> None:

@@ -5,79 +5,109 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from priorbench.bench.execution.experiment import Experiment
-from priorbench.bench.execution.schedule import Machine
-from priorbench.bench.study.job import Job
+from priorbench.bench.execution.schedule import Machine, Task
+from priorbench.bench.execution.survey import Survey
+from priorbench.bench.study.scores import ScoreRequest
+from priorbench.bench.training.experiment import Experiment
 
 CALIBRATION_SECONDS = 2.0
-DAY = 86_400.0
 MEMORY_SHARE = 0.8
 """Share of a GPU's free memory that a block of seeds may fill."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Jobs to be done, their cost and the machine.
+    """What is to be done, its cost and the machine.
 
     Attributes:
-        todo: jobs to be run.
-        done: number of jobs that have a record.
-        failed: number of those whose run failed.
-        machine: where and how they are run.
-        flops: floating-point operations of the networks' matrix products, of all jobs.
+        survey: what is left to do, and what is there.
+        machine: where and how it is done.
+        flops: floating-point operations of the networks' matrix products.
         seconds: estimate of the time, from a calibration; without the metrics.
+        disk_bytes: that the parameters of the models will take.
     """
 
-    todo: tuple[Job, ...]
-    done: int
-    failed: int
+    survey: Survey
     machine: Machine
     flops: float = 0.0
     seconds: float = 0.0
+    disk_bytes: int = 0
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is left to do."""
+        return self.survey.tasks
 
 
-def make_plan(jobs: Sequence[Job], done: int, failed: int, machine: Machine) -> Plan:
-    """Plan ``jobs`` on ``machine``; the speed of every method is measured.
+def make_plan(survey: Survey, machine: Machine) -> Plan:
+    """Plan what is left to do on a machine; the speed of every method is measured.
 
-    The measurements take two seconds together. A method that does not run has no speed:
-    its runs will say why.
+    The measurements take two seconds together, and one more where a process may have
+    several threads: it has one where more do not pay. A method that does not run has no
+    speed: its runs will say why.
     """
-    methods: dict[str, list[Job]] = {}
-    for job in jobs:
-        methods.setdefault(job.setting.method.name, []).append(job)
-    flops, seconds = 0.0, 0.0
+    methods: dict[str, list[Task]] = {}
+    for task in survey.tasks:
+        methods.setdefault(task.job.setting.method.name, []).append(task)
+    if machine.threads > 1 and methods:
+        experiment = Experiment(survey.tasks[0].job.setting)
+        machine = _try_to_measure(choose_threads, experiment, machine) or machine
+    flops, seconds, disk = 0.0, 0.0, 0
     for own in methods.values():
-        experiment = Experiment(own[0].setting)
-        cost = len(own) * count_run_flops(experiment)
+        experiment = Experiment(own[0].job.setting)
+        trained = sum(task.train for task in own)
+        cost = trained * count_training_flops(experiment)
+        images = sum(count_scored_images(experiment, task.requests) for task in own)
+        cost += images * count_image_flops(experiment)[0]
         budget = CALIBRATION_SECONDS / len(methods)
         rate = _try_to_measure(measure_rate, experiment, machine, budget)
         flops += cost
         seconds += cost / rate if rate else 0.0
-    parallel = min(machine.workers, max(len(jobs), 1))
-    return Plan(tuple(jobs), done, failed, machine, flops, seconds / parallel)
+        if trained and experiment.grid.keep_models:
+            state = experiment.make_model().state_dict()
+            size = sum(value.numel() * value.element_size() for value in state.values())
+            disk += trained * size
+    parallel = min(machine.workers, max(len(survey.tasks), 1))
+    return Plan(survey, machine, flops, seconds / parallel, disk)
 
 
-def count_run_flops(experiment: Experiment) -> float:
-    """Count the floating-point operations of one run's matrix products.
+def count_training_flops(experiment: Experiment) -> float:
+    """Count the operations of one training's matrix products.
 
-    They are those of the training to the last epoch and of its validation, of one pass
-    to score it, and of the passes of the importance-weighted likelihood.
+    They are those of the training to the last epoch and of its validation.
     """
-    grid, lengths = experiment.grid, experiment.lengths
-    training, scored = grid.training, lengths["test"]
+    training, lengths = experiment.grid.training, experiment.lengths
     steps = lengths["train"] // experiment.batch_size
     trained = training.epochs * steps * experiment.batch_size
-    weighted = grid.importance_samples * min(grid.importance_images, scored)
-    if training.look_ahead is not None:
-        scored += training.epochs * lengths["valid"]
+    validated = 0 if training.look_ahead is None else training.epochs * lengths["valid"]
     forward, both = count_image_flops(experiment)
-    return trained * both + (scored + weighted) * forward
+    return trained * both + validated * forward
+
+
+def count_scored_images(
+    experiment: Experiment, requests: Sequence[ScoreRequest]
+) -> int:
+    """Count the images that pass through one model's networks while it is scored.
+
+    They are those of one pass over all, and of the draws of the importance-weighted
+    likelihood.
+    """
+    if not requests:
+        return 0
+    scored = passes = experiment.lengths["test"]
+    for request in requests:
+        if request.name == "log_likelihood":
+            samples, images = request.arguments["samples"], request.arguments["images"]
+            passes += samples * min(images, scored)
+    return passes
 
 
 def count_image_flops(experiment: Experiment) -> tuple[float, float]:
@@ -124,20 +154,31 @@ def measure_rate(experiment: Experiment, machine: Machine, seconds: float) -> fl
     return images * count_image_flops(experiment)[1] / sum(times)
 
 
+def choose_threads(experiment: Experiment, machine: Machine) -> Machine:
+    """Return a machine with as many threads as train fastest: one, or all of them.
+
+    Small networks lose by threads, and so does any network on cores that are busy.
+    """
+    seconds = CALIBRATION_SECONDS / 4
+    machines = [replace(machine, threads=1), machine]
+    return max(machines, key=lambda m: measure_rate(experiment, m, seconds))
+
+
 def plan_machine(
-    jobs: Sequence[Job],
+    tasks: Sequence[Task],
     device: str,
     workers: int | None,
     plugins: Sequence[str] = (),
     command: str | None = None,
 ) -> Machine:
-    """Decide how ``jobs`` are spread.
+    """Decide how tasks are spread.
 
-    On a CPU there is a process for each core, with blocks of one seed; on GPUs one
+    On a CPU there is a process for each core, with blocks of one seed; the cores that
+    are left over become threads, up to ``OMP_NUM_THREADS``. On GPUs there is one
     process for each, with blocks of as many seeds as fit into its memory.
 
     Args:
-        jobs: to be done.
+        tasks: to be done.
         device: "cpu", "cuda" for all GPUs, or "cuda:N".
         workers: number of processes; None to decide here.
         plugins: files that each process imports first.
@@ -145,10 +186,13 @@ def plan_machine(
     """
     if device == "cpu":
         cores = count_cores()
-        workers = min(workers or cores, max(len(jobs), 1))
+        workers = min(workers or cores, max(len(tasks), 1))
         threads = max(1, cores // workers)
+        with suppress(ValueError):
+            threads = min(threads, int(os.environ.get("OMP_NUM_THREADS", threads)))
         return Machine(device, workers, threads, 1, tuple(plugins), command)
     gpus = max(torch.cuda.device_count(), 1) if device == "cuda" else 1
+    jobs = [task.job for task in tasks]
     settings = Counter(job.setting.key for job in jobs)
     first_of_methods = {job.setting.method.name: job for job in reversed(jobs)}
     workers = workers or min(gpus, max(len(settings), 1))
@@ -162,10 +206,11 @@ def plan_machine(
 
 
 def count_cores() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Count the processors that this process may use.
+
+    Affinity, the quota of a container and ``LOKY_MAX_CPU_COUNT`` count.
+    """
+    return joblib.cpu_count()
 
 
 def pick_device(name: str) -> str:
@@ -188,19 +233,6 @@ def pick_device(name: str) -> str:
             "--device cpu, or a build of PyTorch for your GPU"
         )
     return name
-
-
-def format_duration(seconds: float) -> str:
-    """Return a length of time in words.
-
-    Example:
-        >>> format_duration(42), format_duration(5400), format_duration(200_000)
-        ('42 s', '1.5 h', '2.3 days')
-    """
-    for unit, length in (("days", DAY), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length or (unit == "h" and seconds >= 3600):
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _count_fitting_seeds(experiment: Experiment, device: str) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,10 +15,16 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from priorbench.bench.execution.plan import DAY, Plan, format_duration
-from priorbench.bench.results.store import Record
+from priorbench.bench.execution.units import DAY, format_duration, format_size
+from priorbench.bench.results.result import Result
 from priorbench.bench.study.beta import format_beta
 from priorbench.bench.study.grid import Grid
+
+if TYPE_CHECKING:
+    from priorbench.bench.execution.plan import Plan
+
+LEADING = 3
+"""Headlines that are shown of each run."""
 
 OTHERS = ("reconstruction", "elbo")
 """Scores of every model; the first that does not lead stands behind the headlines."""
@@ -76,12 +82,12 @@ class Display:
                 f"{self._estimate_left()}"
             )
 
-    def show_finished(self, label: str, records: Sequence[Record]) -> None:
+    def show_finished(self, label: str, results: Sequence[Result]) -> None:
         """Show the runs of a block that are on the disk."""
         self.running.pop(label, None)
-        for record in records:
+        for result in results:
             self.done += 1
-            self._print_line(f"[{self.done}/{self.total}] {describe_run(record)}")
+            self._print_line(f"[{self.done}/{self.total}] {describe_run(result)}")
         self.bar.update(self.task, completed=self.done)
         self.last_line = time.monotonic()
 
@@ -109,42 +115,84 @@ class Display:
         return Group(table, self.bar)
 
 
-def describe_run(record: Record) -> str:
+def describe_run(result: Result) -> str:
     """Describe a run in one line: its setting, its leading scores and its time."""
-    name = f"{record.method} β={format_beta(record.beta)} seed {record.seed}"
-    if record.status == "failed":
-        return f"{name}: failed: {record.reason}"
-    shown = [score for score in record.headlines if score in record.scores]
-    others = [s for s in OTHERS if s in record.scores and s not in shown]
+    name = f"{result.method} β={format_beta(result.beta)} seed {result.seed}"
+    if result.status == "failed":
+        return f"{name}: failed: {result.reason}"
+    scores = result.scores
+    shown = [score for score in result.headlines if score in scores][:LEADING]
+    others = [s for s in OTHERS if s in scores and s not in shown]
     if "log_likelihood" in shown:
         others.reverse()
-    scores = ", ".join(f"{s} {record.scores[s]:.4g}" for s in shown + others[:1])
-    seconds = record.timings["train_seconds"] + record.timings["evaluate_seconds"]
-    return f"{name}: {scores} ({format_duration(seconds)})"
+    line = ", ".join(f"{s} {scores[s]:.4g}" for s in shown + others[:1])
+    seconds = sum(v for k, v in result.timings.items() if k.endswith("_seconds"))
+    failed = "".join(f"; {k} failed: {v}" for k, v in result.failed_scores.items())
+    return f"{name}: {line} ({format_duration(seconds)}){failed}"
 
 
 def announce_plan(
-    console: Console, grid: Grid, plan: Plan, precision: str, others: Sequence[str]
+    console: Console,
+    grid: Grid,
+    plan: "Plan",
+    precision: str,
+    others: Sequence[str],
+    free_bytes: int,
 ) -> None:
-    """Print the plan; ``others`` are the grid's other profiles."""
-    machine = plan.machine
-    failed = f" ({plan.failed} failed)" if plan.failed else ""
-    nothing = "" if plan.todo else ": nothing left to do"
+    """Print the plan.
+
+    Args:
+        console: where it is printed.
+        grid: the study.
+        plan: what is to be done.
+        precision: of the matrix products.
+        others: the grid's other profiles.
+        free_bytes: of the disk that the results go to.
+    """
+    machine, survey = plan.machine, plan.survey
+    faults = [f"{survey.failed} failed"] if survey.failed else []
+    if survey.failed_scores:
+        faults.append(f"{survey.failed_scores} of their scores failed")
+    failed = f" ({', '.join(faults)})" if faults else ""
+    nothing = "" if plan.tasks else ": nothing left to do"
     lines = [
         f"{grid.name}, profile {grid.profile}: {len(grid.methods)} methods, "
         f"{grid.seeds} seeds of each setting",
-        f"{len(plan.todo)} runs to do, {plan.done} already done{failed}{nothing}",
+        f"{len(plan.tasks)} runs to do, {survey.done} already done{failed}{nothing}",
     ]
     if grid.overrides:
         changes = (f"{key} = {value!r}" for key, value in grid.overrides.items())
         lines.insert(1, f"set on the command line: {', '.join(changes)}")
-    if plan.todo:
+    if survey.untrained:
+        lines.append(
+            f"{survey.untrained} runs are not trained yet, or their parameters were "
+            "not kept: python -m bench.run trains them"
+        )
+    scored = [task for task in plan.tasks if not task.train]
+    if scored:
+        names = list(dict.fromkeys(r.name for task in scored for r in task.requests))
+        lines.append(f"{len(scored)} of them are trained and lack {', '.join(names)}")
+    if survey.not_kept:
+        lines.append(
+            f"{survey.not_kept} of them are trained again, for their parameters were "
+            "not kept"
+        )
+    if plan.tasks:
         lines += [
             f"{machine.device}, {precision}; processes: {machine.workers}, threads of "
             f"each: {machine.threads}, seeds at once: {machine.block_size}",
             f"{plan.flops:.2g} floating-point operations, about "
             f"{format_duration(plan.seconds)} without the metrics",
         ]
+    if plan.disk_bytes:
+        lines.append(
+            f"models: {format_size(plan.disk_bytes)}; free: {format_size(free_bytes)}"
+        )
+        if plan.disk_bytes > free_bytes:
+            lines.append(
+                "that is more than is free; with --set keep_models=false they are not "
+                "kept, and a metric that is added later trains them again"
+            )
     if plan.seconds > DAY:
         shorter = ["a GPU (--device cuda)"] if machine.device == "cpu" else []
         if grid.seeds > 1:

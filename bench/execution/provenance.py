@@ -11,9 +11,26 @@ from pathlib import Path
 import torch
 
 import priorbench
+from priorbench.bench.results.records import Provenance
 
 ROOT = Path(priorbench.__file__).parents[1]
 """Folder of the checkout, where there is one."""
+
+
+def make_provenance(device: str, command: str | None = None) -> Provenance:
+    """Return where results that are made now come from.
+
+    Args:
+        device: that computes.
+        command: that the user gave.
+    """
+    return Provenance(
+        versions=list_versions(),
+        commit=find_commit(),
+        machine=describe_machine(),
+        command=command,
+        device=device,
+    )
 
 
 @cache

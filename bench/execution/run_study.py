@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,54 +16,199 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
+from priorbench.atomic_files import remove_unfinished
 from priorbench.bench.execution.backends.local import run_blocks
-from priorbench.bench.execution.plan import Plan
-from priorbench.bench.execution.progress import Display
+from priorbench.bench.execution.chance import identify_chance, score_chance
+from priorbench.bench.execution.dry_run import check_study
+from priorbench.bench.execution.plan import Plan, make_plan, pick_device, plan_machine
+from priorbench.bench.execution.progress import Display, announce_plan
+from priorbench.bench.execution.provenance import make_provenance
 from priorbench.bench.execution.schedule import plan_rounds
-from priorbench.bench.results.store import (
-    Record,
-    load_records,
-    relabel_run,
-    remove_unfinished,
+from priorbench.bench.execution.survey import survey_store
+from priorbench.bench.results.load import load_result
+from priorbench.bench.results.manifest import (
+    Entry,
+    Manifest,
+    copy_plugins,
+    find_manifest,
+    write_manifest,
 )
-from priorbench.bench.study.job import Job
+from priorbench.bench.results.store import MODELS, Store
+from priorbench.bench.study.grid import Grid, Plugin
+from priorbench.bench.study.job import Job, list_jobs, list_settings
+from priorbench.bench.study.plugins import check_plugins
+from priorbench.bench.study.scores import ScoreRequest, list_requests
+from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.errors import UserError, prefix_errors
+from priorbench.metrics.base import registry as metrics
+from priorbench.registry import suggest_names
 
-Report = Callable[[Path], list[Path]]
-"""Writes tables and figures into a study's folder, and returns their paths."""
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run.
+
+    Attributes:
+        out: folder of the results.
+        only: names of the methods to run; None for all.
+        precision: of the matrix products.
+        device: "auto", "cpu", "cuda" for all GPUs, or "cuda:N".
+        jobs: number of processes; None to decide by the machine.
+        plugins: files of plug-ins, which are imported already.
+        retry_failed: do failed trainings and scores again.
+        dry_run: show the plan and stop.
+        train: train what is not trained; otherwise models are only scored.
+    """
+
+    out: Path = Path("runs")
+    only: Sequence[str] | None = None
+    precision: str = "fp32"
+    device: str = "auto"
+    jobs: int | None = None
+    plugins: Sequence[str] = ()
+    retry_failed: bool = False
+    dry_run: bool = False
+    train: bool = True
 
 
-def find_done(
-    folder: Path, jobs: Sequence[Job], retry_failed: bool, dry_run: bool
-) -> dict[str, Record]:
-    """Find the jobs that have a record; that of a renamed method gets its new name.
+def run_study(
+    study: Grid,
+    options: Options,
+    console: Console,
+    added: Sequence[Plugin] = (),
+) -> None:
+    """Train and score what a study lacks, and write its report.
 
     Args:
-        folder: of the study.
-        jobs: that are wanted.
-        retry_failed: leave out those whose run failed.
-        dry_run: change nothing in the folder.
+        study: the grid.
+        options: how it is run.
+        console: where plan and progress are shown.
+        added: metrics to score beside those of the grid; a later command goes on
+            scoring them.
 
-    Returns:
-        Records by the jobs' ids.
+    Raises:
+        UserError: the study, an option or a plug-in is at fault, or memory or disk ran
+            out; the message says which.
+        typer.Exit: with 130 after Ctrl-C.
     """
-    if not dry_run:
-        remove_unfinished(folder)
-    found = {record.id: record for record in load_records(folder)}
-    done = {}
-    for job in jobs:
-        record = found.get(job.id)
-        if record is None or (retry_failed and record.status == "failed"):
-            continue
-        name = job.setting.method.name
-        if record.method != name and not dry_run:
-            with prefix_errors(f"cannot write to {folder}"):
-                record = relabel_run(folder, record, method=name)
-        done[job.id] = record
-    return done
+    _check_options(study, options)
+    with prefix_errors("--device"):
+        device = pick_device(options.device)
+    folder = options.out / study.name
+    study, added = _add_metrics(study, added, folder)
+    try:
+        check_plugins(study)
+    except UserError as error:
+        own = "" if options.plugins else " (one of your own is named by --plugin FILE)"
+        raise UserError(f"{error}{own}") from error
+    check_study(study, list_settings(study, options.precision, options.only))
+    requests = list_requests(study)
+    wanted = list_jobs(study, options.precision, options.only)
+    store = Store(options.out)
+    with contextlib.nullcontext() if options.dry_run else lock_folder(folder):
+        if not options.dry_run:
+            remove_unfinished(folder)
+            store.remove_unfinished()
+        survey = survey_store(
+            store,
+            wanted,
+            requests,
+            study.keep_models,
+            options.retry_failed,
+            options.train,
+        )
+        with explain_memory_errors():
+            machine = plan_machine(
+                survey.tasks, device, options.jobs, options.plugins, format_command()
+            )
+            plan = make_plan(survey, machine)
+        others = [p for p in study.file.profiles if p != study.profile]
+        free = _measure_free(options.out)
+        announce_plan(console, study, plan, options.precision, others, free)
+        if options.dry_run:
+            return
+        with explain_disk_errors(folder):
+            manifest = _make_manifest(study, options, requests, added, folder)
+            write_manifest(folder, manifest)
+        _run_plan(plan, folder, manifest, study, requests, console)
 
 
-def run_plan(plan: Plan, folder: Path, report: Report, console: Console) -> None:
+def _check_options(study: Grid, options: Options) -> None:
+    if options.precision not in PRECISIONS:
+        raise UserError(
+            f"'--precision' must be one of {', '.join(PRECISIONS)}; got "
+            f"{options.precision!r}"
+        )
+    known = [method.name for method in study.methods]
+    for name in options.only or []:
+        if name not in known:
+            raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
+    if study.name == MODELS:
+        raise UserError(
+            f"{study.locate('name')}: {MODELS!r} is the folder of the models; give the "
+            "grid another name"
+        )
+
+
+def _add_metrics(
+    study: Grid, added: Sequence[Plugin], folder: Path
+) -> tuple[Grid, list[Plugin]]:
+    """Add metrics to a study: those given, and those of its last command."""
+    previous = find_manifest(folder)
+    earlier = [] if previous is None else [Plugin(**p) for p in previous.added]
+    known = [plugin for plugin in earlier if plugin.name in metrics.names()]
+    merged = {plugin.name: plugin for plugin in (*known, *added)}
+    own = [plugin.name for _, plugin in study.list_metrics()]
+    more = [p for name, p in merged.items() if name not in own or p in added]
+    return study.add_metrics(more), more
+
+
+def _make_manifest(
+    study: Grid,
+    options: Options,
+    requests: Sequence[ScoreRequest],
+    added: Sequence[Plugin],
+    folder: Path,
+) -> Manifest:
+    """Make the manifest of a command: all models of the study, whatever it runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Manifest(
+        grid=study.name,
+        profile=study.profile,
+        precision=options.precision,
+        overrides=study.overrides,
+        description=study.description,
+        models=tuple(_make_entry(job) for job in list_jobs(study, options.precision)),
+        scores=tuple(request.key for request in requests),
+        added=tuple(plugin.model_dump() for plugin in added),
+        chance=identify_chance(study),
+        provenance=make_provenance(options.device, format_command()),
+        plugins=copy_plugins(folder, options.plugins),
+        file=str(study.file.path),
+        text=study.file.text,
+    )
+
+
+def _make_entry(job: Job) -> Entry:
+    method = job.setting.method
+    return Entry(
+        method=method.name,
+        prior=method.prior.name,
+        objective=method.objective.name,
+        beta=job.setting.beta,
+        seed=job.seed,
+        id=job.id,
+    )
+
+
+def _run_plan(
+    plan: Plan,
+    folder: Path,
+    manifest: Manifest,
+    study: Grid,
+    requests: Sequence[ScoreRequest],
+    console: Console,
+) -> None:
     """Run a plan, and write the report after every round and at the end.
 
     Raises:
@@ -70,7 +217,9 @@ def run_plan(plan: Plan, folder: Path, report: Report, console: Console) -> None
     """
     try:
         with explain_memory_errors(), explain_disk_errors(folder):
-            _run_rounds(plan, folder, report, console)
+            _run_rounds(plan, folder, manifest, console)
+            command = plan.machine.command
+            score_chance(Store(folder.parent), study, requests, command)
     except KeyboardInterrupt:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         console.print(
@@ -80,13 +229,14 @@ def run_plan(plan: Plan, folder: Path, report: Report, console: Console) -> None
             soft_wrap=True,
         )
         raise typer.Exit(130) from None
-    for path in report(folder):
+    for path in _write_report(folder):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def format_command() -> str:
     """Return the command that the user gave, to be given again."""
-    return shlex.join(["python", "-m", "bench.run", *sys.argv[1:]])
+    module = "bench.score" if Path(sys.argv[0]).name == "score.py" else "bench.run"
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
 
 
 @contextlib.contextmanager
@@ -140,17 +290,35 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_rounds(plan: Plan, folder: Path, report: Report, console: Console) -> None:
-    rounds = plan_rounds(plan.todo, plan.machine.block_size)
+def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) -> None:
+    rounds = plan_rounds(plan.tasks, plan.machine.block_size)
     blocks = list(itertools.chain.from_iterable(rounds))
     sizes = (sum(len(block.seeds) for block in blocks) for blocks in rounds)
     ends = list(itertools.accumulate(sizes))
-    with Display(len(plan.todo), console) as display:
-        results = run_blocks(blocks, folder, plan.machine, display.show_progress)
-        for label, records in results:
-            display.show_finished(label, records)
-            if ends[0] <= display.done < len(plan.todo):
+    store = Store(folder.parent)
+    entries = {entry.id: entry for entry in manifest.models}
+    with Display(len(plan.tasks), console) as display:
+        for block in run_blocks(blocks, folder, plan.machine, display.show_progress):
+            found = [
+                load_result(store, manifest, entries[job.id]) for job in block.jobs
+            ]
+            results = [result for result in found if result is not None]
+            display.show_finished(block.label, results)
+            if ends[0] <= display.done < len(plan.tasks):
                 # where all have failed so far there is nothing to draw yet
                 with contextlib.suppress(UserError):
-                    report(folder)
+                    _write_report(folder)
             ends = [end for end in ends if end > display.done]
+
+
+def _write_report(folder: Path) -> list[Path]:
+    """Write tables and figures; Matplotlib is imported only for this."""
+    from priorbench.bench.report import write_report
+
+    return write_report(folder)
+
+
+def _measure_free(folder: Path) -> int:
+    """Return the bytes that are free on the disk of a folder, which may not exist."""
+    there = [path for path in (folder, *folder.absolute().parents) if path.exists()]
+    return shutil.disk_usage(there[0]).free

@@ -1,6 +1,5 @@
 """The work of one process: train and score a block of seeds."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,73 +7,105 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from priorbench.bench.execution.experiment import Experiment
-from priorbench.bench.execution.provenance import (
-    describe_device,
-    describe_machine,
-    find_commit,
-    list_versions,
-)
-from priorbench.bench.results.store import Record
-from priorbench.bench.scoring.evaluate import Evaluation, evaluate_model
+from priorbench.bench.execution.provenance import describe_device, make_provenance
+from priorbench.bench.execution.schedule import Block
+from priorbench.bench.models.vae import VAE
+from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
+from priorbench.bench.scoring.evaluate import Score, Subject, score_model
 from priorbench.bench.study.job import Job
+from priorbench.bench.training.experiment import Experiment
+from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.train import Trained
-from priorbench.errors import locate_error
 
 Progress = Callable[[int, float], None]
 """Called with the epochs that are done and the images per second of the block."""
 
+Restore = Callable[[Job], VAE]
+"""Returns the trained model of a job that is in the store, on the CPU."""
+
 
 @dataclass(frozen=True)
-class Run:
-    """What one seed leaves.
+class ModelResult:
+    """A training that ended, to be saved.
 
     Attributes:
-        record: its record.
+        record: of the training.
         losses: columns of the loss curve, by name.
-        artefacts: arrays that plots read, by name.
         parameters: of the model, by name; empty where they are not to be kept.
     """
 
-    record: Record
+    record: ModelRecord
     losses: Mapping[str, np.ndarray]
-    artefacts: Mapping[str, np.ndarray]
     parameters: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """A score of a model, to be saved.
+
+    Attributes:
+        record: of the score.
+        arrays: by name.
+    """
+
+    record: ScoreRecord
+    arrays: Mapping[str, np.ndarray]
 
 
 def run_block(
     experiment: Experiment,
-    seeds: Sequence[int],
+    block: Block,
     device: str,
+    restore: Restore,
     progress: Progress = lambda epoch, rate: None,
     command: str | None = None,
-) -> Iterator[Run]:
-    """Train a block of seeds, then score one seed after the other.
+) -> Iterator[ModelResult | ScoreResult]:
+    """Train a block of seeds, then score one after the other.
 
-    An error that the training or the scoring raises makes failed runs of its seeds. An
-    error of ``progress`` does not: it ends the block.
+    All models are yielded before the first score, so that nothing that happens while
+    scoring loses a training. An error that the training or a score raises makes it a
+    failed one. An error of ``progress`` does not: it ends the block.
 
     Args:
-        experiment: the setting.
-        seeds: that are trained at once.
+        experiment: the setting of the block.
+        block: the seeds, and what they lack.
         device: "cpu", "cuda" or "cuda:N".
+        restore: returns models that are trained already.
         progress: called after every epoch.
         command: kept in the records.
 
-    Yields:
-        The run of each seed as soon as it is scored.
-
     Raises:
         MemoryError: host or device has too little memory.
-        OSError: the data set cannot be read.
+        OSError: the data set cannot be read, or a model in the store.
     """
-    find_commit()  # that of the code that runs: it may change before the end
-    experiment.pixels(device)
-    progress(0, 0.0)
-    for seed, trained in zip(
-        seeds, _train_seeds(experiment, seeds, device, progress), strict=True
-    ):
-        yield _score_seed(experiment, seed, trained, device, command)
+    # the commit is that of the code that runs: it may change before the end
+    provenance = make_provenance(describe_device(device), command)
+    models: dict[int, VAE] = {}
+    if block.train:
+        experiment.pixels(device)
+        progress(0, 0.0)
+        for trained in _train_seeds(experiment, block.seeds, device, progress):
+            record = _make_record(experiment, trained, provenance)
+            if record.status == "finished" and trained.model is not None:
+                models[trained.seed] = trained.model
+            # of a failed training the parameters of its best epoch are not lost
+            keep = experiment.grid.keep_models or record.status == "failed"
+            model = trained.model if trained.model is not None else trained.best
+            state = model.state_dict() if keep and model is not None else {}
+            parameters = {name: value.cpu().numpy() for name, value in state.items()}
+            yield ModelResult(record, trained.losses, parameters)
+    for job in block.jobs:
+        model = models.pop(job.seed, None)
+        if block.train and model is None:
+            continue  # its training failed
+        if model is None:
+            model = restore(job).to(device)
+        pixels = experiment.pixels(device, "test")
+        subject = Subject(model, experiment.dataset, pixels, job.seed)
+        with experiment.set_precision():
+            for score in score_model(subject, block.requests):
+                found = make_score_record(job.id, job.seed, score, provenance)
+                yield ScoreResult(found, score.arrays)
 
 
 def _train_seeds(
@@ -89,7 +120,7 @@ def _train_seeds(
                     training = experiment.make_training(seeds, device)
                 training.run_epoch()
         except Exception as error:
-            reason = _explain_failure(error)
+            reason = explain_failure(error)
             seconds = time.perf_counter() - started
             return [
                 Trained(seed, None, {}, reason=reason, seconds=seconds)
@@ -99,88 +130,66 @@ def _train_seeds(
     return training.outcomes()
 
 
-def _score_seed(
-    experiment: Experiment,
-    seed: int,
-    trained: Trained,
-    device: str,
-    command: str | None,
-) -> Run:
-    """Score a trained seed, and make its record."""
-    started, evaluation, reason = time.perf_counter(), Evaluation(), trained.reason
-    setting, grid = experiment.setting, experiment.grid
+def _make_record(
+    experiment: Experiment, trained: Trained, provenance: Provenance
+) -> ModelRecord:
+    """Make the record of a training; one that left no numbers has failed."""
+    setting, reason, learned = experiment.setting, trained.reason, {}
     if trained.model is not None:
-        try:
-            with experiment.set_precision():
-                evaluation = evaluate_model(
-                    trained.model,
-                    experiment.dataset,
-                    experiment.pixels(device, "test"),
-                    seed,
-                    {metric.name: metric.arguments for metric in grid.metrics},
-                    grid.importance_samples,
-                    grid.importance_images,
-                )
-            evaluation.add("early stopping", trained.scores)
-            reason = _find_not_finite(evaluation)
-        except Exception as error:
-            reason = _explain_failure(error)
-    record = Record(
-        id=Job(setting, seed).id,
-        grid=grid.name,
-        profile=grid.profile,
-        method=setting.method.name,
-        prior=setting.method.prior.name,
-        objective=setting.method.objective.name,
+        for name, value in trained.model.prior.learned().items():
+            learned[name] = value.flatten().tolist()
+        wrong = [
+            name
+            for name, value in trained.model.state_dict().items()
+            if not torch.isfinite(value).all()
+        ]
+        if wrong and reason is None:
+            reason = f"after training, {', '.join(wrong[:3])} is not finite"
+    return ModelRecord(
+        id=Job(setting, trained.seed).id,
+        config=setting.config,
         beta=setting.beta,
-        seed=seed,
+        seed=trained.seed,
+        precision=setting.precision,
+        image_shape=tuple(experiment.dataset.image_shape),
         status="finished" if reason is None else "failed",
         reason=reason,
         failed_step=trained.failed_step,
-        headlines=tuple(evaluation.headlines),
-        scores=evaluation.scores if reason is None else {},
-        learned=evaluation.learned,
+        outcome=trained.scores,
+        learned=learned,
         timings={
             "train_seconds": trained.seconds,
-            "evaluate_seconds": time.perf_counter() - started,
             "images_per_second": trained.images_per_second,
             "seeds_in_block": trained.seeds_in_block,
         },
-        config=setting.config,
-        versions=list_versions(),
-        commit=find_commit(),
-        machine=describe_machine(),
-        command=command,
-        device=describe_device(device),
-        precision=setting.precision,
+        provenance=provenance,
     )
-    # parameters of a failed run are kept: the training behind them is not lost
-    keep = grid.keep_models or reason is not None
-    model = trained.model if keep and trained.model is not None else trained.best
-    state = {} if model is None else model.state_dict()
-    parameters = {name: value.cpu().numpy() for name, value in state.items()}
-    return Run(record, trained.losses, evaluation.artefacts, parameters)
 
 
-def _find_not_finite(evaluation: Evaluation) -> str | None:
-    """Return why a run whose scores are not all finite has failed; None if they are."""
-    columns = {name: [value] for name, value in evaluation.scores.items()}
-    wrong = [
-        f"{name} is {value:g}"
-        for name, column in {**columns, **evaluation.learned}.items()
-        for value in column
-        if not math.isfinite(value)
-    ]
-    return "after training, " + ", ".join(wrong) if wrong else None
+def make_score_record(
+    model: str, seed: int, score: Score, provenance: Provenance
+) -> ScoreRecord:
+    """Make the record of a score of a model.
 
-
-def _explain_failure(error: Exception) -> str:
-    """Return an error in one line.
-
-    Raises:
-        MemoryError, torch.OutOfMemoryError: it is the machine's fault, not the run's.
+    Args:
+        model: its id.
+        seed: of the draws.
+        score: what the request gave.
+        provenance: where it comes from.
     """
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        raise error
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{locate_error(error, anywhere=True)}"
+    request = score.request
+    return ScoreRecord(
+        key=request.key,
+        model=model,
+        name=request.name,
+        arguments=dict(request.arguments),
+        metric_version=request.version,
+        source=request.source,
+        seed=seed,
+        status="finished" if score.reason is None else "failed",
+        reason=score.reason,
+        headline=score.headline,
+        values=score.values,
+        seconds=score.seconds,
+        provenance=provenance,
+    )

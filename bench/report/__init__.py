@@ -1,4 +1,4 @@
-"""The report of a study: tables and figures of the records in a folder."""
+"""The report of a study: tables and figures of its results."""
 
 from priorbench.bench.report.write import write_report
 

@@ -1,8 +1,7 @@
 """The tables of likelihoods: of each method, and beside what is published.
 
 References: Davidson, Tomczak and Gavves 2019, "Increasing Expressivity of a
-    Hyperspherical
-VAE", Tables 1 to 5, whose columns these are.
+Hyperspherical VAE", Tables 1 to 5, whose columns these are.
 """
 
 import math
@@ -174,10 +173,10 @@ def _format_published_page(
 
 
 def _describe_estimator(study: Study) -> str:
-    """Return how the log-likelihood was estimated, as far as the configuration says."""
-    config = study.records[0].config
-    samples = config.get("importance_samples")
-    images = config.get("importance_images")
+    """Return how the log-likelihood was estimated, as far as the scores say."""
+    scores = [s for result in study.results for s in result.records.values()]
+    given = next((s.arguments for s in scores if s.name == LIKELIHOOD), {})
+    samples, images = given.get("samples"), given.get("images")
     described = "importance-weighted"
     if samples:
         described += f", K = {samples:,}"

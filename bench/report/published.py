@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from priorbench.bench.report.study import Study
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
+
+if TYPE_CHECKING:
+    from priorbench.bench.report.study import Study
 
 FOLDER = Path(__file__).parents[1] / "published"
 HEADER = ["method", "score", "value", "table", "source", "note"]
@@ -115,7 +118,7 @@ def _parse_line(line: list[str]) -> Published:
     return Published(**(entries | {"value": value}))
 
 
-def compare_published(study: Study, published: Sequence[Published]) -> pd.DataFrame:
+def compare_published(study: "Study", published: Sequence[Published]) -> pd.DataFrame:
     """Compare our means with the published values, in the order of these.
 
     Columns: :data:`COLUMNS`. ``n`` is the number of finished runs that have the score,

@@ -1,6 +1,6 @@
-"""From the records in a folder to the report's files in it.
+"""From a study's results to its report: tables and figures in its folder.
 
-The same records give the same files. Nothing here imports torch.
+The same results give the same files. Nothing here imports torch.
 """
 
 import logging
@@ -18,11 +18,14 @@ from priorbench.bench.report.figures.trade_off import draw_trade_off
 from priorbench.bench.report.likelihoods import LIKELIHOOD, make_likelihood_files
 from priorbench.bench.report.plain_text import format_csv
 from priorbench.bench.report.study import Study, make_study
-from priorbench.bench.results.selection import number_methods, select_newest
-from priorbench.bench.results.store import Record, load_records
-from priorbench.bench.results.tables import make_runs_table, make_settings_table
+from priorbench.bench.results.load import load_chance, load_results
+from priorbench.bench.results.manifest import read_manifest
+from priorbench.bench.results.tables import (
+    make_correlation_table,
+    make_runs_table,
+    make_scores_table,
+)
 from priorbench.errors import UserError
-from priorbench.registry import suggest_names
 
 log = logging.getLogger("priorbench")
 
@@ -30,19 +33,21 @@ FORMATS = ("png", "pdf")
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Write the tables and figures of the runs in ``folder`` into ``folder``.
+    """Write the tables and figures of the study in ``folder`` into ``folder``.
 
-    ``runs.csv`` and ``settings.csv`` hold every profile; all else holds one, that of
-    the newest finished run. Each headline score has the figures
-    ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the log-likelihood
-    is a headline, there are the tables ``likelihoods``, the figure ``likelihood`` and,
-    where values are published for the grid, the tables ``published``. A figure whose
-    scores no run has is left out, with a warning. Where all runs have failed, the first
-    two tables are written, so that the reasons can be read, and then the error is
-    raised.
+    They show what the manifest of the last command names, as far as it is done.
+    ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
+    ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
+    correlation of the headline scores over the runs, ``chance.csv`` what each metric
+    gives for noise. Each headline score has the figures ``<score>_vs_reconstruction``
+    and ``<score>_distribution``. Where the log-likelihood is a headline, there are the
+    tables ``likelihoods``, the figure ``likelihood`` and, where values are published
+    for the grid, the tables ``published``. A figure whose scores no run has is left
+    out, with a warning. Where all runs have failed, the tables are written, so that the
+    reasons can be read, and then the error is raised.
 
     Args:
-        folder: of one grid, ``runs/<grid>``.
+        folder: of one study, ``runs/<grid>``.
 
     Returns:
         The files written, each whole.
@@ -52,21 +57,29 @@ def write_report(folder: Path) -> list[Path]:
             written.
     """
     folder = Path(folder)
-    records = _load_records(folder)
-    counted = select_newest(records)
-    settings = make_settings_table(counted)
+    manifest = read_manifest(folder)
+    results = load_results(folder, manifest)
+    if not results:
+        raise UserError(f"no finished run of {folder} yet; run its grid first")
+    study = make_study(manifest, results)
     tables = {
-        "runs.csv": format_csv(make_runs_table(records)),
-        "settings.csv": format_csv(settings, "%.10g"),
+        "runs.csv": format_csv(make_runs_table(results)),
+        "settings.csv": format_csv(study.settings, "%.10g"),
+        "scores.csv": format_csv(make_scores_table(results)),
     }
+    chance = load_chance(folder, manifest)
+    if len(chance):
+        tables["chance.csv"] = format_csv(chance, "%.10g")
+    if len(study.headlines) > 1:
+        correlations = make_correlation_table(results)
+        tables["correlations.csv"] = format_csv(correlations, "%.4f")
     written = _write_files(folder, tables.items())
-    if all(record.status == "failed" for record in counted):
-        reason = " ".join(str(counted[0].reason).split())
+    if all(result.status == "failed" for result in results):
+        reason = " ".join(str(results[0].reason).split())
         raise UserError(
-            f"no finished run under {folder} yet; all {len(counted)} failed, the "
+            f"no finished run of {folder} yet; all {len(results)} failed, the "
             f"reasons are in {folder / 'runs.csv'}; one is: {reason}"
         )
-    study = make_study(counted, settings, number_methods(records))
     return written + _write_files(folder, make_files(study))
 
 
@@ -88,9 +101,8 @@ def list_figures(study: Study) -> Iterator[tuple[str, Callable[[Study], Figure]]
     """
     if not study.headlines:
         log.warning(
-            "no figure is drawn: no run of profile %s has a headline score; runs of "
-            "older versions do not record theirs: run the grid again into another "
-            "folder (--out). Otherwise, add a metric that has a headline to the grid",
+            "no figure is drawn: no run of profile %s has a headline score; add a "
+            "metric that has one to the grid",
             study.profile,
         )
     for headline in study.headlines:
@@ -115,26 +127,6 @@ def list_figures(study: Study) -> Iterator[tuple[str, Callable[[Study], Figure]]
                 study.profile,
                 " and ".join(missing),
             )
-
-
-def _load_records(folder: Path) -> list[Record]:
-    """Load the records in ``folder``, of which there must be some."""
-    if not folder.exists():
-        parent = folder.parent
-        near = sorted(p.name for p in parent.glob("[!.]*/")) if parent.is_dir() else []
-        raise UserError(f"no folder {folder}; {suggest_names(folder.name, near)}")
-    if not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the folder of a grid, runs/<grid>")
-    try:
-        records = load_records(folder)
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror or error}") from error
-    if not records:
-        raise UserError(
-            f"no finished run under {folder} yet; run its grid first, and give here "
-            "the folder that holds one folder per run"
-        )
-    return records
 
 
 def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:

@@ -1,176 +1,196 @@
-"""One record per run: its schema, writing it whole, and loading."""
+"""The store of trained models and their scores, ``runs/models``.
+
+Nothing here imports torch::
+
+    models/<id>/record.json              the training
+                losses.csv               loss and log-likelihood of each step
+                parameters.safetensors   where models are kept
+                scores/<key>.json        one score; <key>.safetensors: its arrays
+"""
 
 import logging
+import os
 import shutil
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.numpy import load_file
-from safetensors.numpy import save as encode_arrays
+from pydantic import ValidationError
+from safetensors.numpy import load as decode_arrays
 
 from priorbench.atomic_files import (
-    UNFINISHED,
     make_unfinished_path,
+    remove_unfinished,
     write_atomically,
 )
-from priorbench.bench.study.beta import Beta, make_sort_key
+from priorbench.bench.results.files import (
+    DamagedFileError,
+    compute_digest,
+    encode_contiguous,
+    read_checked,
+    read_text,
+    write_text,
+)
+from priorbench.bench.results.records import ModelRecord, ScoreRecord
 
 log = logging.getLogger("priorbench")
 
+MODELS = "models"
 RECORD = "record.json"
 LOSSES = "losses.csv"
-ARTEFACTS = "artefacts.safetensors"
 PARAMETERS = "parameters.safetensors"
-PLUGINS = "plugins"
-"""Folder of the copies of files of plug-ins, beside the runs."""
+SCORES = "scores"
+
+Schema = TypeVar("Schema", ModelRecord, ScoreRecord)
+Arrays = Mapping[str, np.ndarray]
 
 
-class Record(BaseModel):
-    """One run: one seed of one setting (method and β), finished or failed.
+class Store:
+    """Models and scores in a folder of results; several studies share one.
 
-    ``scores`` are in nats where they have a unit; ``headlines`` names those that lead.
-    ``timings`` are seconds, but for ``images_per_second``. A failed run has a
-    ``reason`` and no scores.
-    """
-
-    # NaN and infinity stay themselves: a failed run may have learned them
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
-
-    version: Literal[1] = 1
-    id: str
-    grid: str
-    profile: str
-    method: str
-    prior: str
-    objective: str
-    beta: Beta
-    seed: int
-    status: Literal["finished", "failed"]
-    reason: str | None = None
-    failed_step: int | None = None
-    headlines: tuple[str, ...] = ()
-    scores: dict[str, float] = Field(default_factory=dict)
-    learned: dict[str, list[float]] = Field(default_factory=dict)
-    timings: dict[str, float] = Field(default_factory=dict)
-    config: dict[str, Any]
-    versions: dict[str, str] = Field(default_factory=dict)
-    commit: str | None = None
-    machine: dict[str, str | int | None] = Field(default_factory=dict)
-    command: str | None = None
-    device: str
-    precision: str
-    created: str = Field(
-        default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
-    )
-
-
-def save_run(
-    folder: Path,
-    record: Record,
-    losses: Mapping[str, np.ndarray],
-    artefacts: Mapping[str, np.ndarray],
-    parameters: Mapping[str, np.ndarray] | None = None,
-) -> Path:
-    """Write ``folder/<id>/`` whole or not at all.
+    Whatever is found damaged is named in a warning and taken as absent, so that it is
+    made again.
 
     Args:
-        folder: of the grid, ``runs/<grid>``.
-        record: the run; its id names its folder.
-        losses: columns of the loss curve, all of one length.
-        artefacts: arrays that the plots read.
-        parameters: of the trained model, where they are to be kept.
-
-    Raises:
-        OSError: the folder cannot be written; nothing is left behind.
+        root: folder of the results, ``runs``.
     """
-    final = folder / record.id
-    unfinished = make_unfinished_path(final)
-    try:
-        unfinished.mkdir(parents=True)
+
+    def __init__(self, root: Path) -> None:
+        self.folder = Path(root) / MODELS
+
+    def save_model(
+        self, record: ModelRecord, losses: Arrays, parameters: Arrays | None = None
+    ) -> None:
+        """Write a model whole or not at all; one that was there goes with its scores.
+
+        Args:
+            record: of the training; its id names the folder.
+            losses: columns of the loss curve, all of one length.
+            parameters: of the model, where they are to be kept.
+
+        Raises:
+            OSError: the folder cannot be written; nothing is left behind.
+        """
         lines = [",".join(losses)]
         for row in zip(*losses.values(), strict=True):
             lines.append(",".join(f"{value:.7g}" for value in row))
-        write_atomically(unfinished / LOSSES, "\n".join([*lines, ""]).encode())
-        write_atomically(unfinished / ARTEFACTS, _encode_contiguous(artefacts))
+        files = {LOSSES: "\n".join([*lines, ""]).encode()}
         if parameters:
-            write_atomically(unfinished / PARAMETERS, _encode_contiguous(parameters))
-        write_atomically(unfinished / RECORD, _encode_record(record))
-        shutil.rmtree(final, ignore_errors=True)
-        unfinished.rename(final)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return final
+            files[PARAMETERS] = encode_contiguous(parameters)
+        digests = {name: compute_digest(content) for name, content in files.items()}
+        record = record.model_copy(update={"digests": digests})
+        final = self.folder / record.id
+        unfinished = make_unfinished_path(final)
+        try:
+            unfinished.mkdir(parents=True)
+            for name, content in files.items():
+                write_atomically(unfinished / name, content)
+            write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
+            shutil.rmtree(final, ignore_errors=True)
+            unfinished.rename(final)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    def save_score(self, record: ScoreRecord, arrays: Arrays) -> None:
+        """Write a score beside its model, the arrays before the record.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        folder = self.folder / record.model / SCORES
+        folder.mkdir(parents=True, exist_ok=True)
+        if arrays:
+            name, content = f"{record.key}.safetensors", encode_contiguous(arrays)
+            write_atomically(folder / name, content)
+            digests = {name: compute_digest(content)}
+            record = record.model_copy(update={"digests": digests})
+        text = record.model_dump_json(indent=1) + "\n"
+        write_text(folder / f"{record.key}.json", text)
+
+    def load_model(self, model: str) -> ModelRecord | None:
+        """Return the record of a model; None where there is none that is whole."""
+        record = _read_record(self.folder / model / RECORD, ModelRecord)
+        if record is not None and record.id != model:
+            log.warning("%s holds the record of %s", self.folder / model, record.id)
+            return None
+        return record
+
+    def has_parameters(self, record: ModelRecord) -> bool:
+        """Return whether the parameters of a model were kept and are there."""
+        kept = PARAMETERS in record.digests
+        return kept and (self.folder / record.id / PARAMETERS).is_file()
+
+    def load_scores(self, model: str, keys: Iterable[str]) -> dict[str, ScoreRecord]:
+        """Return those scores of a model that are there, by key."""
+        folder = self.folder / model / SCORES
+        try:
+            there = {entry.name for entry in os.scandir(folder)}
+        except OSError:
+            return {}
+        found = {}
+        for key in keys:
+            if f"{key}.json" not in there:
+                continue
+            score = _read_record(folder / f"{key}.json", ScoreRecord)
+            if score is not None and score.digests.keys() <= there:
+                found[key] = score
+        return found
+
+    def load_parameters(self, record: ModelRecord) -> dict[str, np.ndarray]:
+        """Return the parameters of a model, by name.
+
+        Raises:
+            DamagedFileError: they were not kept, or are damaged.
+        """
+        return decode_arrays(self._read(record, PARAMETERS))
+
+    def load_losses(self, record: ModelRecord) -> dict[str, np.ndarray]:
+        """Return the loss curve: columns with a value for each step, in nats per image.
+
+        Raises:
+            DamagedFileError: the file is damaged.
+        """
+        names, *lines = self._read(record, LOSSES).decode().splitlines()
+        columns = names.split(",")
+        rows = [[float(value) for value in line.split(",")] for line in lines]
+        values = np.array(rows).reshape(len(rows), len(columns))
+        return dict(zip(columns, values.T, strict=True))
+
+    def load_arrays(self, score: ScoreRecord) -> dict[str, np.ndarray]:
+        """Return the arrays of a score, by name.
+
+        Raises:
+            DamagedFileError: they are damaged.
+        """
+        arrays: dict[str, np.ndarray] = {}
+        for name, digest in score.digests.items():
+            path = self.folder / score.model / SCORES / name
+            arrays |= decode_arrays(read_checked(path, digest))
+        return arrays
+
+    def remove_unfinished(self) -> None:
+        """Remove what writers that were killed have left behind."""
+        remove_unfinished(self.folder)
+        for scores in self.folder.glob(f"*/{SCORES}"):
+            remove_unfinished(scores)
+
+    def _read(self, record: ModelRecord, name: str) -> bytes:
+        if name not in record.digests:
+            raise DamagedFileError(f"model {record.id} was kept without {name}")
+        return read_checked(self.folder / record.id / name, record.digests[name])
 
 
-def load_records(folder: Path) -> list[Record]:
-    """Load all records under a grid's folder, ordered by method, β and seed.
-
-    A folder whose record is missing, cut short or of another schema is named in a
-    warning and left out, so that its run is done again.
-    """
-    records = []
-    for path in sorted(folder.glob("*/")) if folder.is_dir() else []:
-        if path.name.startswith(".") or path.name == PLUGINS or path.is_symlink():
-            continue
-        if not (path / RECORD).exists() and not any(path.glob("*")):
-            continue
-        record = _read_record(path)
-        if record is not None:
-            records.append(record)
-    return sorted(
-        records, key=lambda r: (r.method, make_sort_key(r.beta), r.seed, r.id)
-    )
-
-
-def relabel_run(folder: Path, old: Record, **labels: str) -> Record:
-    """Give a run other labels, such as its method; its folder and results stay.
-
-    A run is identified by what changes its result, so that a method that was renamed
-    finds its runs done.
-    """
-    new = old.model_copy(update=labels)
-    write_atomically(folder / new.id / RECORD, _encode_record(new))
-    return new
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what runs that were killed while they were written have left behind."""
-    for path in folder.glob(f"{UNFINISHED}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def load_artefacts(folder: Path, run_id: str) -> dict[str, np.ndarray]:
-    """Load the arrays kept for plots of run ``run_id`` under the grid's ``folder``."""
-    return load_file(folder / run_id / ARTEFACTS)
-
-
-def _read_record(path: Path) -> Record | None:
+def _read_record(path: Path, schema: type[Schema]) -> Schema | None:
+    """Return a record; None, with a warning where it is there and damaged."""
     try:
-        record = Record.model_validate_json((path / RECORD).read_bytes())
-        if record.id != path.name:
-            raise ValueError(f"the record is that of run {record.id}")
+        return schema.model_validate_json(read_text(path))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError) as error:
         reason: object = error
         if isinstance(error, ValidationError):
-            reason = error.errors()[0]["msg"]
-        log.warning(
-            "%s is not a whole record (%s); the run will be done again", path, reason
-        )
+            reason = f"{path}: {error.errors()[0]['msg']}"
+        log.warning("%s; it is made again by the next run", reason)
         return None
-    return record
-
-
-def _encode_record(record: Record) -> bytes:
-    return (record.model_dump_json(indent=1) + "\n").encode()
-
-
-def _encode_contiguous(arrays: Mapping[str, np.ndarray]) -> bytes:
-    return encode_arrays({k: np.ascontiguousarray(a) for k, a in arrays.items()})

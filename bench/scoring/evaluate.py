@@ -1,8 +1,11 @@
-"""From a trained model to its scores and to the arrays that plots read."""
+"""From a trained model to its scores, and to the arrays that figures read."""
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,121 +17,218 @@ from priorbench.bench.scoring.importance import (
     summarise_estimates,
 )
 from priorbench.bench.scoring.pictures import make_pictures
-from priorbench.bench.training.encode import encode_images
+from priorbench.bench.study.scores import ScoreRequest
+from priorbench.bench.training.encode import Encoded, encode_images
+from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.pixels import Pixels
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import Images
-from priorbench.metrics.base import Codes, Metric, Scores, registry
+from priorbench.metrics.arrays import bin_continuous_factors
+from priorbench.metrics.base import Codes, Scores, registry
 from priorbench.priors.base import Prior
 from priorbench.priors.posteriors.base import Posterior
 
 FIRST_IMAGES = 10_000
 """Images of which the ISA-VAE authors' code reports the reconstruction."""
 
+KEPT_IMAGES = 1_000
+"""Images whose representation is kept, to compare models with each other."""
 
-@dataclass
-class Evaluation:
-    """Scores of one run, and arrays kept for plots.
+
+@dataclass(frozen=True)
+class Score:
+    """What one request gave for one model.
 
     Attributes:
-        scores: numbers by column.
-        learned: what the prior learned, by name.
-        artefacts: arrays by name.
-        headlines: columns that stand for the run in progress lines, tables and figures,
-            in the order of the chosen metrics.
+        request: what was asked for.
+        values: numbers by column; none where ``reason`` is given.
+        arrays: by name.
+        headline: column that stands for the score in progress lines, tables and
+            figures.
+        seconds: that it took.
+        reason: why it failed, in words.
     """
 
-    scores: dict[str, float] = field(default_factory=dict)
-    learned: dict[str, list[float]] = field(default_factory=dict)
-    artefacts: dict[str, np.ndarray] = field(default_factory=dict)
-    headlines: list[str] = field(default_factory=list)
-
-    def add(self, source: str, columns: Mapping[str, float | Tensor]) -> None:
-        """Add what a metric gives: numbers are scores, arrays are kept for plots.
-
-        Args:
-            source: what gives the columns, for the message of an error.
-            columns: numbers and tensors by name.
-
-        Raises:
-            ValueError: there is a column of the same name already.
-        """
-        for column, value in columns.items():
-            if column in self.scores or column in self.artefacts:
-                raise ValueError(f"{source} gives {column!r}, which is there already")
-            if isinstance(value, Tensor) and value.ndim:
-                self.artefacts[column] = value.cpu().numpy()
-            else:
-                self.scores[column] = float(value)
+    request: ScoreRequest
+    values: dict[str, float] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    headline: str | None = None
+    seconds: float = 0.0
+    reason: str | None = None
 
 
-@torch.no_grad()
-def evaluate_model(
-    model: VAE,
-    dataset: Images,
-    pixels: Pixels,
-    seed: int,
-    chosen: Mapping[str, dict],
-    importance_samples: int = 0,
-    importance_images: int | None = None,
-) -> Evaluation:
-    """Score a trained model over ``pixels``; the log-likelihood is over some of them.
+class Subject:
+    """A trained model and its images, which are encoded once for all scores.
 
     Args:
         model: one seed's, in evaluation mode.
         dataset: where the images are from; it has their factors, if there are any.
         pixels: the images.
-        seed: seed of the draws.
-        chosen: metrics by name, each with its arguments.
-        importance_samples: draws of the importance-weighted log-likelihood for every
-            image; 0 leaves it out.
-        importance_images: images over which its mean is taken; None for all.
-
-    Raises:
-        ValueError: a metric refuses the codes or its arguments, or gives a column that
-            is there already; the message names the metric.
-        RuntimeError: a metric raises any other error; the message names the metric.
+        seed: of all draws.
     """
-    encoded = encode_images(model, pixels, seed)
+
+    def __init__(self, model: VAE, dataset: Images, pixels: Pixels, seed: int) -> None:
+        self.model = model
+        self.dataset = dataset
+        self.pixels = pixels
+        self.seed = seed
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The images under the model."""
+        return encode_images(self.model, self.pixels, self.seed)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """What metrics read."""
+        encoded = self.encoded
+        rows = torch.arange(len(self.pixels), device=encoded.z.device)
+        return make_codes(
+            self.dataset,
+            rows,
+            encoded.posterior,
+            encoded.z,
+            self.model.prior,
+            encoded.log_prior,
+            self.seed,
+        )
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether the data set has factors of variation."""
+        return isinstance(self.dataset, FactorDataset)
+
+
+@dataclass(frozen=True)
+class CodesOnly:
+    """Codes of no model, which metrics can score."""
+
+    codes: Codes
+    has_factors: bool = True
+
+
+def score_elbo(subject: Subject) -> Scores:
+    """Return the evidence lower bound and its two terms, in nats per image."""
+    encoded = subject.encoded
     reconstruction = encoded.log_likelihood.mean().item()
     kl = encoded.kl.mean().item()
-    result = Evaluation()
-    result.scores["reconstruction"] = reconstruction
-    result.scores["kl"] = kl
-    result.scores["elbo"] = reconstruction - kl
-
-    has_factors = isinstance(dataset, FactorDataset)
-    if has_factors:
+    scores: Scores = {
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "elbo": reconstruction - kl,
+    }
+    if subject.has_factors:
         first = encoded.log_likelihood[:FIRST_IMAGES]
-        result.scores["reconstruction_first_10k"] = first.mean().item()
-    if importance_samples:
-        estimates = estimate_log_likelihood(
-            model, pixels, seed, importance_samples, importance_images
-        )
-        result.scores |= summarise_estimates(estimates)
-        if not has_factors:
-            result.headlines.append("log_likelihood")
+        scores["reconstruction_first_10k"] = first.mean().item()
+    return scores
 
-    rows = torch.arange(len(pixels), device=encoded.z.device)
-    codes = make_codes(
-        dataset,
-        rows,
-        encoded.posterior,
-        encoded.z,
-        model.prior,
-        encoded.log_prior,
-        seed,
+
+def score_log_likelihood(subject: Subject, samples: int, images: int) -> Scores:
+    """Return the importance-weighted log-likelihood and its standard error, in nats.
+
+    Args:
+        subject: the model and its images.
+        samples: draws for each image.
+        images: over how many the mean is taken.
+    """
+    estimates = estimate_log_likelihood(
+        subject.model, subject.pixels, subject.seed, samples, images
     )
-    for name, arguments in chosen.items():
-        metric = registry.get(name)
-        result.add(f"metric {name!r}", _compute_metric(metric, codes, arguments))
-        if metric.headline in result.scores:
-            result.headlines.append(metric.headline)
+    return summarise_estimates(estimates)
 
-    for name, value in model.prior.learned().items():
-        result.learned[name] = value.flatten().tolist()
-    result.artefacts |= make_pictures(model, pixels, encoded)
-    return result
+
+def keep_representation(subject: Subject) -> Scores:
+    """Return the codes of the same images for every model, to compare models by.
+
+    Returns:
+        ``representation`` (n, latent_dim) of images evenly spaced over the data set;
+        ``latent_kl``, the KL of each latent's group, (latent_dim,), in nats, or that
+        of all where the prior does not factorise; and
+        ``latent_variance`` of each latent's representation, over all images.
+    """
+    encoded, prior = subject.encoded, subject.model.prior
+    count = min(KEPT_IMAGES, len(encoded.z))
+    rows = torch.linspace(0, len(encoded.z) - 1, count, device=encoded.z.device).long()
+    representation = encoded.posterior.representation
+    latent_kl = encoded.kl.mean().repeat(encoded.z.shape[1])
+    with suppress(NotImplementedError):
+        kl = prior.kl_groups(encoded.posterior[rows], encoded.z[rows])
+        for group, values in zip(prior.coordinates, kl.T, strict=True):
+            latent_kl[list(group)] = values.double().mean()
+    return {
+        "representation": representation[rows].float(),
+        "latent_kl": latent_kl,
+        "latent_variance": representation.double().var(0, correction=0),
+    }
+
+
+def draw_pictures(subject: Subject) -> Scores:
+    """Return images and their reconstructions; see :func:`make_pictures`."""
+    return make_pictures(subject.model, subject.pixels, subject.encoded)
+
+
+MODEL_FUNCTIONS: dict[str, Callable[..., Scores]] = {
+    "elbo": score_elbo,
+    "log_likelihood": score_log_likelihood,
+    "representation": keep_representation,
+    "pictures": draw_pictures,
+}
+"""The scores that are no metrics, which read the model itself."""
+
+
+@torch.no_grad()
+def score_model(subject: Subject, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+    """Yield a score for each request; one that fails leaves the others alone.
+
+    Args:
+        subject: the model and its images.
+        requests: what is asked for, in order.
+
+    Raises:
+        MemoryError, torch.OutOfMemoryError: it is the machine's fault, not the model's.
+    """
+    for request in requests:
+        started = time.perf_counter()
+        try:
+            yield _compute_score(subject, request, started)
+        except Exception as error:
+            reason = explain_failure(error)
+            seconds = time.perf_counter() - started
+            yield Score(request, seconds=seconds, reason=reason)
+
+
+def _compute_score(
+    subject: Subject | CodesOnly, request: ScoreRequest, started: float
+) -> Score:
+    """Compute one score.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    if request.name in MODEL_FUNCTIONS:
+        scores = MODEL_FUNCTIONS[request.name](subject, **request.arguments)
+        likelihood = request.name == "log_likelihood" and not subject.has_factors
+        headline = request.name if likelihood else None
+    else:
+        metric = registry.get(request.name)
+        scores = metric(subject.codes, **request.arguments)
+        headline = metric.headline
+    values, arrays = {}, {}
+    for name, value in scores.items():
+        if isinstance(value, Tensor | np.ndarray) and value.ndim:
+            arrays[name] = np.asarray(value.cpu() if torch.is_tensor(value) else value)
+        else:
+            values[name] = float(value)
+    wrong = [f"{n} is {v:g}" for n, v in values.items() if not math.isfinite(v)]
+    if wrong:
+        raise ValueError(", ".join(wrong))
+    return Score(
+        request,
+        values,
+        arrays,
+        headline if headline in values else None,
+        time.perf_counter() - started,
+    )
 
 
 def make_codes(
@@ -142,7 +242,8 @@ def make_codes(
 ) -> Codes:
     """Return what the metrics read of images.
 
-    Where the data set has no factors, the codes have none.
+    Where the data set has no factors, the codes have none. Continuous factors are
+    binned, see :func:`priorbench.metrics.arrays.bin_continuous_factors`.
 
     Args:
         dataset: where the images are from.
@@ -157,11 +258,18 @@ def make_codes(
     names: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     excluded: tuple[str, ...] = ()
+    nuisance: tuple[str, ...] = ()
+    cyclic: tuple[str, ...] = ()
     if isinstance(dataset, FactorDataset):
-        factors = dataset.factors().to(z.device)[rows]
         names = tuple(dataset.factor_names)
-        sizes = tuple(dataset.factor_sizes)
+        # by all images, whatever rows there are: a few of them repeat no value
+        levels, sizes = bin_continuous_factors(
+            dataset.factors(), dataset.factor_sizes, names
+        )
+        factors = levels[rows.to(levels.device)].to(z.device)
         excluded = tuple(dataset.excluded_factors)
+        nuisance = tuple(dataset.nuisance_factors)
+        cyclic = tuple(dataset.cyclic_factors)
     return Codes(
         posterior=q,
         z=z,
@@ -171,28 +279,7 @@ def make_codes(
         factor_sizes=sizes,
         groups=prior.coordinates,
         excluded=excluded,
+        nuisance=nuisance,
+        cyclic=cyclic,
         seed=seed,
     )
-
-
-def _compute_metric(
-    metric: Metric, codes: Codes, arguments: Mapping[str, Any]
-) -> Scores:
-    """Compute a metric, and blame an error on it.
-
-    Raises:
-        ValueError, RuntimeError: what the metric raised; the message names the metric.
-    """
-    try:
-        return metric(codes, **arguments)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        refused = isinstance(error, ValueError)
-        text = str(error) if refused else f"{type(error).__name__}: {error}"
-        blame = f"metric {metric.name!r}"
-        if not text.startswith(blame):
-            text = f"{blame}: {text}"
-        kind = ValueError if refused else RuntimeError
-        # with the traceback of the error, from which the line in a plug-in is found
-        raise kind(text).with_traceback(error.__traceback__) from error

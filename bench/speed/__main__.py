@@ -17,11 +17,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from priorbench.bench.execution.experiment import PRECISIONS
 from priorbench.bench.execution.plan import count_cores, pick_device
 from priorbench.bench.speed import scoring, storage, table, training
 from priorbench.bench.speed.machine import describe_machine
 from priorbench.bench.speed.training import Case
+from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.command_line import Debug, Plugins, make_app, parse_settings
 from priorbench.errors import UserError, prefix_errors
 from priorbench.plugins import load_plugins

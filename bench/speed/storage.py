@@ -1,7 +1,6 @@
 """Images rendered and loaded; thousands of records read, and reported on."""
 
 import os
-import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,10 @@ import numpy as np
 import torch
 
 from priorbench.bench.report import write_report
-from priorbench.bench.results.store import RECORD, Record, load_records
+from priorbench.bench.results.load import load_results
+from priorbench.bench.results.manifest import Entry, Manifest, write_manifest
+from priorbench.bench.results.records import ModelRecord, ScoreRecord
+from priorbench.bench.results.store import Store
 from priorbench.bench.speed.timing import time_call
 from priorbench.datasets.files.cache import VARIABLE
 from priorbench.datasets.load import load_dataset
@@ -47,51 +49,70 @@ def measure_images() -> dict[str, float]:
     return {"render_seconds": render, "load_seconds": load, "megabytes": size / 1e6}
 
 
-def measure_records(scanned: int = 10_000, reported: int = 2_000) -> dict[str, float]:
-    """Measure how long it takes to read many records, and to report on many runs.
+def measure_records(scanned: int = 2_000) -> dict[str, float]:
+    """Measure how long it takes to read the results of many runs, and to report them.
 
     Returns:
-        ``scan_seconds`` of ``scanned`` records, ``report_seconds`` of ``reported``
-        runs.
+        ``scan_seconds`` and ``report_seconds`` of ``scanned`` runs.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for number in range(scanned):
-            record = make_record(number)
-            path = folder / record.id
-            path.mkdir()
-            content = record.model_dump_json(indent=1)
-            (path / RECORD).write_text(content, encoding="utf-8")
-        scan = time_call(lambda: load_records(folder), CPU)
-        for number in range(reported, scanned):
-            shutil.rmtree(folder / make_record(number).id)
+        folder = save_study(Path(name), scanned)
+        scan = time_call(lambda: load_results(folder), CPU)
         write = time_call(lambda: write_report(folder), CPU)
     return {"scan_seconds": scan, "report_seconds": write}
 
 
-def make_record(number: int) -> Record:
-    """Make a record like that of a run on dSprites."""
+def save_study(root: Path, count: int) -> Path:
+    """Write a study of synthetic runs; return its folder."""
+    folder, store = root / "speed", Store(root)
+    entries, keys = [], []
+    for number in range(count):
+        entry, model, scores = make_run(number)
+        store.save_model(model, {})
+        for score in scores:
+            store.save_score(score, {})
+        entries.append(entry)
+        keys = [score.key for score in scores]
+    manifest = Manifest(
+        grid="speed", profile="paper", precision="fp32", models=entries, scores=keys
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+def make_run(number: int) -> tuple[Entry, ModelRecord, list[ScoreRecord]]:
+    """Make a model and its scores, like those of a run on dSprites."""
     random = np.random.default_rng(number)
     setting, seed = divmod(number, SEEDS)
     beta, method = divmod(setting, len(METHODS))
-    varied = random.uniform(0.5, 1.5, len(SCORES))
-    return Record(
+    model = ModelRecord(
         id=f"{number:016x}",
-        grid="speed",
-        profile="paper",
+        config={"training": {"epochs": 20, "batch_size": 2048, "learning_rate": 1e-3}},
+        beta=1.0 + beta,
+        seed=seed,
+        precision="fp32",
+        image_shape=(1, 64, 64),
+        status="finished",
+        timings={"train_seconds": 1.0},
+    )
+    entry = Entry(
         method=METHODS[method],
         prior="normal",
         objective="beta_vae",
-        beta=1.0 + beta,
+        beta=model.beta,
         seed=seed,
-        status="finished",
-        headlines=("headline",),
-        scores=dict(zip(SCORES, varied * list(SCORES.values()), strict=True)),
-        config={
-            "training": {"epochs": 20, "batch_size": 2048, "learning_rate": 1e-3},
-            "metrics": [{"name": name} for name in SCORES],
-        },
-        timings={"train_seconds": 1.0, "evaluate_seconds": 1.0},
-        device="cpu",
-        precision="fp32",
+        id=model.id,
     )
+    scores = [
+        ScoreRecord(
+            key=name,
+            model=model.id,
+            name=name,
+            seed=seed,
+            status="finished",
+            headline=name if name == "headline" else None,
+            values={name: value * random.uniform(0.5, 1.5)},
+        )
+        for name, value in SCORES.items()
+    ]
+    return entry, model, scores

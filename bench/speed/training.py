@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from priorbench.bench.execution.experiment import Experiment
 from priorbench.bench.execution.plan import count_image_flops
 from priorbench.bench.speed.matrix_products import make_products
 from priorbench.bench.speed.plain_loop import PlainLoop
@@ -17,6 +16,7 @@ from priorbench.bench.speed.timing import compute_ratio, time_interleaved
 from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_settings
 from priorbench.bench.training.ensemble import Ensemble
+from priorbench.bench.training.experiment import Experiment
 from priorbench.bench.training.pixels import Pixels
 from priorbench.errors import UserError
 

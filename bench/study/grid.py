@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,7 @@ from priorbench.bench.study.grid_file import (
 )
 from priorbench.bench.study.identity import encode_json
 from priorbench.errors import UserError, prefix_errors
+from priorbench.metrics.presets import expand_presets
 from priorbench.registry import suggest_names
 
 
@@ -154,7 +155,7 @@ class Grid(Table):
     profile: str
     description: str = ""
     seeds: int = Field(50, ge=1)
-    keep_models: bool = False
+    keep_models: bool = True
     beta: Betas = (1.0,)
     dataset: Plugin
     architecture: Plugin = Plugin(name="mlp")
@@ -168,11 +169,17 @@ class Grid(Table):
 
     _file: GridFile = PrivateAttr()
     _overrides: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _added: tuple[Plugin, ...] = PrivateAttr(())
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _take_one_metric(cls, metrics: Any) -> Any:
+        return [metrics] if isinstance(metrics, str) else metrics
 
     @field_validator("metrics")
     @classmethod
     def _check_metrics(cls, metrics: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
-        names = [metric.name for metric in metrics]
+        names = [metric.name for _, metric in _expand_metrics(metrics)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"metric {name!r} is there twice")
@@ -203,6 +210,21 @@ class Grid(Table):
     def overrides(self) -> dict[str, Any]:
         """Keys that were set on the command line, with their values."""
         return dict(self._overrides)
+
+    def list_metrics(self) -> list[tuple[int, Plugin]]:
+        """Return each metric, those of presets too, and its position in ``metrics``.
+
+        Metrics that were added come last, in place of one of the same name.
+        """
+        names = [plugin.name for plugin in self._added]
+        own = [m for m in _expand_metrics(self.metrics) if m[1].name not in names]
+        return own + list(enumerate(self._added, start=len(self.metrics)))
+
+    def add_metrics(self, added: Sequence[Plugin]) -> Self:
+        """Return the grid with metrics that its file does not have."""
+        together = self.model_copy()
+        together._added = (*self._added, *added)
+        return together
 
     def betas(self, method: Method) -> tuple[Beta, ...]:
         """Return the method's own β, or the grid's."""
@@ -261,6 +283,14 @@ def load_grid(
         raise UserError(f"{where}: {message}") from error
     found._file, found._overrides = file, overrides
     return found
+
+
+def _expand_metrics(metrics: Sequence[Plugin]) -> list[tuple[int, Plugin]]:
+    entries = [m.model_dump() if m.arguments else m.name for m in metrics]
+    return [
+        (position, Plugin.model_validate(entry))
+        for position, entry in expand_presets(entries)
+    ]
 
 
 def _locate(

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from priorbench.bench.study.beta import Beta, format_beta
+from priorbench.bench.study.data import identify_dataset
 from priorbench.bench.study.grid import Grid, Method
 from priorbench.bench.study.identity import hash_values
 from priorbench.bench.study.plugins import hash_sources
 
-RESULTS_VERSION = 2
-"""Raised when a change of the code changes results, so that runs are done again."""
+TRAINING_VERSION = 3
+"""Raised when a change of the code changes trainings, so that they are done again."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Setting:
         method: one of its methods.
         beta: strength of the objective, or one for each of the prior's groups.
         precision: "fp32", "tf32" or "bf16".
-        config: all that changes the result but β, seed and precision, as plain values.
+        config: all that changes the training but β, seed and precision, as plain
+            values.
     """
 
     grid: Grid
@@ -44,7 +46,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done.
+    """One model: one seed of one setting.
 
     Attributes:
         setting: what it has in common with other seeds.
@@ -56,14 +58,18 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Hash of everything that changes the result: 16 hexadecimal digits."""
+        """Hash of everything that changes the training: 16 hexadecimal digits.
+
+        The names of the grid, its profile and its methods are not in it, nor what is
+        scored: two grids share the models that they have in common.
+        """
         return hash_values(
             {
                 "config": self.setting.config,
                 "beta": self.setting.beta,
                 "seed": self.seed,
                 "precision": self.setting.precision,
-                "version": RESULTS_VERSION,
+                "version": TRAINING_VERSION,
             }
         )
 
@@ -77,22 +83,25 @@ def list_settings(
         grid: the study.
         precision: of the matrix products.
         methods: names of the methods to keep; None for all.
+
+    Raises:
+        UserError: the data set cannot be loaded; the message names its place.
     """
     chosen = None if methods is None else set(methods)
+    with grid.blame("dataset"):
+        dataset = identify_dataset(grid.dataset)
     settings = []
     for method in grid.methods:
         if chosen is not None and method.name not in chosen:
             continue
+        options = {"latent_dim": grid.latent_dim, **method.prior.arguments}
         config = {  # the same for all β and seeds
             "prior": method.prior.model_dump(mode="json"),
             "objective": method.objective.model_dump(mode="json"),
-            "dataset": grid.dataset.model_dump(mode="json"),
+            "dataset": dataset,
             "architecture": grid.architecture.model_dump(mode="json"),
             "likelihood": grid.likelihood.model_dump(mode="json"),
-            "metrics": [metric.model_dump(mode="json") for metric in grid.metrics],
-            "latent_dim": grid.latent_dim,
-            "importance_samples": grid.importance_samples,
-            "importance_images": grid.importance_images,
+            "latent_dim": options["latent_dim"],
             "training": grid.training.model_dump(mode="json", exclude_none=True),
             "sources": hash_sources(grid, method),
         }

@@ -1,14 +1,12 @@
 """The plug-ins that a grid names: that they exist, and what they are made of."""
 
-import inspect
 from collections.abc import Iterator
-from pathlib import Path
 
 from priorbench.bench.models.architectures import registry as architectures
 from priorbench.bench.models.likelihoods import registry as likelihoods
 from priorbench.bench.objectives.base import registry as objectives
 from priorbench.bench.study.grid import Grid, Method, Plugin
-from priorbench.bench.study.identity import hash_bytes
+from priorbench.bench.study.sources import hash_definition
 from priorbench.datasets.base import registry as datasets
 from priorbench.datasets.load import is_file
 from priorbench.metrics.base import registry as metrics
@@ -41,11 +39,6 @@ def check_plugins(grid: Grid) -> None:
             for name in _list_names(kind, plugin):
                 if kind != "dataset" or not is_file(name):
                     REGISTRIES[kind].get(name)
-                elif not Path(name).is_file():
-                    raise ValueError(
-                        f"there is no file {name!r}; a path is taken from the folder "
-                        f"that the command is given in, here {str(Path.cwd())!r}"
-                    )
             if kind == "metrics":
                 metrics.check_arguments(plugin.name, None, **plugin.arguments)
 
@@ -54,44 +47,31 @@ def hash_sources(grid: Grid, method: Method) -> dict[str, str]:
     """Return the hash of each plug-in of a method that is not the project's own.
 
     Returns:
-        Hashes by kind and name, like ``"prior logistic"``.
+        Hashes by kind and name, like ``"prior logistic"``, of what changes a training.
     """
-    parts = {
+    plugins = {
         "prior": method.prior,
         "objective": method.objective,
         "dataset": grid.dataset,
         "architecture": grid.architecture,
         "likelihood": grid.likelihood,
     }
-    plugins = [*parts.items(), *(("metrics", metric) for metric in grid.metrics)]
     hashes = {}
-    for kind, plugin in plugins:
+    for kind, plugin in plugins.items():
         for name in _list_names(kind, plugin):
-            digest = hash_source(kind, name)
+            if kind == "dataset" and is_file(name):
+                continue
+            digest = hash_definition(REGISTRIES[kind].get(name))
             if digest is not None:
                 hashes[f"{kind} {name}"] = digest
     return hashes
-
-
-def hash_source(kind: str, name: str) -> str | None:
-    """Return the hash of the file that defines a plug-in; None if it is the project's.
-
-    A data set that is a file is known by its content.
-    """
-    if kind == "dataset" and is_file(name):
-        return hash_bytes(Path(name).read_bytes())
-    entry = REGISTRIES[kind].get(name)
-    if entry.__module__.split(".")[0] == "priorbench":
-        return None
-    source = inspect.getsourcefile(inspect.unwrap(entry))
-    return None if source is None else hash_bytes(Path(source).read_bytes())
 
 
 def _list_plugins(grid: Grid) -> Iterator[tuple[tuple[str | int, ...], str, Plugin]]:
     """Yield the place, the kind and the plug-in of all that a grid names."""
     for kind in ("dataset", "architecture", "likelihood"):
         yield (kind,), kind, getattr(grid, kind)
-    for position, metric in enumerate(grid.metrics):
+    for position, metric in grid.list_metrics():
         yield ("metrics", position), "metrics", metric
     for position, method in enumerate(grid.methods):
         yield ("methods", position, "prior"), "prior", method.prior

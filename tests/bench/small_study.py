@@ -78,11 +78,46 @@ def load_jobs(folder, *changes, **options):
 
 
 def run_jobs(jobs, folder, block_size=1, show=lambda message: None):
-    """Run jobs in this process; return their records."""
+    """Run jobs in this process; return their results, in the order of the jobs.
+
+    The models go into the store beside ``folder``.
+    """
     from priorbench.bench.execution.backends.local import run_blocks
     from priorbench.bench.execution.schedule import Machine, plan_rounds
+    from priorbench.bench.execution.survey import survey_store
+    from priorbench.bench.results.store import Store
+    from priorbench.bench.study.scores import list_requests
 
-    machine = Machine("cpu", block_size=block_size)
-    blocks = [block for column in plan_rounds(jobs, block_size) for block in column]
-    results = run_blocks(blocks, folder, machine, show)
-    return [record for _, records in results for record in records]
+    grid = jobs[0].setting.grid
+    store, requests = Store(folder.parent), list_requests(grid)
+    survey = survey_store(store, jobs, requests, grid.keep_models)
+    rounds = plan_rounds(survey.tasks, block_size)
+    blocks = [block for column in rounds for block in column]
+    for _ in run_blocks(blocks, folder, Machine("cpu", block_size=block_size), show):
+        pass
+    return load_jobs_results(jobs, folder)
+
+
+def load_jobs_results(jobs, folder):
+    """Return the results of those jobs that are done."""
+    from priorbench.bench.results.manifest import Entry
+    from priorbench.bench.results.result import Result
+    from priorbench.bench.results.store import Store
+    from priorbench.bench.study.scores import list_requests
+
+    grid, store, results = jobs[0].setting.grid, Store(folder.parent), []
+    keys = [request.key for request in list_requests(grid)]
+    for job in jobs:
+        method, model = job.setting.method, store.load_model(job.id)
+        entry = Entry(
+            method=method.name,
+            prior=method.prior.name,
+            objective=method.objective.name,
+            beta=job.setting.beta,
+            seed=job.seed,
+            id=job.id,
+        )
+        if model is not None:
+            scores = store.load_scores(job.id, keys)
+            results.append(Result(grid.name, grid.profile, entry, model, scores))
+    return results

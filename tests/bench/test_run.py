@@ -1,7 +1,7 @@
 """The command line, from a grid file to the figures, as its users run it."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from priorbench.bench.results import store
+from priorbench.atomic_files import UNFINISHED
+from priorbench.bench.results import load_model
+from priorbench.bench.results.load import load_results
+from priorbench.bench.results.manifest import read_manifest
+from priorbench.bench.results.store import Store
 from tests.bench.conftest import ROOT
-from tests.bench.small_study import DATASET, METRICS, STEPS
+from tests.bench.small_study import DATASET, METRICS
 
 FIGURES = [
     "mig_distribution.pdf",
@@ -24,8 +28,15 @@ FIGURES = [
 ]
 
 
-def records(tmp_path, grid="tiny"):
-    return store.load_records(tmp_path / "runs" / grid)
+def results(tmp_path, grid="tiny"):
+    return load_results(tmp_path / "runs" / grid)
+
+
+def list_models(tmp_path):
+    """The trained models in the store, whatever study they belong to."""
+    return sorted(
+        p.parent.name for p in (tmp_path / "runs" / "models").glob("*/record.json")
+    )
 
 
 def test_a_grid_from_file_to_figures_and_resumed(tmp_path, tiny, run):
@@ -36,29 +47,35 @@ def test_a_grid_from_file_to_figures_and_resumed(tmp_path, tiny, run):
     assert "floating-point operations, about" in done.stdout
     assert done.stdout.count("mig ") == 4
     assert sorted(p.name for p in folder.glob("*.p*")) == FIGURES
-    first = {r.id: r.created for r in records(tmp_path)}
+    first = {r.id: r.model.created for r in results(tmp_path)}
     assert len(first) == 4
     again = run("--grid", grid, "--jobs", 1, check=0)
     assert "0 runs to do, 4 already done: nothing left to do" in again.stdout
+    manifest = read_manifest(folder)
+    assert manifest.text == Path(grid).read_text(encoding="utf-8")
+    assert "bench.run --grid" in manifest.provenance.command
     more = run("--grid", grid, "--seeds", 2, "--jobs", 1, check=0)
     assert "4 runs to do, 4 already done" in more.stdout
-    later = {r.id: r.created for r in records(tmp_path)}
+    later = {r.id: r.model.created for r in results(tmp_path)}
     assert len(later) == 8
     assert all(later[key] == created for key, created in first.items())
     table = pd.read_csv(folder / "settings.csv")
     assert table["n"].tolist() == [2, 2, 2, 2]
     assert {"mig_mean", "reconstruction_se", "elbo_ci_low"} <= set(table.columns)
+    assert table["udr_mean"].between(0, 1).all()
+    chance = pd.read_csv(folder / "chance.csv")
+    assert "mig" in set(chance["score"])
 
 
 ALL_METRICS = """\
-metrics = ["mig", "mig_sampled", "mig_histogram", "mig_groups", "elbo_decomposition",
-           "active_latents"]"""
+metrics = ["default", "mig_sampled", "mig_histogram", "mig_groups", "elbo_decomposition"]
+"""
 
 
 def test_a_record_says_everything(tmp_path, tiny, run):
     grid = tiny((METRICS, ALL_METRICS))
     run("--grid", grid, "--only", "ISA-TCVAE", "--jobs", 1, check=0)
-    found = records(tmp_path)
+    found = results(tmp_path)
     assert {r.method for r in found} == {"ISA-TCVAE"}
     for r in found:
         assert (r.status, r.prior, r.objective, r.seed) == (
@@ -67,13 +84,15 @@ def test_a_record_says_everything(tmp_path, tiny, run):
             "beta_tcvae",
             0,
         )
-        assert (r.device, r.precision) == ("cpu", "fp32")
+        assert (r.provenance.device, r.model.precision) == ("cpu", "fp32")
         expected = {
             "mig",
             "mig_all_factors",
             "mig_sampled",
             "mig_histogram",
             "mig_groups",
+            "factor_vae",
+            "sap_r2",
             "reconstruction",
             "reconstruction_first_10k",
             "elbo",
@@ -90,14 +109,9 @@ def test_a_record_says_everything(tmp_path, tiny, run):
             r.scores["reconstruction"] - r.scores["kl"]
         )
         assert len(r.learned["exponents"]) == 2
-        assert r.config["prior"]["subspaces"] == [2, 2]
-        assert {"python", "torch", "numpy", "priorbench"} <= set(r.versions)
-        curve = pd.read_csv(tmp_path / "runs" / "tiny" / r.id / "losses.csv")
-        assert list(curve.columns) == ["step", "loss", "log_likelihood"]
-        assert len(curve) == 3 * STEPS
-        kept = store.load_artefacts(tmp_path / "runs" / "tiny", r.id)
-        assert kept["mutual_information"].shape == (4, 5)
-        assert kept["reconstructions"].shape == (8, 1, 64, 64)
+        assert r.model.config["prior"]["subspaces"] == [2, 2]
+        versions = set(r.provenance.versions)
+        assert {"python", "torch", "numpy", "priorbench"} <= versions
 
 
 def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment):
@@ -120,24 +134,24 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("[!.]*/record.json"))) < 2:
+    while len(list_models(tmp_path)) < 2:
         assert killed.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    before = {r.id: r.created for r in records(tmp_path)}
-    assert 2 <= len(before) < 12
     time.sleep(2.5)  # the workers notice that nobody waits for them
-    assert {r.id for r in records(tmp_path)} == set(before)
+    before = {r.id: r.model.created for r in results(tmp_path)}
+    assert 2 <= len(before) < 12
     assert not processes(grid)
     done = run("--grid", grid, "--jobs", 2, check=0)
-    assert f"{12 - len(before)} runs to do, {len(before)} already done" in done.stdout
-    after = records(tmp_path)
+    assert "12 runs to do" not in done.stdout
+    after = results(tmp_path)
     settings = {(r.method, r.beta, r.seed) for r in after}
     assert len(after) == len(settings) == 12
-    assert all(r.created == before.get(r.id, r.created) for r in after)
-    assert not list(folder.glob(f"{store.UNFINISHED}*"))
+    assert all(r.model.created == before.get(r.id, r.model.created) for r in after)
+    assert all(r.status == "finished" and "mig" in r.scores for r in after)
+    assert not list((tmp_path / "runs").rglob(f"{UNFINISHED}*"))
     rows = pd.read_csv(folder / "runs.csv")
     assert sorted(rows["id"]) == sorted(r.id for r in after)
 
@@ -186,8 +200,7 @@ def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(
         # a test run in the background inherits that SIGINT is ignored
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    folder = tmp_path / "runs" / "tiny"
-    while not list(folder.glob("[!.]*/record.json")):
+    while not list_models(tmp_path):
         assert stopped.poll() is None
         time.sleep(0.02)
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: to the workers too
@@ -195,7 +208,7 @@ def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(
     assert stopped.returncode == 130
     assert "Go on with\n    python -m bench.run --grid" in out
     assert "Traceback" not in out + err
-    assert 1 <= len(records(tmp_path)) < 12
+    assert 1 <= len(results(tmp_path)) < 12
 
 
 def test_profiles_share_runs_and_a_renamed_method_finds_its_own(tmp_path, tiny, run):
@@ -205,10 +218,13 @@ def test_profiles_share_runs_and_a_renamed_method_finds_its_own(tmp_path, tiny, 
     assert "2 runs to do, 2 already done" in done.stdout
     table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
     assert table[["profile", "n"]].to_numpy().tolist() == [["default", 1]] * 4
+    run("--grid", grid, "--profile", "short", "--jobs", 1, check=0)
+    table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
+    assert table[["profile", "n"]].to_numpy().tolist() == [["short", 1]] * 2
     renamed = tiny(('"ISA-TCVAE"', '"ISA (learned)"'), epochs=2)
     again = run("--grid", renamed, "--jobs", 1, check=0)
     assert "nothing left to do" in again.stdout
-    assert {r.method for r in records(tmp_path)} == {"β-VAE", "ISA (learned)"}
+    assert {r.method for r in results(tmp_path)} == {"β-VAE", "ISA (learned)"}
 
 
 def test_failed_runs_are_rows_and_are_retried_only_on_request(tmp_path, tiny, run):
@@ -282,11 +298,13 @@ def test_a_prior_that_was_edited_is_run_again(tmp_path, tiny, run):
         "--grid", grid, "--plugin", plugin, "--only", "β-VAE", "--jobs", 1, check=0
     )
     assert "2 runs to do" in first.stdout
+    plugin.write_text(source.replace("optional: lowers", "it lowers"))
+    words = ("--grid", grid, "--plugin", plugin, "--only", "β-VAE", "--jobs", 1)
+    assert "nothing left to do" in run(*words, "--dry-run", check=0).stdout
     plugin.write_text(source.replace("/ 3", "/ 3.0"))
-    second = run(
-        "--grid", grid, "--plugin", plugin, "--only", "β-VAE", "--jobs", 1, check=0
-    )
+    second = run(*words, check=0)
     assert "2 runs to do, 0 already done" in second.stdout
+    assert len(list((tmp_path / "runs" / "tiny" / "plugins").iterdir())) == 2
 
 
 def test_the_example_prior_appears_in_tables(tmp_path, run):
@@ -340,7 +358,7 @@ objective = { name = "capacity", c_max = 5, over = "batch" }
     )
     assert "4 runs to do" in done.stdout
     assert "product β=1/1/8 seed 0: mig" in done.stdout
-    found = {(r.method, r.beta): r for r in records(tmp_path)}
+    found = {(r.method, r.beta): r for r in results(tmp_path)}
     assert found.keys() == {
         ("product", 1.0),
         ("product", (1.0, 1.0, 8.0)),
@@ -351,7 +369,7 @@ objective = { name = "capacity", c_max = 5, over = "batch" }
         assert r.status == "finished", r.reason
         assert r.scores["log_likelihood_se"] > 0
     table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
-    assert table["beta"].tolist() == ["1.0", "4.0", "1.0", "1/1/8"]
+    assert table["beta"].tolist() == ["1.0", "1/1/8", "1.0", "4.0"]
     again = run(
         "--grid", grid, "--jobs", 1, "--only", "product", "--only", "capacity", check=0
     )
@@ -366,26 +384,96 @@ def test_dry_run_writes_nothing_and_names_what_is_shorter(tmp_path, run):
     assert not (tmp_path / "runs").exists()
 
 
-def test_models_are_kept_where_the_grid_says_so(tmp_path, tiny, run):
-    run(
+def test_a_metric_that_is_added_is_all_that_is_computed(tmp_path, tiny, run):
+    """By the grid or by bench.score; and another grid finds the models it shares."""
+    run("--grid", tiny(), "--jobs", 1, check=0)
+    models = list_models(tmp_path)
+    trained = {r.id: r.model.created for r in results(tmp_path)}
+    grid = tiny((METRICS, 'metrics = ["mig", "mig_histogram", "active_latents"]'))
+    done = run("--grid", grid, "--jobs", 1, check=0)
+    assert "4 of them are trained and lack mig_histogram" in done.stdout
+    words = ("bench.score", "--grid", grid, "--out", "runs", "--device", "cpu")
+    words = (*words, "--metric", "mig_groups", "--set", "num_samples=20", "--jobs", 1)
+    scored = run(*words[1:], module=words[0], check=0)
+    assert "4 of them are trained and lack mig_groups" in scored.stdout
+    assert "nothing left to do" in run("--grid", grid, "--jobs", 1, check=0).stdout
+    found = results(tmp_path)
+    assert {r.id: r.model.created for r in found} == trained
+    assert all({"mig_histogram", "mig_groups"} <= set(r.scores) for r in found)
+    rows = pd.read_csv(tmp_path / "runs" / "tiny" / "runs.csv")
+    assert rows["mig_groups"].notna().all()
+    other = tmp_path / "other.toml"
+    other.write_text(Path(grid).read_text(encoding="utf-8"), encoding="utf-8")
+    done = run("--grid", other, "--only", "β-VAE", "--jobs", 1, check=0)
+    assert "0 runs to do, 2 already done" in done.stdout
+    assert list_models(tmp_path) == models
+
+
+def test_results_of_two_folders_are_one_after_copying(tmp_path, tiny, run):
+    grid = tiny()
+    for method, out in (("β-VAE", "one"), ("ISA-TCVAE", "two")):
+        command = ("--grid", grid, "--only", method, "--jobs", 1)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "bench.run",
+                *map(str, command),
+                "--out",
+                str(tmp_path / out),
+            ],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            env={
+                **os.environ,
+                "PRIORBENCH_DATA": str(tmp_path / "data"),
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+    shutil.copytree(tmp_path / "one", tmp_path / "runs")
+    shutil.copytree(tmp_path / "two", tmp_path / "runs", dirs_exist_ok=True)
+    assert len(results(tmp_path)) == 4
+    assert "nothing left to do" in run("--grid", grid, "--jobs", 1, check=0).stdout
+    table = pd.read_csv(tmp_path / "runs" / "tiny" / "settings.csv")
+    assert table["n"].tolist() == [1] * 4
+
+
+def test_models_that_were_not_kept_are_trained_again_for_a_metric(tmp_path, tiny, run):
+    grid = tiny()
+    words = ("--grid", grid, "--only", "β-VAE", "--jobs", 1)
+    light = (*words, "--set", "keep_models=false")
+    run(*light, check=0)
+    assert "nothing left to do" in run(*light, "--dry-run", check=0).stdout
+    again = run(*words, "--dry-run", check=0).stdout
+    assert "2 runs to do, 0 already done" in again
+    assert "2 of them are trained again, for their parameters were not kept" in again
+    assert "models: " in again
+    scored = run(
         "--grid",
-        tiny(("seeds = 1\nbeta", "seeds = 1\nkeep_models = true\nbeta")),
-        "--only",
-        "β-VAE",
-        "--jobs",
-        1,
+        grid,
+        "--metric",
+        "mig_histogram",
+        "--out",
+        "runs",
+        "--dry-run",
+        module="bench.score",
         check=0,
     )
-    for r in records(tmp_path):
-        assert (
-            tmp_path / "runs" / "tiny" / r.id / store.PARAMETERS
-        ).stat().st_size > 1000
+    assert "4 runs are not trained yet, or their parameters" in scored.stdout
 
 
-def test_records_are_readable_json(tmp_path, tiny, run):
-    run("--grid", tiny(), "--profile", "short", "--jobs", 1, check=0)
-    for path in (tmp_path / "runs" / "tiny").glob("*/record.json"):
-        assert json.loads(path.read_text(encoding="utf-8"))["profile"] == "short"
+def test_a_model_is_loaded_for_a_notebook(tmp_path, tiny, run):
+    import torch
+
+    run("--grid", tiny(), "--only", "ISA-TCVAE", "--jobs", 1, check=0)
+    result = results(tmp_path)[0]
+    model = load_model(result.id[:6], tmp_path / "runs")
+    assert model.prior.learned()["exponents"].tolist() == pytest.approx(
+        result.learned["exponents"]
+    )
+    z = model.encode(torch.zeros(2, 4096)).representation
+    assert model.decode(z).shape == (2, 4096)
 
 
 def test_a_users_own_images(tmp_path, tiny, run):
@@ -401,12 +489,13 @@ def test_a_users_own_images(tmp_path, tiny, run):
         )
         done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
         assert "2 runs to do, 0 already done" in done.stdout
-        assert len(records(tmp_path)) == 2 * number
+        assert len(list_models(tmp_path)) == 2 * number
+        assert len(results(tmp_path)) == 2
     done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
     assert "nothing left to do" in done.stdout
-    assert "no complete grid" not in done.stderr
+    assert "complete grid" not in done.stderr
     assert all(
-        r.status == "finished" and "mig_factor1" in r.scores for r in records(tmp_path)
+        r.status == "finished" and "mig_factor1" in r.scores for r in results(tmp_path)
     )
 
 
@@ -418,10 +507,10 @@ def test_factors_that_are_no_complete_grid_are_said_and_used(tmp_path, tiny, run
     grid = tiny((DATASET, 'dataset = "mine.npz"\n'))
     done = run("--grid", grid, "--only", "β-VAE", "--jobs", 1, check=0)
     assert (
-        "WARNING: the factors of dataset 'mine' are no complete grid: the combination "
+        "WARNING: the factors of dataset 'mine' are not a complete grid: the combination "
         "factor0=3, factor1=7 is missing"
     ) in done.stderr
-    assert all(r.status == "finished" and "mig" in r.scores for r in records(tmp_path))
+    assert all(r.status == "finished" and "mig" in r.scores for r in results(tmp_path))
 
 
 def test_images_in_splits(tmp_path, tiny, run):
@@ -444,7 +533,7 @@ def test_images_in_splits(tmp_path, tiny, run):
     )
     done = run("--grid", grid, "--jobs", 1, check=0)
     assert done.stdout.count("log_likelihood -") == 4
-    for r in records(tmp_path):
+    for r in results(tmp_path):
         assert r.status == "finished"
         assert {
             "elbo",
@@ -458,21 +547,22 @@ def test_images_in_splits(tmp_path, tiny, run):
         } <= set(r.scores)
         assert not [name for name in r.scores if "mig" in name or "first" in name]
         assert r.scores["best_epoch"] <= r.scores["epochs"] < 30
-        assert r.config["training"] == {
+        assert r.model.config["training"] == {
             "epochs": 30,
             "batch_size": 8,
             "learning_rate": 0.02,
             "warm_up": 2,
             "look_ahead": 3,
         }
-        assert r.config["prior"]["latent_dim"] == (5 if r.prior == "hypersphere" else 4)
-        folder = tmp_path / "runs" / "tiny" / r.id
-        curve = pd.read_csv(folder / "losses.csv")
-        assert curve["valid_elbo"].max() == pytest.approx(
-            r.scores["valid_elbo"], rel=1e-5
+        assert r.model.config["prior"]["latent_dim"] == (
+            5 if r.prior == "hypersphere" else 4
         )
+        store = Store(tmp_path / "runs")
+        curve = store.load_losses(r.model)["valid_elbo"]
+        assert np.nanmax(curve) == pytest.approx(r.scores["valid_elbo"], rel=1e-5)
         assert len(curve) == 5 * r.scores["epochs"]
-        shown = store.load_artefacts(folder.parent, r.id)["images"][:, 0]
+        (pictures,) = (s for s in r.records.values() if s.name == "pictures")
+        shown = store.load_arrays(pictures)["images"][:, 0]
         np.testing.assert_array_equal(
             shown, 255 * bits[52:]
         )  # there are eight to test on

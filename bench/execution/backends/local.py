@@ -14,10 +14,13 @@ import joblib
 import torch
 
 from priorbench.bench.execution.devices import claim_device
-from priorbench.bench.execution.experiment import Experiment
 from priorbench.bench.execution.schedule import Block, Machine
-from priorbench.bench.execution.worker import run_block
-from priorbench.bench.results.store import Record, save_run
+from priorbench.bench.execution.worker import ModelResult, run_block
+from priorbench.bench.models.vae import VAE
+from priorbench.bench.results.store import Store
+from priorbench.bench.results.trained_model import restore_model
+from priorbench.bench.study.job import Job
+from priorbench.bench.training.experiment import Experiment
 from priorbench.plugins import load_plugins
 
 Message = tuple[str, int, int, int, float]
@@ -28,17 +31,17 @@ Tell = Callable[[Message], None]
 
 def run_blocks(
     blocks: Sequence[Block], folder: Path, machine: Machine, show: Tell
-) -> Iterator[tuple[str, list[Record]]]:
+) -> Iterator[Block]:
     """Train and score blocks of seeds in processes of this machine.
 
     Args:
         blocks: in the order in which they are started.
-        folder: of the grid, ``runs/<grid>``.
+        folder: of the study, ``runs/<grid>``; models go into the store beside it.
         machine: where, and in how many processes.
         show: called in this process with messages of progress.
 
     Yields:
-        Label and records of each block when it is done; all are on the disk.
+        Each block when it is done; all that it lacked is on the disk.
     """
     if not blocks:
         return
@@ -56,10 +59,8 @@ def run_blocks(
             )(tasks)
 
 
-def _run_and_save(
-    block: Block, folder: Path, machine: Machine, tell: Tell
-) -> tuple[str, list[Record]]:
-    """Do the work of one task, in a process of its own where there are several."""
+def _run_and_save(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
+    """Do the work of one block, in a process of its own where there are several."""
     if machine.workers > 1:
         exit_with_parent()
         # a terminal's Ctrl-C goes to all processes; the parent alone answers it
@@ -67,7 +68,7 @@ def _run_and_save(
     torch.set_num_threads(machine.threads)
     load_plugins(machine.plugins)
     device = claim_device(machine.device, machine.workers, folder)
-    experiment = Experiment(block.setting)
+    experiment, store = Experiment(block.setting), Store(folder.parent)
     epochs, count = experiment.grid.training.epochs, len(block.seeds)
 
     def progress(epoch: int, rate: float) -> None:
@@ -78,11 +79,16 @@ def _run_and_save(
                 raise
             os._exit(1)  # the command is gone: nobody waits for this block
 
-    records = []
-    for run in run_block(experiment, block.seeds, device, progress, machine.command):
-        save_run(folder, run.record, run.losses, run.artefacts, run.parameters)
-        records.append(run.record)
-    return block.label, records
+    def restore(job: Job) -> VAE:
+        return restore_model(store, job.id)
+
+    results = run_block(experiment, block, device, restore, progress, machine.command)
+    for result in results:
+        if isinstance(result, ModelResult):
+            store.save_model(result.record, result.losses, result.parameters)
+        else:
+            store.save_score(result.record, result.arrays)
+    return block
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _OUTLINE = [
 
 def draw_distribution(study: Study, score: str) -> Figure:
     """Draw ``score`` of every seed (Fig. 5a): a panel per β, a column per method."""
-    runs = [record for record in study.records if score in record.scores]
+    runs = [record for record in study.results if score in record.scores]
     betas = sorted({run.beta for run in runs}, key=make_sort_key)
     drawn = {run.method for run in runs}
     methods = [method for method in study.methods if method in drawn]

@@ -99,7 +99,7 @@ def _collect_rows(study: Study) -> list[_Row]:
     styles = assign_styles(study.methods)
     values: dict[tuple[str, Beta], np.ndarray] = {}
     for method in order_methods(study, published):
-        betas = {record.beta for record in study.records if record.method == method}
+        betas = {record.beta for record in study.results if record.method == method}
         for beta in sorted(betas, key=make_sort_key):
             finite = study.list_values(method, beta, LIKELIHOOD)
             if len(finite):

@@ -1,6 +1,5 @@
 """The plan: operations, time, processes and devices."""
 
-import os
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -8,11 +7,14 @@ import pytest
 import torch
 
 from priorbench import datasets
-from priorbench.bench.execution import experiment, plan, provenance
-from priorbench.bench.execution.experiment import Experiment
-from priorbench.bench.execution.schedule import Machine
+from priorbench.bench.execution import plan, provenance, units
+from priorbench.bench.execution.schedule import Machine, Task
+from priorbench.bench.execution.survey import Survey
 from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_jobs
+from priorbench.bench.study.scores import list_requests
+from priorbench.bench.training import experiment
+from priorbench.bench.training.experiment import Experiment
 from tests.bench.small_study import IMAGES, load_jobs
 
 CHANGES = (("seeds = 2", "seeds = 3"), ("batch_size = 8", "batch_size = 10"))
@@ -30,9 +32,8 @@ def jobs(tmp_path, monkeypatch):
 @pytest.fixture
 def cores(monkeypatch):
     """A machine of eight cores."""
-    monkeypatch.setattr(
-        os, "sched_getaffinity", lambda pid: set(range(8)), raising=False
-    )
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(plan, "count_cores", lambda: 8)
 
 
 def products(latents, hidden):
@@ -58,14 +59,20 @@ def test_operations_of_the_papers_networks(monkeypatch):
     """About 75 million for a forward and a backward pass on one image."""
     paper = list_jobs(load_grid("dsprites_beta"))[0]
     small = datasets.FactorDataset("small", ("a",), (1,), (1, 64, 64))
-    monkeypatch.setattr(experiment, "_load_dataset", lambda plugin: small)
+    monkeypatch.setattr(experiment, "load_study_dataset", lambda plugin: small)
     once, both = plan.count_image_flops(Experiment(paper.setting))
     assert (once, both) == products(20, 1200)
     assert 74e6 < both < 77e6
 
 
+def list_tasks(jobs, train=True):
+    return [Task(job, train, tuple(list_requests(job.setting.grid))) for job in jobs]
+
+
 def count_run_flops(job):
-    return plan.count_run_flops(Experiment(job.setting))
+    own = Experiment(job.setting)
+    images = plan.count_scored_images(own, list_requests(own.grid))
+    return plan.count_training_flops(own) + images * plan.count_image_flops(own)[0]
 
 
 def test_operations_of_a_run(jobs):
@@ -94,30 +101,37 @@ def test_plan_adds_up(jobs, monkeypatch):
         return {"β-VAE": 1e6, "ISA-TCVAE": 1e5}[method]
 
     monkeypatch.setattr(plan, "measure_rate", measure_rate)
-    made = plan.make_plan(jobs, 5, 2, Machine("cpu", workers=2))
+    survey = Survey(tuple(list_tasks(jobs)), 5, 2)
+    made = plan.make_plan(survey, Machine("cpu", workers=2))
     each = count_run_flops(jobs[0])
-    assert made.todo == tuple(jobs)
-    assert (made.done, made.failed) == (5, 2)
+    assert made.tasks == survey.tasks
     assert made.flops == 12 * each
     assert made.seconds == pytest.approx((6 * each / 1e6 + 6 * each / 1e5) / 2)
     assert asked == [("β-VAE", 0.01), ("ISA-TCVAE", 0.01)]
+    models = (Experiment(job.setting).make_model() for job in (jobs[0], jobs[-1]))
+    sizes = [sum(p.numel() for p in model.parameters()) for model in models]
+    assert made.disk_bytes == 6 * 4 * sum(sizes)
+
+
+def test_what_is_trained_costs_its_scoring_only(jobs, monkeypatch):
+    monkeypatch.setattr(plan, "measure_rate", lambda *arguments: 1e6)
+    survey = Survey(tuple(list_tasks(jobs[:1], train=False)))
+    made = plan.make_plan(survey, Machine("cpu"))
+    once, _ = plan.count_image_flops(Experiment(jobs[0].setting))
+    assert made.flops == (IMAGES + SCORED) * once
+    assert made.disk_bytes == 0
 
 
 def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
     monkeypatch.setattr(plan, "measure_rate", lambda *arguments: 1e6)
-    made = plan.make_plan(jobs[:1], 0, 0, Machine("cpu", workers=8))
+    survey = Survey(tuple(list_tasks(jobs[:1])))
+    made = plan.make_plan(survey, Machine("cpu", workers=8))
     assert made.seconds == pytest.approx(count_run_flops(jobs[0]) / 1e6)
 
 
 def test_nothing_to_plan():
-    made = plan.make_plan([], 12, 1, Machine("cpu"))
-    assert (made.todo, made.flops, made.seconds, made.done, made.failed) == (
-        (),
-        0,
-        0,
-        12,
-        1,
-    )
+    made = plan.make_plan(Survey((), 12, 1), Machine("cpu"))
+    assert (made.tasks, made.flops, made.seconds) == ((), 0, 0)
 
 
 @pytest.mark.parametrize("precision", experiment.PRECISIONS)
@@ -168,12 +182,36 @@ def test_machine_on_a_cpu(cores, count, asked, workers, threads):
     assert found == Machine("cpu", workers, threads, 1, ("a.py",))
 
 
+def test_threads_that_are_asked_for_are_kept(cores, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert plan.plan_machine([None] * 9, "cpu", 1).threads == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert plan.plan_machine([None] * 9, "cpu", 1).threads == 8
+
+
+def test_as_many_threads_as_are_fastest(monkeypatch):
+    rates = {1: 3.0, 4: 2.0}
+    monkeypatch.setattr(
+        plan,
+        "measure_rate",
+        lambda experiment, machine, seconds: rates[machine.threads],
+    )
+    machine = Machine("cpu", 1, 4)
+    assert plan.choose_threads(None, machine).threads == 1
+    rates[4] = 9.0
+    assert plan.choose_threads(None, machine) == machine
+
+
 def test_machine_on_a_gpu(jobs, monkeypatch):
     """One process; no more seeds than there are."""
     monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
-    assert plan.plan_machine(jobs, "cuda", None, []) == Machine("cuda", 1, 1, 3, ())
+    assert plan.plan_machine(list_tasks(jobs), "cuda", None, []) == Machine(
+        "cuda", 1, 1, 3, ()
+    )
     monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 2)
-    assert plan.plan_machine(jobs, "cuda:1", None, []) == Machine("cuda:1", 1, 1, 2, ())
+    assert plan.plan_machine(list_tasks(jobs), "cuda:1", None, []) == Machine(
+        "cuda:1", 1, 1, 2, ()
+    )
     assert plan.plan_machine([], "cuda", None, []).block_size == 1
 
 
@@ -193,7 +231,7 @@ def test_several_gpus_have_a_process_each(
     """Processes that share a GPU share its memory."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 4)
-    assert plan.plan_machine(jobs, device, asked, []) == Machine(
+    assert plan.plan_machine(list_tasks(jobs), device, asked, []) == Machine(
         device, workers, 1, size, ()
     )
 
@@ -202,7 +240,9 @@ def test_no_more_gpus_than_settings(jobs, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
     settings = {job.setting.key for job in jobs}
-    assert plan.plan_machine(jobs, "cuda", None, []).workers == len(settings)
+    assert plan.plan_machine(list_tasks(jobs), "cuda", None, []).workers == len(
+        settings
+    )
 
 
 def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
@@ -213,14 +253,14 @@ def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
         "_count_fitting_seeds",
         lambda own, device: fitting[own.setting.method.name],
     )
-    assert plan.plan_machine(jobs, "cuda", None, []).block_size == 1
+    assert plan.plan_machine(list_tasks(jobs), "cuda", None, []).block_size == 1
 
 
 def test_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
     """Resumed with the last seed of each setting: a block of one, also in the calibration."""
     monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
     left = [j for j in jobs if j.seed == 2]
-    assert plan.plan_machine(left, "cuda", None, []).block_size == 1
+    assert plan.plan_machine(list_tasks(left), "cuda", None, []).block_size == 1
 
 
 @pytest.fixture
@@ -308,7 +348,15 @@ def test_a_device_that_is_not_there(gpus, count, name):
     ],
 )
 def test_duration(seconds, words):
-    assert plan.format_duration(seconds) == words
+    assert units.format_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(3e5, "0 MB"), (57e6, "57 MB"), (1.03e11, "103 GB"), (2e12, "2 TB")],
+)
+def test_size(size, words):
+    assert units.format_size(size) == words
 
 
 def test_versions_are_recorded():

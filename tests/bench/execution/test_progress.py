@@ -6,30 +6,17 @@ import pytest
 from rich.console import Console
 
 from priorbench.bench.execution import progress
-from priorbench.bench.results.store import Record
+from tests.bench.synthetic_results import make_result
 
 
 def record(seed=0, **changes):
     fields = {
         "beta": 1.5,
-        "status": "finished",
-        "headlines": ("mig",),
-        "scores": {"mig": 0.25, "reconstruction": -31.5},
+        "mig": 0.25,
+        "reconstruction": -31.5,
         "timings": {"train_seconds": 60.0, "evaluate_seconds": 2.0},
-    } | changes
-    return Record(
-        id=f"{seed}",
-        grid="g",
-        profile="p",
-        method="ISA-VAE",
-        prior="isa",
-        objective="beta_vae",
-        seed=seed,
-        config={},
-        device="cpu",
-        precision="fp32",
-        **fields,
-    )
+    }
+    return make_result("ISA-VAE", seed=seed, **{**fields, **changes})
 
 
 @pytest.fixture
@@ -103,3 +90,16 @@ def test_the_scores_that_lead_are_shown(headlines, line):
     }
     shown = progress.describe_run(record(headlines=headlines, scores=scores))
     assert shown == f"ISA-VAE β=1.5 seed 0: {line} (62 s)"
+
+
+def test_no_more_than_three_headlines():
+    names = ("a", "b", "c", "d")
+    result = record(headlines=names, scores=dict.fromkeys(names, 0.5))
+    assert ": a 0.5, b 0.5, c 0.5 (62 s)" in progress.describe_run(result)
+
+
+def test_scores_that_failed_are_named():
+    result = record()
+    failed = {"status": "failed", "reason": "ValueError: no", "values": {}}
+    result.records["mig"] = result.records["mig"].model_copy(update=failed)
+    assert progress.describe_run(result).endswith("(62 s); mig failed: ValueError: no")

@@ -2,21 +2,22 @@
 
 import pytest
 
-from priorbench.bench.execution.schedule import plan_rounds
+from priorbench.bench.execution.schedule import Task, plan_rounds
 from priorbench.bench.study.job import Job
+from priorbench.bench.study.scores import ScoreRequest
 
 # the small study's settings, in order: two methods of two β each
 
 
 @pytest.fixture
 def settings(jobs):
-    """Makes jobs of the first settings of the study, with the given seeds."""
+    """Makes tasks of the first settings of the study, with the given seeds."""
     four = list(dict.fromkeys(job.setting.label for job in jobs()))
     by_label = {job.setting.label: job.setting for job in jobs()}
 
     def make(*counts):
         return [
-            Job(by_label[label], seed)
+            Task(Job(by_label[label], seed), True, ())
             for label, seeds in zip(four, counts, strict=False)
             for seed in seeds
         ]
@@ -62,11 +63,29 @@ def test_rounds_of_what_is_left(settings):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
 def test_rounds_hold_every_job_once(settings, size):
-    jobs = settings(range(5), range(7), [2, 9], range(1))
-    blocks = [block for column in plan_rounds(jobs, size) for block in column]
-    found = [(b.setting.key, seed) for b in blocks for seed in b.seeds]
-    assert sorted(found) == sorted((j.setting.key, j.seed) for j in jobs)
+    tasks = settings(range(5), range(7), [2, 9], range(1))
+    blocks = [block for column in plan_rounds(tasks, size) for block in column]
+    found = [(job.setting.key, job.seed) for b in blocks for job in b.jobs]
+    assert sorted(found) == sorted((t.job.setting.key, t.job.seed) for t in tasks)
     assert all(len(block.seeds) <= size for block in blocks)
+
+
+def test_a_block_lacks_one_thing(settings):
+    """Seeds that are trained, and that lack other scores, are in other blocks."""
+    one, two, three, four = (task.job for task in settings(range(4)))
+    mig, dci = ScoreRequest("mig"), ScoreRequest("dci")
+    tasks = [
+        Task(one, True, (mig, dci)),
+        Task(two, False, (dci,)),
+        Task(three, True, (mig, dci)),
+        Task(four, False, (mig, dci)),
+    ]
+    (blocks,) = plan_rounds(tasks, 8)
+    assert [(b.seeds, b.train, b.requests) for b in blocks] == [
+        ((0, 2), True, (mig, dci)),
+        ((1,), False, (dci,)),
+        ((3,), False, (mig, dci)),
+    ]
 
 
 def test_no_jobs():

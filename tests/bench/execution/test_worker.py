@@ -4,96 +4,113 @@ import errno
 import math
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
 
 from priorbench import priors
 from priorbench.bench.execution import provenance
 from priorbench.bench.execution.backends.local import run_blocks
-from priorbench.bench.execution.experiment import Experiment
-from priorbench.bench.execution.schedule import Machine, plan_rounds
-from priorbench.bench.execution.worker import run_block
-from priorbench.bench.results import store
+from priorbench.bench.execution.schedule import Block, Machine, Task, plan_rounds
+from priorbench.bench.execution.survey import Survey, survey_store
+from priorbench.bench.execution.worker import ModelResult, ScoreResult, run_block
+from priorbench.bench.results.store import Store
+from priorbench.bench.study.scores import list_requests
+from priorbench.bench.training.experiment import Experiment
 from priorbench.metrics.base import Metric
 from priorbench.metrics.base import registry as metrics
-from tests.bench.small_study import STEPS, run_jobs
+from tests.bench.small_study import STEPS, load_jobs_results, run_jobs
 
 
 def test_a_small_study(jobs, tmp_path):
     """Eight runs, all on disk when they are reported, with all that a row needs."""
     todo, folder, told = jobs(), tmp_path / "runs" / "tiny", []
-    blocks = [block for column in plan_rounds(todo, 1) for block in column]
+    requests = list_requests(todo[0].setting.grid)
+    tasks = [Task(job, True, tuple(requests)) for job in todo]
+    blocks = [block for column in plan_rounds(tasks, 1) for block in column]
     seen = []
-    for label, records in run_blocks(blocks, folder, Machine("cpu"), told.append):
-        assert (
-            label == f"{records[0].method} β={records[0].beta:g} seed {records[0].seed}"
-        )
-        seen += records
-        assert {r.id for r in seen} == {r.id for r in store.load_records(folder)}
-    by_id = {job.id: job for job in todo}
-    assert {r.id for r in seen} == by_id.keys()
-    for r in store.load_records(folder):
-        check_record(r, by_id[r.id], folder)
-    assert {p.name for p in folder.iterdir()} == set(by_id)
+    for block in run_blocks(blocks, folder, Machine("cpu"), told.append):
+        (job,) = block.jobs
+        assert block.label == f"{job.setting.label} seed {job.seed}"
+        seen.append(job.id)
+        assert {r.id for r in load_jobs_results(todo, folder)} == set(seen)
+    assert set(seen) == {job.id for job in todo}
+    store = Store(folder.parent)
+    for job, result in zip(todo, load_jobs_results(todo, folder), strict=True):
+        check_result(result, job, store)
+    assert {p.name for p in store.folder.iterdir()} == set(seen)
     first = [message[2:4] for message in told if message[0] == "β-VAE β=1 seed 0"]
     assert first == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def check_record(r, job, folder):
+def check_result(r, job, store):
     assert (r.method, r.beta, r.seed) == (*job.setting.key, job.seed)
-    assert (r.grid, r.profile) == ("tiny", "default")
-    assert (r.precision, r.device) == ("fp32", "cpu")
-    assert (r.status, r.reason, r.failed_step) == ("finished", None, None)
+    assert (r.model.precision, r.provenance.device) == ("fp32", "cpu")
+    assert (r.status, r.reason, r.model.failed_step) == ("finished", None, None)
+    assert r.failed_scores == {}
     scores = {"mig", "active_latents", "reconstruction", "kl", "elbo"}
     assert scores <= r.scores.keys()
     assert all(map(math.isfinite, r.scores.values()))
     assert r.headlines == ("mig",)
-    assert r.config == job.setting.config
-    assert r.timings.keys() == {
+    assert r.model.config == job.setting.config
+    assert r.model.timings.keys() == {
         "train_seconds",
-        "evaluate_seconds",
         "images_per_second",
         "seeds_in_block",
     }
-    assert {"system", "processor", "cores", "threads", "cuda", "host"} == set(r.machine)
+    assert {"mig_seconds", "elbo_seconds"} <= r.timings.keys()
+    machine = {"system", "processor", "cores", "threads", "cuda", "host"}
+    assert machine == set(r.provenance.machine)
     assert r.prior == job.setting.method.prior.name
     assert bool(r.learned) == (r.prior == "isa")
-    lines = (folder / r.id / "losses.csv").read_text().splitlines()
-    assert lines[0] == "step,loss,log_likelihood"
-    assert len(lines) == 1 + 3 * STEPS
-    arrays = store.load_artefacts(folder, r.id)
+    losses = store.load_losses(r.model)
+    assert list(losses) == ["step", "loss", "log_likelihood"]
+    assert len(losses["step"]) == 3 * STEPS
+    arrays = {}
+    for record in r.records.values():
+        arrays |= store.load_arrays(record)
     assert arrays["mutual_information"].shape == (4, 5)
     assert arrays["images"].shape == (8, 1, 64, 64)
-    assert not (folder / r.id / "parameters.safetensors").exists()
+    assert arrays["representation"].shape == (32, 4)
+    parameters = store.load_parameters(r.model)
+    assert parameters["architecture.encoder.0.weight"].shape == (16, 4096)
+    assert all(np.isfinite(a).all() for a in parameters.values())
 
 
 def test_a_run_is_the_same_alone_or_in_a_block(jobs, tmp_path):
-    alone = {r.id: r for r in run_jobs(jobs(), tmp_path / "alone", 1)}
-    together = {r.id: r for r in run_jobs(jobs(), tmp_path / "together", 2)}
-    assert alone.keys() == together.keys()
-    for run_id, r in alone.items():
+    alone = run_jobs(jobs(), tmp_path / "alone" / "tiny", 1)
+    together = run_jobs(jobs(), tmp_path / "together" / "tiny", 2)
+    assert len(alone) == len(together) == 8
+    for one, other in zip(alone, together, strict=True):
         for name in ("reconstruction", "kl", "elbo"):
-            assert together[run_id].scores[name] == pytest.approx(
-                r.scores[name], rel=1e-3
-            )
-        assert together[run_id].timings["seeds_in_block"] == 2
-    seeds = [
-        r.scores["elbo"] for r in alone.values() if (r.method, r.beta) == ("β-VAE", 1.0)
-    ]
+            assert other.scores[name] == pytest.approx(one.scores[name], rel=1e-3)
+        assert other.timings["seeds_in_block"] == 2
+    seeds = [r.scores["elbo"] for r in alone if (r.method, r.beta) == ("β-VAE", 1.0)]
     assert abs(seeds[0] - seeds[1]) > 1e-2
 
 
-def test_kept_models(jobs, tmp_path):
-    chosen = jobs(("seeds = 2", "seeds = 1\nkeep_models = true"))[:1]
-    run_jobs(chosen, tmp_path / "runs")
-    arrays = load_file(tmp_path / "runs" / chosen[0].id / "parameters.safetensors")
-    assert arrays["architecture.encoder.0.weight"].shape == (16, 4096)
-    assert all(np.isfinite(a).all() for a in arrays.values())
+def test_a_kept_model_scores_as_it_did_when_it_was_trained(jobs, tmp_path):
+    """To the last digit: encoded anew from its parameters."""
+    chosen = jobs()[-1:]
+    (before,) = run_jobs(chosen, tmp_path / "tiny")
+    shutil.rmtree(tmp_path / "models" / before.id / "scores")
+    trained = (tmp_path / "models" / before.id / "record.json").stat().st_mtime_ns
+    (after,) = run_jobs(chosen, tmp_path / "tiny")
+    assert after.scores == before.scores
+    again = (tmp_path / "models" / before.id / "record.json").stat().st_mtime_ns
+    assert again == trained
+
+
+def test_models_that_are_not_kept_are_scored(jobs, tmp_path):
+    chosen = jobs(("seeds = 2", "seeds = 1\nkeep_models = false"))[:1]
+    (result,) = run_jobs(chosen, tmp_path / "tiny")
+    assert "mig" in result.scores
+    assert not Store(tmp_path).has_parameters(result.model)
+    assert set(result.model.digests) == {"losses.csv"}
 
 
 # failures
@@ -141,54 +158,61 @@ def broken(jobs, monkeypatch):
 
 def test_an_error_in_a_prior_makes_failed_runs(broken, tmp_path):
     """With its reason in one line, its file and its line; the other method's runs go on."""
-    todo = broken(Broken)
-    run_jobs(todo, tmp_path / "runs", 2)
-    found = store.load_records(tmp_path / "runs")
+    found = run_jobs(broken(Broken), tmp_path / "tiny", 2)
     assert [(r.method, r.status) for r in found] == [
-        ("ISA-TCVAE", "finished"),
-        ("ISA-TCVAE", "finished"),
         ("β-VAE", "failed"),
         ("β-VAE", "failed"),
+        ("ISA-TCVAE", "finished"),
+        ("ISA-TCVAE", "finished"),
     ]
     lines = Path(__file__).read_text().splitlines()
     line = 1 + next(
         i for i, text in enumerate(lines) if "raise ZeroDivisionError" in text
     )
-    assert found[-1].reason == (
+    assert found[0].reason == (
         f"ZeroDivisionError: the density of this prior (test_worker.py, line {line})"
     )
-    assert (found[-1].scores, found[-1].failed_step) == ({}, None)
-    assert found[-1].timings["train_seconds"] > 0
+    assert (found[0].scores, found[0].model.failed_step) == ({}, None)
+    assert found[0].timings["train_seconds"] > 0
 
 
 def test_a_loss_that_is_not_finite_makes_a_failed_run(broken, tmp_path):
-    todo = broken(Diverging)
-    run_jobs(todo[:1], tmp_path / "runs")
-    (found,) = store.load_records(tmp_path / "runs")
-    assert (found.status, found.failed_step, found.scores) == ("failed", 0, {})
+    (found,) = run_jobs(broken(Diverging)[:1], tmp_path / "tiny")
+    assert (found.status, found.model.failed_step, found.scores) == ("failed", 0, {})
     assert re.fullmatch(
         r"the loss became (inf|nan) at step 0 \(epoch 1\)", found.reason
     )
-    lines = (tmp_path / "runs" / found.id / "losses.csv").read_text().splitlines()
-    assert len(lines) == 2
+    assert len(Store(tmp_path).load_losses(found.model)["step"]) == 1
+
+
+def test_a_failed_run_is_not_tried_again_unasked(broken, tmp_path):
+    todo = broken(Diverging)[:1]
+    (first,) = run_jobs(todo, tmp_path / "tiny")
+    (second,) = run_jobs(todo, tmp_path / "tiny")
+    assert second.model.created == first.model.created
+    requests = list_requests(todo[0].setting.grid)
+    store = Store(tmp_path)
+    assert survey_store(store, todo, requests, True) == Survey((), 1, 1)
+    (task,) = survey_store(store, todo, requests, True, retry_failed=True).tasks
+    assert task.train
 
 
 def test_a_full_memory_goes_on_up(broken, tmp_path):
+    todo = broken(OutOfMemory)
     with pytest.raises(torch.OutOfMemoryError):
-        run_jobs(broken(OutOfMemory), tmp_path / "runs")
-    assert store.load_records(tmp_path / "runs") == []
+        run_jobs(todo, tmp_path / "tiny")
+    assert load_jobs_results(todo, tmp_path / "tiny") == []
 
 
 def test_a_plugins_own_trouble_with_files_is_a_failed_run(broken, tmp_path):
-    run_jobs(broken(OutOfSpace), tmp_path / "runs")
-    found = store.load_records(tmp_path / "runs")
+    found = run_jobs(broken(OutOfSpace), tmp_path / "tiny")
     outcomes = {(r.method, r.status) for r in found}
     assert outcomes == {("β-VAE", "failed"), ("ISA-TCVAE", "finished")}
-    assert "No space left on device" in found[-1].reason
+    assert "No space left on device" in found[0].reason
 
 
 def test_a_full_disk_goes_on_up(jobs, tmp_path, monkeypatch):
-    """And keeps what was finished before."""
+    """And keeps what was finished before: the model, though not its scores."""
     calls, fsync = [], os.fsync
 
     def full(descriptor):
@@ -197,46 +221,50 @@ def test_a_full_disk_goes_on_up(jobs, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(descriptor)
 
+    todo = jobs()
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        run_jobs(jobs(), tmp_path / "runs")
-    assert len(store.load_records(tmp_path / "runs")) == 1
-    assert len(list((tmp_path / "runs").iterdir())) == 1
+        run_jobs(todo, tmp_path / "tiny")
+    monkeypatch.undo()
+    (found,) = load_jobs_results(todo, tmp_path / "tiny")
+    assert (found.status, found.scores) == ("finished", {})
+    left = [p.name for p in (tmp_path / "models").rglob("*") if p.is_file()]
+    assert sorted(left) == ["losses.csv", "parameters.safetensors", "record.json"]
 
 
 def score(jobs, tmp_path, monkeypatch, metric):
     monkeypatch.setitem(metrics._entries, "mine", Metric("mine", metric))
     todo = jobs(('"active_latents"', '"mine"'))[:1]
-    run_jobs(todo, tmp_path / "runs")
-    return store.load_records(tmp_path / "runs")[0]
+    return todo, run_jobs(todo, tmp_path / "tiny")[0]
 
 
-def test_an_error_in_a_metric_keeps_what_was_trained(jobs, tmp_path, monkeypatch):
+def test_a_metric_that_fails_is_a_score_that_failed(jobs, tmp_path, monkeypatch):
+    """The run and its other scores stand; it is computed again only if that is asked."""
+
     def metric(codes):
         raise KeyError("mine")
 
-    found = score(jobs, tmp_path, monkeypatch, metric)
-    assert found.status == "failed"
-    assert found.reason.startswith(
-        "RuntimeError: metric 'mine': KeyError: 'mine' (test_worker.py, line "
-    )
-    folder = tmp_path / "runs" / found.id
-    assert "architecture.encoder.0.weight" in load_file(
-        folder / "parameters.safetensors"
-    )
-    assert len((folder / "losses.csv").read_text().splitlines()) == 13
+    todo, found = score(jobs, tmp_path, monkeypatch, metric)
+    assert found.status == "finished"
+    assert "mig" in found.scores
+    reason = found.failed_scores["mine"]
+    assert reason.startswith("KeyError: 'mine' (test_worker.py, line ")
+    store, requests = Store(tmp_path), list_requests(todo[0].setting.grid)
+    assert survey_store(store, todo, requests, True) == Survey((), 1, failed_scores=1)
+    (task,) = survey_store(store, todo, requests, True, retry_failed=True).tasks
+    assert (task.train, [r.name for r in task.requests]) == (False, ["mine"])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_score_that_is_not_finite_makes_a_failed_run(
+def test_a_score_that_is_not_finite_is_one_that_failed(
     jobs, tmp_path, monkeypatch, value
 ):
-    found = score(jobs, tmp_path, monkeypatch, lambda codes: {"mine": value})
-    assert (found.status, found.scores) == ("failed", {})
-    assert found.reason == f"after training, mine is {value}"
+    _, found = score(jobs, tmp_path, monkeypatch, lambda codes: {"mine": value})
+    assert found.failed_scores["mine"].startswith(f"ValueError: mine is {value}")
+    assert "mine" not in found.scores
 
 
-def test_a_run_whose_last_update_went_wrong_is_a_row(broken, tmp_path):
+def test_a_run_whose_last_update_went_wrong_has_failed(broken, tmp_path):
     """A finite loss, a gradient that is not: parameters and learned exponents are no numbers."""
 
     class Cusp(priors.ISA):
@@ -248,15 +276,11 @@ def test_a_run_whose_last_update_went_wrong_is_a_row(broken, tmp_path):
             return super()._kl(q, z) + torch.sqrt((z * 0).sum(-1) * exponents)
 
     todo = broken(
-        Cusp,
-        ("batch_size = 8", "batch_size = 32"),
-        ("epochs = 3", "epochs = 1"),
-        ('metrics = ["mig", "active_latents"]', 'metrics = ["active_latents"]'),
+        Cusp, ("batch_size = 8", "batch_size = 32"), ("epochs = 3", "epochs = 1")
     )
-    run_jobs(todo[:1], tmp_path / "r")
-    rows = store.load_records(tmp_path / "r")
-    assert [(r.status, r.scores) for r in rows] == [("failed", {})]
-    assert re.search("finite|nan", rows[0].reason)
+    (found,) = run_jobs(todo[:1], tmp_path / "tiny")
+    assert (found.status, found.scores) == ("failed", {})
+    assert re.search("after training, .* is not finite", found.reason)
 
 
 def test_versions_are_of_what_the_project_needs():
@@ -275,6 +299,19 @@ def test_an_error_of_the_progress_is_not_the_runs_fault(jobs):
         if epoch == 2:
             raise BrokenPipeError("nobody reads")
 
-    experiment = Experiment(jobs()[0].setting)
+    setting = jobs()[0].setting
+    block = Block(setting, (0,))
     with pytest.raises(BrokenPipeError):
-        list(run_block(experiment, [0], "cpu", progress))
+        list(run_block(Experiment(setting), block, "cpu", lambda job: None, progress))
+
+
+def test_all_models_of_a_block_are_there_before_the_first_score(jobs):
+    """What happens while scoring loses no training."""
+    first, second, *_ = jobs()
+    requests = tuple(list_requests(first.setting.grid))
+    block = Block(first.setting, (first.seed, second.seed), True, requests)
+    experiment = Experiment(first.setting)
+    results = list(run_block(experiment, block, "cpu", lambda job: None))
+    kinds = [type(result) for result in results]
+    assert kinds == [ModelResult] * 2 + [ScoreResult] * 2 * len(requests)
+    assert [r.record.id for r in results[:2]] == [first.id, second.id]

@@ -7,7 +7,6 @@ from torch import nn
 
 from priorbench import priors
 from priorbench.bench.execution import dry_run, plan
-from priorbench.bench.execution.experiment import Experiment
 from priorbench.bench.models.architectures import MLP
 from priorbench.bench.models.likelihoods import Bernoulli
 from priorbench.bench.models.vae import VAE, Draw
@@ -20,6 +19,7 @@ from priorbench.bench.objectives.factor_vae import (
 from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_jobs, list_settings
 from priorbench.bench.training.ensemble import Ensemble, Loss
+from priorbench.bench.training.experiment import Experiment
 from tests.bench.objectives.draws import make_draw
 from tests.bench.training.recorded_ensemble import RecordedEnsemble
 from tests.bench.training.small_ensembles import (

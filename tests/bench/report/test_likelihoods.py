@@ -2,7 +2,6 @@
 
 import math
 
-import pandas as pd
 import pytest
 
 from priorbench.bench.report import write_report
@@ -13,10 +12,10 @@ from priorbench.bench.report.likelihoods import (
 )
 from priorbench.bench.report.published import find_published
 from priorbench.errors import UserError
-from tests.bench.synthetic_records import CONFIG, make_study, save_records
-from tests.bench.synthetic_records import make_likelihood_record as make_record
+from tests.bench.synthetic_results import make_likelihood_result as make_result
+from tests.bench.synthetic_results import make_study, save_results
 
-BASE = ["runs.csv", "settings.csv"]
+BASE = ["runs.csv", "settings.csv", "scores.csv"]
 OWN = ["likelihoods.csv", "likelihoods.md"]
 THEIRS = ["published.csv", "published.md"]
 FIGURE = ["likelihood.png", "likelihood.pdf"]
@@ -36,15 +35,15 @@ def list_names(written):
 
 def test_files_of_a_published_grid(tmp_path, caplog):
     written = write_report(
-        save_records(tmp_path / "runs", [make_record(), make_record("N40")])
+        save_results(tmp_path / "runs", [make_result(), make_result("N40")])
     )
     assert list_names(written) == BASE + OWN + THEIRS + FIGURE
     assert not caplog.records  # nothing about MIG, which there cannot be
 
 
 def test_same_records_give_same_bytes(tmp_path):
-    folder = save_records(
-        tmp_path / "runs", [make_record(m, s) for m in METHODS[:3] for s in range(2)]
+    folder = save_results(
+        tmp_path / "runs", [make_result(m, s) for m in METHODS[:3] for s in range(2)]
     )
     first = [path.read_bytes() for path in write_report(folder)]
     assert [path.read_bytes() for path in write_report(folder)] == first
@@ -53,25 +52,26 @@ def test_same_records_give_same_bytes(tmp_path):
 def test_a_grid_of_another_name_has_no_published_table(tmp_path):
     assert (
         list_names(
-            write_report(save_records(tmp_path / "runs", [make_record(grid="mine")]))
+            write_report(save_results(tmp_path / "runs", [make_result(grid="mine")]))
         )
         == BASE + OWN + FIGURE
     )
 
 
 def test_no_tables_where_the_likelihood_is_no_headline():
-    assert format_files([make_record(headlines=("mig",))]) == {}
+    assert format_files([make_result(headlines=("mig",))]) == {}
 
 
 def test_no_tables_where_no_run_has_the_likelihood():
-    assert format_files([make_record(scores={"elbo": -99.0})]) == {}
+    assert format_files([make_result(scores={"elbo": -99.0})]) == {}
 
 
 def test_another_headline_has_its_figures_beside_the_likelihoods(tmp_path):
-    runs = [make_record(grid="mine", headlines=("log_likelihood", "elbo"))]
-    written = write_report(save_records(tmp_path / "runs", runs))
+    runs = [make_result(grid="mine", headlines=("log_likelihood", "elbo"))]
+    written = write_report(save_results(tmp_path / "runs", runs))
     assert list_names(written) == [
         *BASE,
+        "correlations.csv",
         *OWN,
         *FIGURE,
         "elbo_vs_reconstruction.png",
@@ -82,7 +82,7 @@ def test_another_headline_has_its_figures_beside_the_likelihoods(tmp_path):
 
 
 def test_columns_and_signs():
-    runs = [make_record(seed=s, ll=ll) for s, ll in enumerate([-92.0, -93.0, -94.0])]
+    runs = [make_result(seed=s, ll=ll) for s, ll in enumerate([-92.0, -93.0, -94.0])]
     table = make_likelihood_table(make_study(runs), ())
     assert list(table.columns) == [
         "method",
@@ -106,8 +106,8 @@ def test_columns_and_signs():
 
 def test_the_page_as_it_is():
     page = format_files(
-        [make_record("N40", seed=s, ll=ll) for s, ll in enumerate([-92.0, -94.0])]
-        + [make_record("S40", ll=-93.456)]
+        [make_result("N40", seed=s, ll=ll) for s, ll in enumerate([-92.0, -94.0])]
+        + [make_result("S40", ll=-93.456)]
     )["likelihoods.md"]
     assert (
         page
@@ -125,13 +125,14 @@ LL: importance-weighted, K = 500, of 10,000 images (all if there are fewer).
     )
 
 
-def test_a_configuration_that_says_nothing_of_k():
-    page = format_files([make_record(config={})])["likelihoods.md"]
+def test_a_likelihood_that_says_nothing_of_k(monkeypatch):
+    monkeypatch.setattr("tests.bench.synthetic_results.ESTIMATOR", {})
+    page = format_files([make_result()])["likelihoods.md"]
     assert "\nLL: importance-weighted.\n" in page
 
 
 def test_methods_go_as_published_after_those_that_are_not():
-    runs = [make_record(m) for m in [*sorted(METHODS), "N40", "A mine"]]
+    runs = [make_result(m) for m in [*sorted(METHODS), "A mine", "N40"]]
     expected = ["A mine", "N40", *METHODS]
     assert order_methods(make_study(runs), find_published("mnist_products")) == expected
     table = make_likelihood_table(make_study(runs), find_published("mnist_products"))
@@ -140,9 +141,9 @@ def test_methods_go_as_published_after_those_that_are_not():
 
 def test_failed_runs_are_counted_and_a_method_of_failures_is_a_row_of_blanks():
     runs = [
-        make_record(),
-        make_record(seed=1, status="failed"),
-        make_record("N40", status="failed"),
+        make_result(),
+        make_result(seed=1, status="failed"),
+        make_result("N40", status="failed"),
     ]
     page = format_files(runs)["likelihoods.md"]
     assert "| n | failed |" in " ".join(page.split())
@@ -154,7 +155,7 @@ def test_failed_runs_are_counted_and_a_method_of_failures_is_a_row_of_blanks():
 
 
 def test_beta_is_a_column_where_there_are_several():
-    runs = [make_record(grid="mine", beta=b) for b in (4.0, 1.0, (1.0, 2.0))]
+    runs = [make_result(grid="mine", beta=b) for b in (4.0, 1.0, (1.0, 2.0))]
     page = " ".join(format_files(runs)["likelihoods.md"].split())
     assert "| method | β |" in page
     assert (
@@ -166,18 +167,18 @@ def test_beta_is_a_column_where_there_are_several():
 
 
 def test_a_run_without_some_of_the_scores():
-    runs = [make_record(), make_record("N40", scores={"elbo": -95.0})]
+    runs = [make_result(), make_result("N40", scores={"elbo": -95.0})]
     table = make_likelihood_table(make_study(runs), ()).set_index("method")
     assert table.loc["N40", "ELBO"] == -95
     assert math.isnan(table.loc["N40", "LL"])
-    runs = [make_record(scores={"log_likelihood": -90.0})]
+    runs = [make_result(scores={"log_likelihood": -90.0})]
     assert "| S40 | -90.00 | | | | 1 |" in " ".join(
         format_files(runs)["likelihoods.md"].split()
     )
 
 
 def test_names_cannot_break_the_pages():
-    runs = [make_record("a|b\n# c", grid="mine", profile="x\n# y")]
+    runs = [make_result("a|b\n# c", grid="mine", profile="x\n# y")]
     page = format_files(runs)["likelihoods.md"]
     assert r"| a\|b # c |" in page
     assert [line for line in page.splitlines() if line.startswith("#")] == [
@@ -185,31 +186,10 @@ def test_names_cannot_break_the_pages():
     ]
 
 
-def test_of_several_profiles_the_newest_is_shown(tmp_path):
-    old = make_record("S20×S19", ll=-92.0)
-    new = make_record(
-        ll=-130.0,
-        profile="demo",
-        config=CONFIG | {"training": {"epochs": 2}},
-        created="2025-01-02T00:00:00+00:00",
-    )
-    folder = save_records(tmp_path / "runs", [old, new])
-    write_report(folder)
-    assert pd.read_csv(folder / "likelihoods.csv")["method"].tolist() == ["S40"]
-    assert pd.read_csv(folder / "published.csv")["ours"].tolist() == [
-        -130,
-        -130,
-        -130,
-        -136,
-    ]
-    assert "profile demo, 1 seed" in (folder / "likelihoods.md").read_text(
-        encoding="utf-8"
-    )
-    assert len(pd.read_csv(folder / "settings.csv")) == 2
-
-
 def test_failures_only_leave_the_first_tables(tmp_path):
-    folder = save_records(tmp_path / "runs", [make_record(status="failed")])
+    folder = save_results(tmp_path / "runs", [make_result(status="failed")])
     with pytest.raises(UserError, match="all 1 failed"):
         write_report(folder)
-    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == BASE
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(
+        [*BASE, "manifest.json"]
+    )

@@ -17,8 +17,8 @@ from priorbench.bench.report.published import (
 )
 from priorbench.bench.study.grid_file import GRIDS as GRID_FILES
 from priorbench.errors import UserError
-from tests.bench.synthetic_records import make_likelihood_record as make_record
-from tests.bench.synthetic_records import make_study
+from tests.bench.synthetic_results import make_likelihood_result as make_result
+from tests.bench.synthetic_results import make_study
 
 GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
 
@@ -235,7 +235,7 @@ def test_the_grid_has_every_published_method(grid):
     assert {row.method for row in find_published(grid)} <= {m["name"] for m in methods}
 
 
-def compare_records(records):
+def compare_results(records):
     return compare_published(make_study(records), find_published("mnist_products"))
 
 
@@ -245,10 +245,10 @@ def format_page(records):
 
 def test_comparison_by_hand():
     runs = [
-        make_record("S38×S1", seed=s, ll=ll)
+        make_result("S38×S1", seed=s, ll=ll)
         for s, ll in enumerate([-95.0, -96.0, -97.0])
     ]
-    table = compare_records(runs)
+    table = compare_results(runs)
     assert list(table.columns) == [
         "method",
         "score",
@@ -273,14 +273,14 @@ def test_comparison_by_hand():
 
 
 def test_one_seed_has_a_difference_and_no_error():
-    [row] = compare_records([make_record("[S10]×4", scores={"elbo": -98.0})]).to_dict(
+    [row] = compare_results([make_result("[S10]×4", scores={"elbo": -98.0})]).to_dict(
         "records"
     )
     assert (row["n"], row["published"]) == (1, -98.26)
     assert row["difference"] == pytest.approx(0.26)
     assert math.isnan(row["se"])
     assert math.isnan(row["difference_in_se"])
-    written = format_page([make_record("[S10]×4")])
+    written = format_page([make_result("[S10]×4")])
     assert "| [S10]×4 | elbo | Table 5 | -99.00 | 1 | -98.26 | -0.74 | | |" in " ".join(
         written.split()
     )
@@ -288,12 +288,12 @@ def test_one_seed_has_a_difference_and_no_error():
 
 def test_rows_are_as_published_and_methods_without_runs_are_named():
     runs = [
-        make_record("[S10]×4"),
-        make_record("S40"),
-        make_record("N40"),
-        make_record("S20×S19", status="failed"),
+        make_result("[S10]×4"),
+        make_result("S40"),
+        make_result("N40"),
+        make_result("S20×S19", status="failed"),
     ]
-    table = compare_records(runs)
+    table = compare_results(runs)
     assert table["method"].tolist() == ["S40"] * 4 + ["[S10]×4"] * 2
     assert table["published"].tolist() == [
         -93.37,
@@ -312,23 +312,23 @@ def test_rows_are_as_published_and_methods_without_runs_are_named():
 
 
 def test_only_beta_one_is_compared():
-    runs = [make_record(beta=4.0, ll=-120.0), make_record("S20×S19", beta=(1.0, 2.0))]
-    assert compare_records(runs).empty
-    assert list(compare_records(runs).columns) == COLUMNS
+    runs = [make_result(beta=4.0, ll=-120.0), make_result("S20×S19", beta=(1.0, 2.0))]
+    assert compare_results(runs).empty
+    assert list(compare_results(runs).columns) == COLUMNS
     assert "No finished run at β = 1 of: S40" in format_page(runs)
-    assert compare_records([*runs, make_record()])["ours"].tolist() == [-93] * 3 + [-99]
+    assert compare_results([*runs, make_result()])["ours"].tolist() == [-93] * 3 + [-99]
 
 
 def test_n_counts_the_runs_that_have_the_score():
-    runs = [make_record(), make_record(seed=1, scores={"log_likelihood": -94.0})]
-    table = compare_records(runs)
+    runs = [make_result(), make_result(seed=1, scores={"log_likelihood": -94.0})]
+    table = compare_results(runs)
     assert table["n"].tolist() == [2, 2, 2, 1]
 
 
 def test_a_profile_that_is_not_the_papers_is_warned_of():
-    written = format_page([make_record(profile="demo")])
+    written = format_page([make_result(profile="demo")])
     assert (
         "**These are runs of profile demo, not of paper: the differences say nothing"
         in written
     )
-    assert "say nothing" not in format_page([make_record()])
+    assert "say nothing" not in format_page([make_result()])

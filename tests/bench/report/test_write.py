@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 from priorbench.bench.report import __main__ as command
 from priorbench.bench.report import write_report
+from priorbench.bench.results.store import Store
 from priorbench.errors import UserError
-from tests.bench.synthetic_records import make_record, make_records, save_records
+from tests.bench.synthetic_results import make_result, make_results, save_results
 
 FILES = [
     "runs.csv",
     "settings.csv",
+    "scores.csv",
     "mig_vs_reconstruction.png",
     "mig_vs_reconstruction.pdf",
     "mig_distribution.png",
@@ -24,14 +26,16 @@ FILES = [
 
 
 def test_writes_every_file_and_nothing_else(tmp_path):
-    folder = save_records(tmp_path / "study", make_records())
+    folder = save_results(tmp_path / "study", make_results())
     assert [p.name for p in write_report(folder)] == FILES
-    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(FILES)
-    assert all((folder / name).stat().st_size > 5000 for name in FILES[2:])
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(
+        [*FILES, "manifest.json"]
+    )
+    assert all((folder / name).stat().st_size > 5000 for name in FILES[3:])
 
 
 def test_same_records_give_same_bytes(tmp_path):
-    folder = save_records(tmp_path / "study", make_records())
+    folder = save_results(tmp_path / "study", make_results())
     first = [p.read_bytes() for p in write_report(folder)]
     assert [p.read_bytes() for p in write_report(folder)] == first
 
@@ -39,7 +43,7 @@ def test_same_records_give_same_bytes(tmp_path):
 def test_a_beta_for_each_group(tmp_path):
     """Its column is text, rows go by the mean, and every file is written."""
     betas = (8.0, (1.0, 1.0, 8.0), 1.0, (1.0, 1.0, 2.5))
-    folder = save_records(tmp_path / "study", make_records(betas=betas))
+    folder = save_results(tmp_path / "study", make_results(betas=betas))
     assert [p.name for p in write_report(folder)] == FILES
     settings = pd.read_csv(folder / "settings.csv", dtype={"beta": str})
     assert settings["beta"].tolist() == 2 * ["1.0", "1/1/2.5", "1/1/8", "8.0"]
@@ -54,9 +58,9 @@ def test_a_beta_for_each_group(tmp_path):
 
 
 def test_failed_runs_are_rows_with_empty_scores(tmp_path):
-    folder = save_records(
+    folder = save_results(
         tmp_path / "study",
-        [*make_records(seeds=2), make_record(seed=9, status="failed")],
+        [*make_results(seeds=2), make_result(seed=9, status="failed")],
     )
     write_report(folder)
     runs = pd.read_csv(folder / "runs.csv")
@@ -74,29 +78,30 @@ def test_failed_runs_are_rows_with_empty_scores(tmp_path):
 
 def test_one_run_is_enough(tmp_path):
     assert [
-        p.name for p in write_report(save_records(tmp_path / "study", [make_record()]))
+        p.name for p in write_report(save_results(tmp_path / "study", [make_result()]))
     ] == FILES
 
 
 def test_figures_without_their_scores_are_left_out(tmp_path, caplog):
     written = write_report(
-        save_records(tmp_path / "study", [make_record(scores={"mig": 0.3})])
+        save_results(tmp_path / "study", [make_result(scores={"mig": 0.3})])
     )
-    assert [p.name for p in written] == [*FILES[:2], *FILES[4:]]
+    assert [p.name for p in written] == [*FILES[:3], *FILES[5:]]
     assert "mig_vs_reconstruction is not drawn" in caplog.text
 
 
 def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
     scores = {"reconstruction": -30.0, "my_score": 0.5, "mig": 0.1, "kl": 3.0}
-    run = make_record(scores=scores, headlines=("my_score", "mig"))
-    written = write_report(save_records(tmp_path / "study", [run]))
+    run = make_result(scores=scores, headlines=("my_score", "mig"))
+    written = write_report(save_results(tmp_path / "study", [run]))
     assert [p.name for p in written] == [
-        *FILES[:2],
+        *FILES[:3],
+        "correlations.csv",
         "my_score_vs_reconstruction.png",
         "my_score_vs_reconstruction.pdf",
         "my_score_distribution.png",
         "my_score_distribution.pdf",
-        *FILES[2:],
+        *FILES[3:],
     ]
     columns = list(pd.read_csv(tmp_path / "study" / "runs.csv").columns)
     first = columns.index("my_score")
@@ -104,19 +109,18 @@ def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
 
 
 def test_runs_without_headlines_have_tables_and_one_warning(tmp_path, caplog):
-    runs = [make_record(headlines=()), make_record(seed=1, headlines=())]
-    written = write_report(save_records(tmp_path / "study", runs))
-    assert [p.name for p in written] == FILES[:2]
+    runs = [make_result(headlines=()), make_result(seed=1, headlines=())]
+    written = write_report(save_results(tmp_path / "study", runs))
+    assert [p.name for p in written] == FILES[:3]
     [warning] = [r.getMessage() for r in caplog.records]
     assert warning.startswith(
         "no figure is drawn: no run of profile quick has a headline"
     )
-    assert "run the grid again into another folder" in warning
 
 
 def test_two_thousand_runs(tmp_path):
-    folder = save_records(
-        tmp_path / "study", make_records(betas=(1.0, 2.0, 4.0, 6.0, 8.0), seeds=200)
+    folder = save_results(
+        tmp_path / "study", make_results(betas=(1.0, 2.0, 4.0, 6.0, 8.0), seeds=200)
     )
     write_report(folder)
     assert len(pd.read_csv(folder / "runs.csv")) == 2000
@@ -124,14 +128,62 @@ def test_two_thousand_runs(tmp_path):
 
 
 def test_no_records(tmp_path):
-    with pytest.raises(
-        UserError, match=r"no finished run under .+ yet; run its grid first"
-    ):
+    with pytest.raises(UserError, match=r"no manifest.json in .+; run its grid first"):
         write_report(tmp_path)
 
 
+def test_runs_of_an_older_version_are_said(tmp_path):
+    old = tmp_path / "study" / "0123456789abcdef"
+    old.mkdir(parents=True)
+    (old / "record.json").write_text("{}")
+    with pytest.raises(UserError, match=r"runs of an older version.*another folder"):
+        write_report(tmp_path / "study")
+
+
+def test_a_manifest_that_is_damaged_is_said(tmp_path):
+    folder = save_results(tmp_path / "study", [make_result()])
+    path = folder / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"quick", b"quack"))
+    with pytest.raises(UserError, match=r"manifest.json is damaged.*again"):
+        write_report(folder)
+
+
+def test_the_manifest_decides_what_is_shown(tmp_path):
+    """Other models of the store, of another grid or of an edited one, are not."""
+    one, other = make_results(("a", "b"), (1.0,), 2), make_results(("c",), (1.0,), 2)
+    save_results(tmp_path / "first", [*one, *other])
+    folder = save_results(tmp_path / "second", one)
+    write_report(folder)
+    assert set(pd.read_csv(folder / "runs.csv")["method"]) == {"a", "b"}
+
+
+def test_a_score_that_failed_is_a_row_with_its_reason(tmp_path):
+    result = make_result()
+    failed = result.records["mig"].model_copy(
+        update={"status": "failed", "reason": "ValueError: no", "values": {}}
+    )
+    folder = save_results(tmp_path / "study", [result])
+    Store(tmp_path).save_score(failed, {})
+    write_report(folder)
+    scores = pd.read_csv(folder / "scores.csv").set_index("metric")
+    assert scores.loc["mig", "reason"] == "ValueError: no"
+    assert scores.loc["others", "value"] == -30
+
+
+def test_correlations_are_of_ranks(tmp_path):
+    runs = [
+        make_result(seed=s, headlines=("mig", "dci"), scores={"mig": x, "dci": y})
+        for s, (x, y) in enumerate([(0.1, 1.0), (0.2, 0.9), (0.9, 0.1), (0.3, 0.95)])
+    ]
+    folder = save_results(tmp_path / "study", runs)
+    write_report(folder)
+    table = pd.read_csv(folder / "correlations.csv", index_col="score")
+    assert table.loc["mig", "dci"] == pytest.approx(-0.8)
+    assert table.loc["mig", "mig"] == 1
+
+
 def test_only_failures_leave_the_tables(tmp_path):
-    folder = save_records(tmp_path / "study", [make_record(status="failed")])
+    folder = save_results(tmp_path / "study", [make_result(status="failed")])
     with pytest.raises(
         UserError, match=r"no finished run .* all 1 failed.*the loss is not finite"
     ):
@@ -140,7 +192,7 @@ def test_only_failures_leave_the_tables(tmp_path):
 
 
 def test_missing_folder_suggests_its_siblings(tmp_path):
-    (tmp_path / "dsprites_beta").mkdir()
+    save_results(tmp_path / "dsprites_beta", [make_result()])
     with pytest.raises(
         UserError, match=r"no folder .*dsprites_bta; did you mean 'dsprites_beta'"
     ):
@@ -154,7 +206,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 def test_unwritable_names_the_file_and_leaves_nothing(tmp_path):
-    folder = save_records(tmp_path / "study", [make_record()])
+    folder = save_results(tmp_path / "study", [make_result()])
     (folder / "settings.csv").mkdir()
     with pytest.raises(
         UserError, match=r"cannot write .*settings\.csv: Is a directory"
@@ -164,7 +216,7 @@ def test_unwritable_names_the_file_and_leaves_nothing(tmp_path):
 
 
 def test_command_line(tmp_path):
-    folder = save_records(tmp_path / "study", [make_record()])
+    folder = save_results(tmp_path / "study", [make_result()])
     done = CliRunner().invoke(command.app, [str(folder)])
     assert done.exit_code == 0
     assert [Path(line).name for line in done.stdout.split()] == FILES
@@ -181,7 +233,7 @@ def test_command_line_errors_in_one_line(tmp_path):
 
 def test_command_line_takes_plugins(tmp_path):
     """So that one command line is right for every command."""
-    folder = save_records(tmp_path / "study", [make_record()])
+    folder = save_results(tmp_path / "study", [make_result()])
     failed = CliRunner().invoke(command.app, [str(folder), "--plugin", "none.py"])
     assert failed.exit_code == 2
     assert "plug-in 'none.py': there is no such file" in failed.stderr

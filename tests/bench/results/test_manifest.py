@@ -1,29 +1,55 @@
-import json
+import pytest
 
-from priorbench.bench.results.manifest import write_manifest
-from priorbench.bench.study.grid import load_grid
-from tests.bench.small_study import GRID, write_grid
+from priorbench.bench.results.manifest import (
+    Manifest,
+    copy_plugins,
+    find_manifest,
+    read_manifest,
+    write_manifest,
+)
+from priorbench.errors import UserError
 
 
-def test_a_manifest_has_all_that_was_given(tmp_path):
-    grid = load_grid(write_grid(tmp_path), "short", {"training.epochs": 7})
-    plugin = tmp_path / "mine.py"
-    plugin.write_text("x = 1\n")
-    written = write_manifest(tmp_path, grid, [str(plugin)], {"command": "run it"})
-    manifest = json.loads(written.read_text(encoding="utf-8"))
-    assert manifest["profile"] == "short"
-    assert manifest["overrides"] == {"training.epochs": 7}
-    assert manifest["command"] == "run it"
-    assert manifest["file"]["text"] == GRID
-    (kept,) = manifest["plugins"]
-    plugin.write_text("x = 2\n")
-    assert (tmp_path / kept["copy"]).read_text() == "x = 1\n"
+def make_manifest(**changes):
+    fields = {
+        "grid": "study",
+        "profile": "short",
+        "precision": "fp32",
+        "overrides": {"training.epochs": 7},
+        "models": (
+            {
+                "method": "β-VAE",
+                "prior": "normal",
+                "objective": "beta_vae",
+                "beta": (1.0, 2.0),
+                "seed": 0,
+                "id": "aa",
+            },
+        ),
+        "scores": ("mig-0123456789abcdef",),
+        "text": 'name = "study"\n',
+    }
+    return Manifest(**{**fields, **changes})
+
+
+def test_round_trip(tmp_path):
+    manifest = make_manifest()
+    write_manifest(tmp_path / "study", manifest)
+    assert read_manifest(tmp_path / "study") == manifest
+    assert find_manifest(tmp_path / "study") == manifest
+
+
+def test_none_where_there_is_none(tmp_path):
+    assert find_manifest(tmp_path) is None
+    with pytest.raises(UserError, match=r"no manifest\.json in .*run its grid first"):
+        read_manifest(tmp_path)
 
 
 def test_an_edited_plugin_is_kept_beside_the_one_before(tmp_path):
-    grid, plugin = load_grid(write_grid(tmp_path)), tmp_path / "mine.py"
-    for text in ("x = 1\n", "x = 2\n"):
+    plugin = tmp_path / "mine.py"
+    for text in ("x = 1\n", "x = 2\n", "x = 2\n"):
         plugin.write_text(text)
-        write_manifest(tmp_path, grid, [str(plugin)], {})
+        (copy,) = copy_plugins(tmp_path, [str(plugin)])
+        assert (tmp_path / copy.copied).read_text() == text
     kept = sorted(path.read_text() for path in (tmp_path / "plugins").iterdir())
     assert kept == ["x = 1\n", "x = 2\n"]

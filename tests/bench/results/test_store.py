@@ -1,5 +1,8 @@
+"""The store: whole or not at all, and damage is noticed."""
+
+import contextlib
 import errno
-import json
+import logging
 import math
 import os
 import stat
@@ -11,157 +14,120 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from safetensors.numpy import load_file
 
-from priorbench.bench.results import store
-from priorbench.bench.results.store import Record
+from priorbench.bench.results.files import DamagedFileError
+from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
+from priorbench.bench.results.store import Store
 
-FIELDS = {
-    "version",
-    "id",
-    "grid",
-    "profile",
-    "method",
-    "prior",
-    "objective",
-    "beta",
-    "seed",
-    "status",
-    "reason",
-    "failed_step",
-    "scores",
-    "learned",
-    "timings",
-    "config",
-    "versions",
-    "commit",
-    "device",
-    "precision",
-    "created",
-    "headlines",
-    "machine",
-    "command",
-}
 LOSSES = {
     "step": np.arange(3),
     "loss": np.array([3.5, 2.25, 1e-9]),
     "log_likelihood": np.array([-3.0, -2.0, -1234567.0]),
 }
-ARTEFACTS = {
-    "images": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
-    "mutual_information": np.random.default_rng(0).normal(size=(4, 5)),
-}
+PARAMETERS = {"w": np.arange(6.0, dtype=np.float32).reshape(2, 3).T}
+ARRAYS = {"images": np.arange(24, dtype=np.uint8).reshape(2, 3, 4)}
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+ID = "00000000000000aa"
+KEY = "mig-0123456789abcdef"
 
 
-def make(run_id="00000000000000aa", **changes):
+def make_model(model=ID, **changes):
     fields = {
-        "id": run_id,
-        "grid": "g",
-        "profile": "paper",
-        "method": "β-VAE",
-        "prior": "normal",
-        "objective": "beta_vae",
+        "id": model,
+        "config": {"latent_dim": 4, "prior": {"name": "normal"}},
         "beta": 1.5,
         "seed": 3,
+        "precision": "fp32",
+        "image_shape": (1, 64, 64),
         "status": "finished",
-        "scores": {"mig": 0.25, "elbo": -1 / 3},
+        "outcome": {"valid_elbo": -1 / 3},
         "learned": {"exponents": [2.0, 1.5]},
         "timings": {"train_seconds": 1.5},
-        "config": {"latent_dim": 4, "prior": {"name": "normal"}},
-        "versions": {"torch": "2"},
-        "commit": "abc",
-        "device": "cpu",
-        "precision": "fp32",
+        "provenance": Provenance(versions={"torch": "2"}, commit="abc"),
     }
-    return Record(**{**fields, **changes})
+    return ModelRecord(**{**fields, **changes})
 
 
-def save(folder, one=None, **parts):
-    return store.save_run(folder, one or make(), LOSSES, ARTEFACTS, **parts)
-
-
-def test_golden_schema(tmp_path):
-    assert set(Record.model_fields) == FIELDS
-    path = save(tmp_path)
-    values = json.loads((path / "record.json").read_text(encoding="utf-8"))
-    assert set(values) == FIELDS
-    assert values["version"] == 1
-    assert values["scores"] == {"mig": 0.25, "elbo": -1 / 3}
-    assert values["method"] == "β-VAE"
-
-
-def test_round_trip(tmp_path):
-    one = make()
-    path = save(
-        tmp_path / "runs" / "g", one, parameters={"w": np.ones(2, dtype=np.float32)}
-    )
-    assert path == tmp_path / "runs" / "g" / one.id
-    assert store.load_records(tmp_path / "runs" / "g") == [one]
-    assert {p.name for p in path.iterdir()} == {
-        "record.json",
-        "losses.csv",
-        "artefacts.safetensors",
-        "parameters.safetensors",
+def make_score(**changes):
+    fields = {
+        "key": KEY,
+        "model": ID,
+        "name": "mig",
+        "seed": 3,
+        "status": "finished",
+        "headline": "mig",
+        "values": {"mig": 0.25},
     }
-    assert load_file(path / "parameters.safetensors")["w"].tolist() == [1, 1]
-    arrays = store.load_artefacts(tmp_path / "runs" / "g", one.id)
-    assert arrays.keys() == ARTEFACTS.keys()
-    for name, expected in ARTEFACTS.items():
-        assert arrays[name].dtype == expected.dtype
-        np.testing.assert_array_equal(arrays[name], expected)
+    return ScoreRecord(**{**fields, **changes})
 
 
-def test_a_beta_for_each_group_is_a_list(tmp_path):
-    one = make(beta=(1.0, 1.0, 8.0))
-    path = save(tmp_path, one)
-    assert json.loads((path / "record.json").read_text(encoding="utf-8"))["beta"] == [
-        1,
-        1,
-        8,
-    ]
-    [loaded] = store.load_records(tmp_path)
-    assert loaded == one
-    assert loaded.beta == (1.0, 1.0, 8.0)
-    assert json.loads(make().model_dump_json())["beta"] == 1.5
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
 
 
-def test_records_are_ordered_by_the_mean_beta(tmp_path):
-    betas = [0.5, (1.0, 1.0), (0.5, 2.0), 2.0]
-    for i, beta in enumerate(reversed(betas)):
-        save(tmp_path, make(f"{i:016x}", beta=beta))
-    assert [r.beta for r in store.load_records(tmp_path)] == betas
+def save_both(store):
+    store.save_model(make_model(), LOSSES, PARAMETERS)
+    store.save_score(make_score(), ARRAYS)
 
 
-def test_loss_curve(tmp_path):
-    path = save(tmp_path)
-    assert (path / "losses.csv").read_text() == (
-        "step,loss,log_likelihood\n0,3.5,-3\n1,2.25,-2\n2,1e-09,-1234567\n"
-    )
+def list_files(store):
+    return {
+        str(p.relative_to(store.folder)) for p in store.folder.rglob("*") if p.is_file()
+    }
 
 
-def test_columns_of_different_length_are_a_mistake(tmp_path):
+def test_round_trip(store):
+    save_both(store)
+    assert list_files(store) == {
+        f"{ID}/record.json",
+        f"{ID}/losses.csv",
+        f"{ID}/parameters.safetensors",
+        f"{ID}/scores/{KEY}.json",
+        f"{ID}/scores/{KEY}.safetensors",
+    }
+    model = store.load_model(ID)
+    assert model.model_copy(update={"digests": {}}) == make_model(created=model.created)
+    assert store.has_parameters(model)
+    np.testing.assert_array_equal(store.load_parameters(model)["w"], PARAMETERS["w"])
+    losses = store.load_losses(model)
+    assert losses.keys() == LOSSES.keys()
+    for name, values in LOSSES.items():
+        np.testing.assert_allclose(losses[name], values, rtol=1e-6)
+    score = store.load_scores(ID, [KEY, "dci-0123456789abcdef"])[KEY]
+    assert score.values == {"mig": 0.25}
+    arrays = store.load_arrays(score)
+    assert arrays["images"].dtype == np.uint8
+    np.testing.assert_array_equal(arrays["images"], ARRAYS["images"])
+
+
+def test_a_beta_for_each_group_is_kept(store):
+    store.save_model(make_model(beta=(1.0, 1.0, 8.0)), LOSSES)
+    assert store.load_model(ID).beta == (1.0, 1.0, 8.0)
+
+
+def test_parameters_may_be_left_out(store):
+    store.save_model(make_model(), LOSSES, {})
+    assert list_files(store) == {f"{ID}/record.json", f"{ID}/losses.csv"}
+    assert not store.has_parameters(store.load_model(ID))
+    with pytest.raises(DamagedFileError, match=r"kept without parameters"):
+        store.load_parameters(store.load_model(ID))
+
+
+def test_what_is_not_there(store, caplog):
+    assert store.load_model(ID) is None
+    assert store.load_scores(ID, [KEY]) == {}
+    assert not caplog.records
+
+
+def test_columns_of_different_length_are_a_mistake(store):
     with pytest.raises(ValueError, match="zip"):
-        store.save_run(
-            tmp_path, make(), {"step": np.arange(2), "loss": np.arange(3)}, {}
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_arrays_that_are_not_contiguous(tmp_path):
-    turned = np.arange(6.0).reshape(2, 3).T
-    store.save_run(tmp_path, make(), LOSSES, {"turned": turned})
-    np.testing.assert_array_equal(
-        store.load_artefacts(tmp_path, make().id)["turned"], turned
-    )
-
-
-def test_parameters_are_left_out_by_default(tmp_path):
-    assert not (save(tmp_path, parameters={}) / "parameters.safetensors").exists()
+        store.save_model(make_model(), {"step": np.arange(2), "loss": np.arange(3)})
+    assert not store.folder.exists()
 
 
 def test_a_record_is_created_now():
-    age = datetime.now(UTC) - datetime.fromisoformat(make().created)
+    age = datetime.now(UTC) - datetime.fromisoformat(make_model().created)
     assert 0 <= age.total_seconds() < 60
 
 
@@ -169,48 +135,30 @@ def test_a_record_is_created_now():
     "changes",
     [
         {"status": "running"},
-        {"version": 2},
+        {"version": 1},
         {"colour": "red"},
-        {"scores": {"mig": "high"}},
+        {"outcome": {"elbo": "high"}},
         {"beta": None},
     ],
 )
 def test_the_schema_is_strict(changes):
     with pytest.raises(ValidationError):
-        make(**changes)
+        make_model(**changes)
 
 
-def test_a_failed_run_is_a_record(tmp_path):
-    one = make(
-        status="failed",
-        reason="the loss became nan at step 8",
-        failed_step=8,
-        scores={},
-    )
-    store.save_run(tmp_path, one, {}, {})
-    assert store.load_records(tmp_path) == [one]
-
-
-def test_order_of_what_is_loaded(tmp_path):
-    keys = [("B", 1.0, 0), ("A", 4.0, 1), ("A", 4.0, 0), ("A", 1.5, 7), ("A", 10.0, 0)]
-    for number, (method, beta, seed) in enumerate(keys):
-        save(tmp_path, make(f"{number:016x}", method=method, beta=beta, seed=seed))
-    assert [(r.method, r.beta, r.seed) for r in store.load_records(tmp_path)] == sorted(
-        keys
-    )
-
-
-def test_nothing_to_load(tmp_path):
-    assert store.load_records(tmp_path / "none") == []
-    (tmp_path / "runs.csv").write_text("a,b\n")
-    assert store.load_records(tmp_path) == []
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_learned_values_that_are_not_finite_are_kept(store, value):
+    """A failed training with them may not be done again for ever."""
+    learned = {"exponents": [value, 2.0]}
+    store.save_model(make_model(status="failed", reason="x", learned=learned), {})
+    np.testing.assert_equal(store.load_model(ID).learned, learned)
 
 
 # atomicity
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, number):
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_full_disk_leaves_nothing(store, monkeypatch, number):
     """At the first file, the second, ..."""
     calls = []
 
@@ -221,207 +169,189 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, number):
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path, parameters={"w": np.ones(2)})
+        store.save_model(make_model(), LOSSES, PARAMETERS)
     assert len(calls) == number
-    assert list(tmp_path.iterdir()) == []
+    assert list(store.folder.iterdir()) == []
 
 
-def test_a_rename_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    def rename(self, target):
-        raise FULL
-
-    monkeypatch.setattr(Path, "rename", rename)
+def test_a_rename_that_fails_leaves_nothing(store, monkeypatch):
+    monkeypatch.setattr(
+        Path, "rename", lambda self, target: (_ for _ in ()).throw(FULL)
+    )
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        store.save_model(make_model(), LOSSES)
+    assert list(store.folder.iterdir()) == []
 
 
-def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupt_leaves_nothing(store, monkeypatch):
     def fsync(descriptor):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(KeyboardInterrupt):
-        save(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        store.save_model(make_model(), LOSSES)
+    assert list(store.folder.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_record_that_was_there(tmp_path, monkeypatch):
-    save(tmp_path, make(status="failed", reason="old", scores={}))
+def test_a_full_disk_leaves_the_model_that_was_there(store, monkeypatch):
+    save_both(store)
     monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path)
+        store.save_model(make_model(seed=4), LOSSES)
     monkeypatch.undo()
-    assert [r.reason for r in store.load_records(tmp_path)] == ["old"]
+    assert store.load_model(ID).seed == 3
+    assert KEY in store.load_scores(ID, [KEY])
 
 
-def test_everything_is_on_disk_before_its_name_is(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(os, "fsync", lambda d: seen.append(os.fstat(d).st_size > 0))
-    rename = Path.rename
-
-    def renamed(self, target):
-        seen.append("renamed")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", renamed)
-    save(tmp_path, parameters={"w": np.ones(2)})
-    assert seen == [True] * 4 + ["renamed"]
+def test_a_score_on_a_full_disk_leaves_the_one_that_was_there(store, monkeypatch):
+    save_both(store)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
+    with pytest.raises(OSError, match="No space left"):
+        store.save_score(make_score(values={"mig": 0.5}), {})
+    monkeypatch.undo()
+    assert store.load_scores(ID, [KEY])[KEY].values == {"mig": 0.25}
 
 
-def test_a_second_run_replaces_the_first(tmp_path):
-    save(
-        tmp_path,
-        make(status="failed", reason="x", scores={}),
-        parameters={"w": np.ones(2)},
-    )
-    save(tmp_path, make())
-    assert [r.status for r in store.load_records(tmp_path)] == ["finished"]
-    assert [p.name for p in tmp_path.iterdir()] == [make().id]
-    assert not (tmp_path / make().id / "parameters.safetensors").exists()
+def test_a_model_that_is_trained_again_loses_its_scores(store):
+    """They are of other parameters."""
+    save_both(store)
+    store.save_model(make_model(), LOSSES)
+    assert store.load_scores(ID, [KEY]) == {}
+    assert list_files(store) == {f"{ID}/record.json", f"{ID}/losses.csv"}
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
-def test_permissions_are_the_users(tmp_path, mask):
+def test_permissions_are_the_users(store, mask):
     before = os.umask(mask)
     try:
-        path = save(tmp_path)
+        save_both(store)
     finally:
         os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o777 & ~mask
-    assert {stat.S_IMODE(p.stat().st_mode) for p in path.iterdir()} == {0o666 & ~mask}
+    for path in (store.folder / ID).rglob("*"):
+        expected = (0o777 if path.is_dir() else 0o666) & ~mask
+        assert stat.S_IMODE(path.stat().st_mode) == expected
 
 
-# what is not whole
+# damage
 
 
-def truncate(path):
-    content = (path / "record.json").read_bytes()
-    (path / "record.json").write_bytes(content[: len(content) // 2])
+FILES = {
+    "record.json": lambda store: store.load_model(ID),
+    f"scores/{KEY}.json": lambda store: store.load_scores(ID, [KEY]),
+}
+DAMAGE = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "binary": lambda content: b"\xff\xfe",
+    "digest": lambda content: content.replace(b"sha256:", b"sha257:"),
+    "value": lambda content: content.replace(b'"seed": 3', b'"seed": 4'),
+    "space": lambda content: content.replace(b'"seed": 3', b'"seed":  3'),
+}
 
 
-def rewrite(**changes):
-    def change(path):
-        values = json.loads((path / "record.json").read_text())
-        (path / "record.json").write_text(json.dumps({**values, **changes}))
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (truncate, "EOF"),
-        (lambda path: (path / "record.json").write_bytes(b""), "EOF"),
-        (lambda path: (path / "record.json").write_bytes(b"\xff\xfe"), "nvalid"),
-        (lambda path: (path / "record.json").unlink(), "No such file"),
-        (rewrite(version=2), "Input should be 1"),
-        (rewrite(extra=1), "Extra inputs"),
-        (rewrite(seed="x"), "valid integer"),
-        (rewrite(id="00000000000000bb"), "the record is that of run 00000000000000bb"),
-    ],
-    ids=[
-        "truncated",
-        "empty",
-        "binary",
-        "missing",
-        "version",
-        "extra",
-        "type",
-        "foreign",
-    ],
-)
-def test_a_record_that_is_not_whole_is_named_and_left_out(
-    tmp_path, caplog, damage, message
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_record_that_is_damaged_is_named_and_taken_as_absent(
+    store, caplog, name, damage
 ):
-    good = make("00000000000000ff")
-    save(tmp_path, good)
-    damage(save(tmp_path))
-    assert store.load_records(tmp_path) == [good]
-    assert len(caplog.records) == 1
-    text = caplog.records[0].getMessage()
-    assert str(tmp_path / make().id) in text
-    assert message in text
-    assert "will be done again" in text
-    save(tmp_path)
-    assert len(store.load_records(tmp_path)) == 2
+    save_both(store)
+    path = store.folder / ID / name
+    path.write_bytes(damage(path.read_bytes()))
+    assert not FILES[name](store)
+    [message] = [record.getMessage() for record in caplog.records]
+    assert str(path) in message
+    assert "damaged" in message
+    assert "made again" in message
 
 
-def test_a_folder_that_cannot_be_one_of_ours_is_left_alone(tmp_path, caplog):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    (tmp_path / ".hidden" / "x").write_text("x")
-    assert store.load_records(tmp_path) == []
-    assert caplog.records == []
+def test_a_record_of_another_version_is_named(store, caplog):
+    from priorbench.bench.results.files import write_text
+
+    save_both(store)
+    write_text(store.folder / ID / "record.json", '{"version": 9}')
+    assert store.load_model(ID) is None
+    assert "Input should be 2" in caplog.text
 
 
-def test_unfinished_ones_are_ignored_and_cleaned(tmp_path, caplog):
-    save(tmp_path)
-    left = tmp_path / f".unfinished-{make().id}-12345678"
-    left.mkdir()
-    (left / "record.json").write_text("{")
-    assert len(store.load_records(tmp_path)) == 1
-    assert caplog.records == []
-    store.remove_unfinished(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == [make().id]
-    store.remove_unfinished(tmp_path / "none")
+def test_a_record_of_another_model_is_named(store, caplog):
+    store.save_model(make_model("bb"), LOSSES)
+    (store.folder / "bb").rename(store.folder / ID)
+    assert store.load_model(ID) is None
+    assert "holds the record of bb" in caplog.text
 
 
-# labels
-
-
-def test_relabel(tmp_path):
-    old = make()
-    path = save(tmp_path, old)
-    new = store.relabel_run(tmp_path, old, method="renamed", profile="quick")
-    assert (new.method, new.profile) == ("renamed", "quick")
-    assert store.load_records(tmp_path) == [new]
-    assert new == old.model_copy(update={"method": "renamed", "profile": "quick"})
-    assert {p.name for p in path.iterdir()} == {
-        "record.json",
-        "losses.csv",
-        "artefacts.safetensors",
+def test_every_flipped_bit_of_every_file_is_noticed(store):
+    """Or changes nothing that is read."""
+    save_both(store)
+    model, random = store.load_model(ID), np.random.default_rng(0)
+    score = store.load_scores(ID, [KEY])[KEY]
+    readers = {
+        "record.json": lambda: store.load_model(ID),
+        "losses.csv": lambda: store.load_losses(model),
+        "parameters.safetensors": lambda: store.load_parameters(model),
+        f"scores/{KEY}.json": lambda: store.load_scores(ID, [KEY]).get(KEY),
+        f"scores/{KEY}.safetensors": lambda: store.load_arrays(score),
     }
+    logging.disable(logging.WARNING)
+    for name, read in readers.items():
+        path = store.folder / ID / name
+        content = path.read_bytes()
+        for _ in range(60):
+            flipped = bytearray(content)
+            flipped[random.integers(len(content))] ^= 1 << random.integers(8)
+            path.write_bytes(flipped)
+            with contextlib.suppress(DamagedFileError):
+                assert read() is None, name
+        path.write_bytes(content)
+        assert read() is not None
+    logging.disable(logging.NOTSET)
 
 
-def test_relabel_on_a_full_disk_keeps_the_old_record(tmp_path, monkeypatch):
-    old = make()
-    save(tmp_path, old)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
-    with pytest.raises(OSError, match="No space left"):
-        store.relabel_run(tmp_path, old, method="renamed")
-    assert store.load_records(tmp_path) == [old]
+@pytest.mark.parametrize("name", ["losses.csv", "parameters.safetensors"])
+def test_a_file_that_is_gone_is_named(store, name):
+    save_both(store)
+    model = store.load_model(ID)
+    (store.folder / ID / name).unlink()
+    read = store.load_losses if name == "losses.csv" else store.load_parameters
+    with pytest.raises(DamagedFileError, match=f"{name} is missing"):
+        read(model)
+    assert store.has_parameters(model) == (name == "losses.csv")
 
 
-def test_relabel_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    path = save(tmp_path)
-    before = {p.name for p in path.iterdir()}
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
-    with pytest.raises(OSError, match="No space left"):
-        store.relabel_run(tmp_path, make(), method="renamed")
-    assert {p.name for p in path.iterdir()} == before
+def test_a_score_without_its_arrays_is_absent(store):
+    save_both(store)
+    (store.folder / ID / "scores" / f"{KEY}.safetensors").unlink()
+    assert store.load_scores(ID, [KEY]) == {}
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_failed_run_whose_exponents_are_not_finite_is_found_again(tmp_path, value):
-    """Parameters that are not finite at the end: the row may not be done again for ever."""
-    one = make(
-        status="failed",
-        reason="after training, elbo is nan",
-        scores={},
-        learned={"exponents": [value, 2.0]},
-    )
-    store.save_run(tmp_path, one, {}, {})
-    found = store.load_records(tmp_path)
-    assert len(found) == 1
-    np.testing.assert_equal(found[0].learned["exponents"], [value, 2.0])
+# what killed writers left
 
 
-# canonical JSON
+def test_unfinished_files_of_dead_processes_are_removed(store):
+    save_both(store)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    import socket
+
+    host = socket.gethostname()
+    gone = store.folder / f".unfinished-{ID}-{host}-{dead.pid}-12345678"
+    live = store.folder / f".unfinished-{ID}-{host}-{os.getppid()}-12345678"
+    foreign = store.folder / f".unfinished-{ID}-elsewhere-{dead.pid}-12345678"
+    old = store.folder / f".unfinished-{ID}-elsewhere-{dead.pid}-87654321"
+    for folder in (gone, live, foreign, old):
+        folder.mkdir()
+        (folder / "losses.csv").touch()
+    os.utime(old, (0, 0))
+    left = store.folder / ID / "scores" / f".unfinished-x-{host}-{dead.pid}-12345678"
+    left.touch()
+    store.remove_unfinished()
+    assert {p.name for p in store.folder.iterdir()} == {ID, live.name, foreign.name}
+    assert not left.exists()
 
 
 def test_torch_is_not_imported():
     code = (
-        "import priorbench.bench.results.store, sys; sys.exit('torch' in sys.modules)"
+        "import priorbench.bench.results, priorbench.bench.report, sys; "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

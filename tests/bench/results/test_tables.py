@@ -3,7 +3,7 @@
 import pytest
 
 from priorbench.bench.results.tables import make_runs_table, make_settings_table
-from tests.bench.synthetic_records import make_record, make_records
+from tests.bench.synthetic_results import make_result, make_results
 
 
 def test_columns_of_runs():
@@ -17,7 +17,7 @@ def test_columns_of_runs():
         "mig": 0.2,
         "seed": 7.0,
     }
-    run = make_record(
+    run = make_result(
         scores=scores,
         learned={"p": [1.0, 2.0], "exponents": [0.5]},
         timings={"train": 9.0, "images_per_second": 800.0},
@@ -47,6 +47,8 @@ def test_columns_of_runs():
         "learned_p_0",
         "learned_p_1",
         "images_per_second",
+        "time_mig_seconds",
+        "time_others_seconds",
         "time_train",
         "device",
         "precision",
@@ -56,7 +58,7 @@ def test_columns_of_runs():
 
 
 def test_columns_of_settings():
-    assert list(make_settings_table([make_record()]).columns) == [
+    assert list(make_settings_table([make_result()]).columns) == [
         "profile",
         "method",
         "beta",
@@ -77,15 +79,15 @@ def test_columns_of_settings():
 
 def test_numbers_stay_numbers():
     assert (
-        make_runs_table(make_records())["beta"].dtype
-        == make_settings_table(make_records())["beta"].dtype
+        make_runs_table(make_results())["beta"].dtype
+        == make_settings_table(make_results())["beta"].dtype
         == float
     )
 
 
 def test_statistics_by_hand():
     [row] = make_settings_table(
-        [make_record(seed=s, mig=m) for s, m in enumerate([0.1, 0.2, 0.6])]
+        [make_result(seed=s, mig=m) for s, m in enumerate([0.1, 0.2, 0.6])]
     ).to_dict("records")
     assert row["n"] == 3
     assert row["mig_mean"] == pytest.approx(0.3)
@@ -98,9 +100,9 @@ def test_statistics_by_hand():
 
 def test_a_score_that_some_runs_lack():
     runs = [
-        make_record(seed=0),
-        make_record(seed=1, mig=0.4),
-        make_record(seed=2, scores={"mig": 0.6}),
+        make_result(seed=0),
+        make_result(seed=1, mig=0.4),
+        make_result(seed=2, scores={"mig": 0.6}),
     ]
     [row] = make_settings_table(runs).to_dict("records")
     assert row["n"] == 3
@@ -109,12 +111,5 @@ def test_a_score_that_some_runs_lack():
 
 
 def test_a_setting_of_failures_only():
-    [row] = make_settings_table([make_record(status="failed")]).to_dict("records")
+    [row] = make_settings_table([make_result(status="failed")]).to_dict("records")
     assert (row["n"], row["failures"]) == (0, 1)
-
-
-def test_profiles_are_settings_of_their_own():
-    table = make_settings_table(
-        [make_record(profile="quick"), make_record(profile="paper")]
-    )
-    assert table["profile"].tolist() == ["paper", "quick"]

@@ -1,6 +1,6 @@
 import torch
 
-from priorbench.bench.results.selection import select_newest
+from priorbench.bench.results import load_results
 from priorbench.bench.speed import scoring, storage
 from priorbench.metrics.base import registry
 
@@ -19,13 +19,13 @@ def test_its_codes_have_something_to_find():
 
 
 def test_records_are_scanned_and_reported_on():
-    found = storage.measure_records(scanned=30, reported=20)
+    found = storage.measure_records(scanned=30)
     assert found["scan_seconds"] > 0
     assert found["report_seconds"] > 0
 
 
-def test_records_are_those_of_one_study():
-    records = [storage.make_record(number) for number in range(0, 2_000, 25)]
-    assert len({record.id for record in records}) == 80
-    assert len({(record.method, record.beta) for record in records}) == 40
-    assert select_newest(records) == records
+def test_runs_are_those_of_one_study(tmp_path):
+    results = load_results(storage.save_study(tmp_path, 80))
+    assert len({result.id for result in results}) == 80
+    assert len({(result.method, result.beta) for result in results}) == 2
+    assert all(result.headlines == ("headline",) for result in results)

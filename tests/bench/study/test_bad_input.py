@@ -7,12 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from priorbench import priors
-from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.execution.schedule import Block
 from priorbench.bench.execution.worker import run_block
-from priorbench.bench.results import store
+from priorbench.bench.results import load_results
 from priorbench.bench.run import app
 from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_settings
+from priorbench.bench.training.experiment import Experiment
 
 MINIMAL = """
 metrics = ["mig"]
@@ -435,15 +436,15 @@ def test_half_written_record_is_named_and_redone(grid, tmp_path, monkeypatch, ca
         "cpu",
     ]
     assert CliRunner().invoke(app, given).exit_code == 0
-    first, second = sorted((tmp_path / "runs" / "my").glob("*/record.json"))
+    first, second = sorted((tmp_path / "runs" / "models").glob("*/record.json"))
     text = first.read_text(encoding="utf-8")
     first.write_text(text[: len(text) // 2], encoding="utf-8")
     again = CliRunner().invoke(app, given)
     assert again.exit_code == 0
     assert "1 runs to do, 1 already done" in again.output
-    assert str(first.parent) in caplog.text
-    assert "not a whole record" in caplog.text
-    assert len(store.load_records(tmp_path / "runs" / "my")) == 2
+    assert f"{first} is damaged" in caplog.text
+    assert "it is made again by the next run" in caplog.text
+    assert len(load_results(tmp_path / "runs" / "my")) == 2
     assert first.exists()
     assert second.exists()
 
@@ -458,7 +459,7 @@ def test_errors_of_the_machine_are_not_failed_runs(grid, tmp_path, monkeypatch):
 
     monkeypatch.setattr("priorbench.bench.training.train.Training.run_epoch", no_memory)
     with pytest.raises(MemoryError):
-        list(run_block(Experiment(setting), [0], "cpu"))
+        list(run_block(Experiment(setting), Block(setting, (0,)), "cpu", None))
 
 
 def test_a_dataset_of_fewer_images_than_a_trial_takes(grid, tmp_path, monkeypatch):
@@ -515,7 +516,7 @@ def test_a_prior_and_a_posterior_that_contradict_each_other(fails, grid, tmp_pat
         (
             '{ name = "mig_groups", num_samples = -5 }',
             "'metrics[0]', metric 'mig_groups' of method 'A': "
-            "'num_samples' must be at least 2; got -5",
+            "'num_samples' must be greater than or equal to 2; got -5",
         ),
     ],
 )

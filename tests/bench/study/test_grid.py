@@ -49,6 +49,8 @@ training.epochs = 9
 beta = [0.5]
 """
 
+METRICS = '["mig", { name = "mig_sampled", num_samples = 50 }]'
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -72,6 +74,34 @@ def error(path, profile=None):
 
 
 # what is read
+
+
+def test_a_preset_stands_for_its_metrics(write):
+    """Its metrics have the preset's place; one that was there before is left out."""
+    names = [
+        m.name
+        for _, m in load_grid(write(GOOD, (METRICS, '"neurips2019"'))).list_metrics()
+    ]
+    assert names == ["dci", "factor_vae", "sap", "mig_histogram", "irs"]
+    grid = load_grid(write(GOOD, (METRICS, '["sap", "default", "mcc"]')))
+    listed = [(position, m.name) for position, m in grid.list_metrics()]
+    assert (listed[0], listed[-1]) == ((0, "sap"), (2, "mcc"))
+    assert {position for position, _ in listed[1:-1]} == {1}
+    assert len({name for _, name in listed}) == len(listed) == 14
+
+
+def test_a_metric_with_two_settings_is_refused(write):
+    with pytest.raises(UserError, match="metric 'irs' is there twice"):
+        load_grid(write(GOOD, (METRICS, '["default", "neurips2019"]')))
+
+
+def test_added_metrics_replace_those_of_their_name(write):
+    grid = load_grid(write(GOOD, (METRICS, '"neurips2019"')))
+    added = (Plugin(name="sap", num_train=20), Plugin(name="mig"))
+    together = grid.add_metrics(added)
+    assert [m for _, m in together.list_metrics()][-2:] == list(added)
+    assert len(together.list_metrics()) == 6
+    assert len(grid.list_metrics()) == 5
 
 
 def test_a_grid_file(write):
@@ -113,7 +143,7 @@ def test_defaults_are_the_papers(write):
             ("[4, 2]", "[4, 4, 4, 4, 4]"),
         )
     )
-    assert (grid.seeds, grid.latent_dim, grid.keep_models) == (50, 20, False)
+    assert (grid.seeds, grid.latent_dim, grid.keep_models) == (50, 20, True)
     assert (grid.architecture.name, grid.likelihood.name) == ("mlp", "bernoulli")
     assert grid.training.model_dump(exclude_none=True) == {
         "epochs": 20,
@@ -389,7 +419,7 @@ SCHEMA = {
         2,
         "'beta[0]': Input should be a valid num",
     ),
-    "metrics no list": ('metrics = ["mig", {', 'metrics = "mig" #', 4, "'metrics': "),
+    "metrics no list": ('metrics = ["mig", {', "metrics = 3 #", 4, "'metrics': "),
     "plug-in a number": ('prior = "normal"', "prior = 3", 15, "'methods[0].prior': "),
     "plug-in without name": (
         '{ name = "isa", ',

@@ -8,20 +8,17 @@ import sys
 import pytest
 
 from priorbench import plugins
-from priorbench.bench.study.grid import Plugin, load_grid
-from priorbench.bench.study.job import RESULTS_VERSION, Job, Setting, list_jobs
-from priorbench.bench.study.plugins import check_plugins, hash_source
+from priorbench.bench.study.grid import Plugin, PriorPlugin, load_grid
+from priorbench.bench.study.job import TRAINING_VERSION, Job, Setting, list_jobs
+from priorbench.bench.study.plugins import check_plugins
 from priorbench.errors import UserError
 from priorbench.priors.base import registry as priors
 
 CONFIG = {
     "architecture": {"name": "mlp", "hidden": 16},
     "dataset": {"name": "dsprites", "factors": {"shape": ["heart"], "scale": [0, 2]}},
-    "importance_images": 1000,
-    "importance_samples": 500,
     "latent_dim": 4,
     "likelihood": {"name": "bernoulli"},
-    "metrics": [{"name": "mig"}, {"name": "mig_sampled", "num_samples": 50}],
     "objective": {"name": "beta_tcvae", "over": "groups"},
     "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.1},
     "sources": {},
@@ -38,17 +35,17 @@ def change(**changes):
 
 
 def test_golden_id():
-    """Ids may not change: the runs on people's disks are found by them.
+    """Ids may not change: the models on people's disks are found by them.
 
-    The last change: results of version 2 have the log-likelihood of 1000 images by default.
+    The last change: of version 3, the id is that of the training alone.
     """
-    assert ONE.id == "6f49e4e3535cda9f"
+    assert ONE.id == "e05c78694d83245b"
 
 
 def test_golden_id_of_a_beta_for_each_group():
-    assert change(beta=(1.0, 4.0)).id == "bae9c1764685645b"
+    assert change(beta=(1.0, 4.0)).id == "599a2476214f018f"
     assert change(beta=(4.0, 4.0)).id != ONE.id
-    assert change(beta=(4.0, 1.0)).id != "bae9c1764685645b"
+    assert change(beta=(4.0, 1.0)).id != "599a2476214f018f"
 
 
 def test_the_id_of_a_scalar_beta_is_hashed_from_the_number():
@@ -57,7 +54,7 @@ def test_the_id_of_a_scalar_beta_is_hashed_from_the_number():
         "config": CONFIG,
         "precision": "fp32",
         "seed": 3,
-        "version": 2,
+        "version": 3,
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == ONE.id
@@ -117,14 +114,20 @@ def test_id_does_not_depend_on_the_order_of_keys():
 
 
 def test_labels_leave_the_id():
-    """Of the grid, the profile and the method, and what is kept."""
+    """Of the grid, the profile and the method; what is kept, and what is scored."""
     other = load_grid("dsprites_priors", "demo").model_copy(
-        update={"name": "other", "profile": "quick", "keep_models": True}
+        update={
+            "name": "other",
+            "profile": "quick",
+            "keep_models": False,
+            "metrics": (),
+            "importance_samples": 7,
+        }
     )
     assert change(grid=other, method=other.methods[0]).id == ONE.id
 
 
-def test_a_finished_result_depends_on_each_field():
+def test_a_training_depends_on_each_field():
     changed = [
         change(**values)
         for values in ({"beta": 4.5}, {"seed": 4}, {"precision": "bf16"})
@@ -135,11 +138,8 @@ def test_a_finished_result_depends_on_each_field():
             "name": "dsprites",
             "factors": {"shape": ["heart"], "scale": [0, 3]},
         },
-        "importance_images": 10,
-        "importance_samples": 10,
         "latent_dim": 5,
         "likelihood": {"name": "other"},
-        "metrics": [{"name": "mig"}],
         "objective": {"name": "beta_tcvae", "over": "latents"},
         "prior": {"name": "isa", "subspaces": [2, 2], "p0": 2.2},
         "sources": {"prior isa": "0123"},
@@ -151,10 +151,10 @@ def test_a_finished_result_depends_on_each_field():
     assert len({j.id for j in [ONE, *changed]}) == len(changed) + 1
 
 
-def test_id_depends_on_the_version_of_the_results(monkeypatch):
+def test_id_depends_on_the_version_of_trainings(monkeypatch):
     before = ONE.id
     monkeypatch.setattr(
-        "priorbench.bench.study.job.RESULTS_VERSION", RESULTS_VERSION + 1
+        "priorbench.bench.study.job.TRAINING_VERSION", TRAINING_VERSION + 1
     )
     assert ONE.id != before
 
@@ -185,6 +185,23 @@ def test_jobs_are_ordered_by_method_beta_and_seed():
     assert keys == [
         (m.name, b, s) for m in grid.methods for b in (1.0, 4.0) for s in (0, 1)
     ]
+
+
+def test_scores_and_labels_leave_the_ids_of_a_grid():
+    ids = [job.id for job in list_jobs(DEMO)]
+    renamed = [m.model_copy(update={"name": f"{m.name}!"}) for m in DEMO.methods]
+    changes = {"methods": tuple(renamed), "metrics": (), "importance_samples": 7}
+    assert [job.id for job in list_jobs(DEMO.model_copy(update=changes))] == ids
+
+
+def test_a_latent_dim_that_the_prior_has_is_the_only_one():
+    own = PriorPlugin(name="hypersphere", dims=[1, 1], latent_dim=4)
+    method = DEMO.methods[0].model_copy(update={"prior": own})
+    grid = DEMO.model_copy(update={"methods": (method,)})
+    first = list_jobs(grid)[0]
+    assert first.setting.config["latent_dim"] == 4
+    other = list_jobs(grid.model_copy(update={"latent_dim": 9}))[0]
+    assert other.id == first.id
 
 
 def test_more_seeds_keep_the_ids_of_the_first():
@@ -250,7 +267,8 @@ def test_the_source_of_a_plugin_is_part_of_the_id(load_plugin):
     first = load_plugin(PLUGIN)
     assert list(first.setting.config["sources"]) == ["prior tests_job_prior"]
     assert load_plugin(PLUGIN).id == first.id
-    changed = load_plugin(PLUGIN + "# another line\n")
+    assert load_plugin(PLUGIN + "# another line\n").id == first.id
+    changed = load_plugin(PLUGIN.replace("pass", "speed = 2"))
     assert changed.setting.config["sources"] != first.setting.config["sources"]
     assert changed.id != first.id
 
@@ -262,12 +280,8 @@ def test_the_source_of_a_part_of_a_product_is_part_of_the_id(load_plugin):
     assert list(first.setting.config["sources"]) == ["prior tests_job_prior"]
     assert first.setting.config["prior"] == product
     assert load_plugin(PLUGIN, **product).id == first.id
-    assert load_plugin(PLUGIN + "# another line\n", **product).id != first.id
-
-
-def test_the_projects_own_plugins_have_no_source():
-    assert hash_source("prior", "isa") is None
-    assert hash_source("metrics", "mig") is None
+    changed = PLUGIN.replace("pass", "speed = 2")
+    assert load_plugin(changed, **product).id != first.id
 
 
 def test_unknown_names_are_blamed_on_their_place():

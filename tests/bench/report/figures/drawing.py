@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from priorbench.bench.report.figures.style import use_style
-from priorbench.bench.results.store import Record
-from tests.bench.synthetic_records import make_study
+from priorbench.bench.results.result import Result
+from tests.bench.synthetic_results import make_study
 
 FOUR = ("β-VAE", "β-TCVAE", "ISA-VAE", "ISA-TCVAE")
 NINE = (*FOUR, "FactorVAE", "𝒮-VAE", "a_b $x$", "先验", "_hidden")
 
 
-def draw_figure(draw: Callable[..., Figure], records: list[Record]) -> Figure:
+def draw_figure(draw: Callable[..., Figure], records: list[Result]) -> Figure:
     """Draw the figure of a headline score."""
     with use_style():
         return draw(make_study(records), "mig")

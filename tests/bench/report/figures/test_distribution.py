@@ -8,11 +8,11 @@ import pytest
 from priorbench.bench.report.figures.distribution import draw_distribution
 from priorbench.bench.report.figures.style import use_style
 from tests.bench.report.figures.drawing import FOUR, draw_figure
-from tests.bench.synthetic_records import make_record, make_records
+from tests.bench.synthetic_results import make_result, make_results
 
 
 def test_distribution_has_a_panel_per_beta_and_all_points():
-    figure = draw_figure(draw_distribution, make_records(FOUR, (1.0, 2.0, 4.0), 6))
+    figure = draw_figure(draw_distribution, make_results(FOUR, (1.0, 2.0, 4.0), 6))
     assert [a.get_title() for a in figure.axes] == ["β = 1", "β = 2", "β = 4"]
     for axes in figure.axes:
         points = [line for line in axes.lines if line.get_gid() == "seeds"]
@@ -24,7 +24,7 @@ def test_distribution_has_a_panel_per_beta_and_all_points():
 def test_titles_of_many_groups_do_not_meet(groups):
     """Every value another, so that none is written for many."""
     betas = [tuple(float(10 + i + j) for i in range(groups // 2 + 1)) for j in range(4)]
-    figure = draw_figure(draw_distribution, [make_record(beta=beta) for beta in betas])
+    figure = draw_figure(draw_distribution, [make_result(beta=beta) for beta in betas])
     with use_style():
         figure.draw_without_rendering()
         titles = [axes.title.get_window_extent().padded(-0.5) for axes in figure.axes]
@@ -36,7 +36,7 @@ def test_titles_of_many_groups_do_not_meet(groups):
 def test_few_seeds_are_points_and_their_median():
     figure = draw_figure(
         draw_distribution,
-        [make_record(seed=s, mig=m) for s, m in enumerate([0.1, 0.2, 0.5, 0.6])],
+        [make_result(seed=s, mig=m) for s, m in enumerate([0.1, 0.2, 0.5, 0.6])],
     )
     [axes] = figure.axes
     assert not axes.patches
@@ -45,7 +45,7 @@ def test_few_seeds_are_points_and_their_median():
 
 
 def test_a_method_keeps_its_column_where_it_has_no_runs():
-    runs = [*make_records(("a", "b"), (1.0,), 2), *make_records(("b",), (2.0,), 2)]
+    runs = [*make_results(("a", "b"), (1.0,), 2), *make_results(("b",), (2.0,), 2)]
     figure = draw_figure(draw_distribution, runs)
     centres = [np.mean(a.lines[-2].get_xdata()) for a in figure.axes]
     assert centres == [1, 1]

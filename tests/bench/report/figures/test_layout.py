@@ -13,15 +13,15 @@ from tests.bench.report.figures.drawing import (
     list_beta_labels,
     list_texts,
 )
-from tests.bench.synthetic_records import make_record, make_records
+from tests.bench.synthetic_results import make_result, make_results
 
 
 def test_betas_of_groups_are_labels_and_panels():
     betas = (4.0, (1.0, 1.0, 8.0), 1.0)
     runs = [
-        r.model_copy(update={"scores": {"mig": 0.1 * i, "reconstruction": -20.0 - i}})
+        make_result(beta=beta, seed=seed, mig=0.1 * i, reconstruction=-20.0 - i)
         for i, beta in enumerate(betas)
-        for r in [make_record(beta=beta), make_record(beta=beta, seed=1)]
+        for seed in range(2)
     ]
     figure = draw_figure(draw_trade_off, runs)
     assert sorted(t.get_text() for t in list_beta_labels(figure)) == ["1", "1/1/8", "4"]
@@ -34,7 +34,7 @@ def test_betas_of_groups_are_labels_and_panels():
 
 
 def test_title_and_failures():
-    runs = [*make_records(FOUR[:2], (1.0,), 3), make_record(seed=7, status="failed")]
+    runs = [*make_results(FOUR[:2], (1.0,), 3), make_result(seed=7, status="failed")]
     for function in (draw_trade_off, draw_distribution):
         written = " ".join(list_texts(draw_figure(function, runs)))
         assert "1 of 7 runs failed" in written.replace("\n", " ")
@@ -44,9 +44,9 @@ def test_title_and_failures():
 
 def test_legend_names_every_method_as_it_is():
     for function in (draw_trade_off, draw_distribution):
-        figure = draw_figure(function, make_records(NINE, (1.0, 2.0), 2))
+        figure = draw_figure(function, make_results(NINE, (1.0, 2.0), 2))
         names = [t.get_text() for t in figure.legends[0].get_texts()]
-        assert names == [escape_text(m) for m in sorted(NINE)]
+        assert names == [escape_text(m) for m in NINE]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_legend_names_every_method_as_it_is():
 def test_nothing_lies_outside_the_page(names):
     for function in (draw_trade_off, draw_distribution):
         figure = draw_figure(
-            function, make_records(names, (1.0, 2.0, 4.0, 8.0, 16.0), 2)
+            function, make_results(names, (1.0, 2.0, 4.0, 8.0, 16.0), 2)
         )
         with use_style():
             tight = figure.get_tightbbox()
@@ -70,7 +70,7 @@ def test_nothing_lies_outside_the_page(names):
 
 
 def test_equal_scores_draw_without_warning():
-    runs = [make_record(m, b, s) for m in FOUR for b in (1.0, 2.0) for s in range(6)]
+    runs = [make_result(m, b, s) for m in FOUR for b in (1.0, 2.0) for s in range(6)]
     for function in (draw_trade_off, draw_distribution):
         figure = draw_figure(function, runs)
         with use_style():

@@ -10,8 +10,8 @@ from priorbench.bench.report.figures import layout
 from priorbench.bench.report.figures.likelihood import draw_likelihood
 from priorbench.bench.report.figures.style import encode_image, use_style
 from priorbench.bench.report.published import find_published
-from tests.bench.synthetic_records import make_likelihood_record as make_record
-from tests.bench.synthetic_records import make_study
+from tests.bench.synthetic_results import make_likelihood_result as make_result
+from tests.bench.synthetic_results import make_study
 
 METHODS = [*dict.fromkeys(r.method for r in find_published("mnist_products"))]
 
@@ -30,12 +30,12 @@ def list_labels(figure):
 
 
 def test_a_row_per_method_in_the_order_of_the_table():
-    runs = [make_record(m) for m in [*sorted(METHODS), "N40", "A mine"]]
+    runs = [make_result(m) for m in [*sorted(METHODS), "A mine", "N40"]]
     assert list_labels(draw_figure(runs)) == ["A mine", "N40", *METHODS]
 
 
 def test_a_row_per_beta_where_there_are_several():
-    runs = [make_record(beta=b) for b in (4.0, 1.0, (1.0, 2.0))]
+    runs = [make_result(beta=b) for b in (4.0, 1.0, (1.0, 2.0))]
     figure = draw_figure(runs)
     assert list_labels(figure) == ["S40, β = 1", "S40, β = 1/2", "S40, β = 4"]
     [theirs] = select_lines(figure, "published")
@@ -45,14 +45,14 @@ def test_a_row_per_beta_where_there_are_several():
 
 def test_a_method_of_failures_has_no_row():
     assert list_labels(
-        draw_figure([make_record(), make_record("N40", status="failed")])
+        draw_figure([make_result(), make_result("N40", status="failed")])
     ) == ["S40"]
 
 
 def test_seeds_means_and_published_are_drawn():
-    runs = [make_record(seed=s, ll=ll) for s, ll in enumerate([-92.0, -93.0, -97.0])]
+    runs = [make_result(seed=s, ll=ll) for s, ll in enumerate([-92.0, -93.0, -97.0])]
     figure = draw_figure(
-        [*runs, make_record("N40", seed=1, status="failed"), make_record("N40")]
+        [*runs, make_result("N40", seed=1, status="failed"), make_result("N40")]
     )
     none, ours = select_lines(figure, "seeds")
     assert list(none.get_xdata()) == [-93]
@@ -66,10 +66,10 @@ def test_seeds_means_and_published_are_drawn():
 
 
 def test_values_far_below_the_others_are_written_at_the_edge():
-    runs = [make_record(f"m{i}", grid="mine", ll=-93.0 - 0.1 * i) for i in range(8)]
+    runs = [make_result(f"m{i}", grid="mine", ll=-93.0 - 0.1 * i) for i in range(8)]
     far = [
-        make_record("m2", 1, -135.678, grid="mine"),
-        make_record("far", ll=-140.0, grid="mine"),
+        make_result("m2", 1, -135.678, grid="mine"),
+        make_result("far", ll=-140.0, grid="mine"),
     ]
     figure = draw_figure([*runs, *far])
     low, high = figure.axes[0].get_xlim()
@@ -82,7 +82,7 @@ def test_values_far_below_the_others_are_written_at_the_edge():
 
 def test_published_values_far_below_are_written_too():
     figure = draw_figure(
-        [make_record(m, ll=-92 - 0.2 * i) for i, m in enumerate(METHODS)]
+        [make_result(m, ll=-92 - 0.2 * i) for i, m in enumerate(METHODS)]
     )
     [arrow] = figure.axes[0].texts
     assert arrow.get_text() == "← −108.42"
@@ -94,7 +94,7 @@ def test_published_values_far_below_are_written_too():
 )
 def test_nothing_is_off_the_axis_without_need(ll):
     """With few rows, or values that are spread evenly."""
-    runs = [make_record(f"m{i}", grid="mine", ll=value) for i, value in enumerate(ll)]
+    runs = [make_result(f"m{i}", grid="mine", ll=value) for i, value in enumerate(ll)]
     figure = draw_figure(runs[-4:] if ll[0] == -93 else runs)
     assert not figure.axes[0].texts
     assert figure.axes[0].get_xlim()[0] < -140
@@ -102,8 +102,8 @@ def test_nothing_is_off_the_axis_without_need(ll):
 
 
 def test_equal_values_and_one_far_below():
-    runs = [make_record(f"m{i}", grid="mine") for i in range(6)] + [
-        make_record("far", ll=-99, grid="mine")
+    runs = [make_result(f"m{i}", grid="mine") for i in range(6)] + [
+        make_result("far", ll=-99, grid="mine")
     ]
     figure = draw_figure(runs)
     assert [t.get_text() for t in figure.axes[0].texts] == ["← −99.00"]
@@ -116,12 +116,12 @@ def test_legend_and_caption_name_what_is_there():
         legend = [t.get_text() for t in figure.legends[0].get_texts()]
         return legend, " ".join(t.get_text() for t in figure.texts).replace("\n", " ")
 
-    assert list_words([make_record(grid="mine")])[0] == ["seed", "mean"]
-    legend, caption = list_words([make_record(), make_record(seed=1, status="failed")])
+    assert list_words([make_result(grid="mine")])[0] == ["seed", "mean"]
+    legend, caption = list_words([make_result(), make_result(seed=1, status="failed")])
     assert legend == ["seed", "mean", "published"]
     assert "1 of 2 runs failed." in caption
     assert "says nothing" not in caption
-    _, caption = list_words([make_record(profile="demo")])
+    _, caption = list_words([make_result(profile="demo")])
     assert (
         "Not profile paper: the distance to published values says nothing." in caption
     )
@@ -139,7 +139,7 @@ def test_legend_and_caption_name_what_is_there():
 def test_nothing_lies_outside_the_page_or_over_another(methods):
     rng = np.random.default_rng(0)
     figure = draw_figure(
-        [make_record(m, s, rng.normal(-95, 2)) for m in methods for s in range(3)]
+        [make_result(m, s, rng.normal(-95, 2)) for m in methods for s in range(3)]
     )
     with use_style():
         tight = figure.get_tightbbox()
@@ -155,9 +155,9 @@ def test_nothing_lies_outside_the_page_or_over_another(methods):
 def test_a_likelihood_that_is_not_finite_is_no_point():
     """Nor does a study draw badly where no other is left."""
     runs = [
-        make_record(ll=-math.inf),
-        make_record(seed=1),
-        make_record("N40", ll=math.nan),
+        make_result(ll=-math.inf),
+        make_result(seed=1),
+        make_result("N40", ll=math.nan),
     ]
     figure = draw_figure(runs)
     [points] = select_lines(figure, "seeds")

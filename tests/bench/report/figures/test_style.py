@@ -15,57 +15,45 @@ from priorbench.bench.report.figures.style import (
     use_style,
 )
 from priorbench.bench.report.figures.trade_off import draw_trade_off
-from priorbench.bench.results.selection import number_methods
 from tests.bench.report.figures.drawing import FOUR, NINE, draw_figure
-from tests.bench.synthetic_records import make_record, make_records, make_study
+from tests.bench.synthetic_results import make_result, make_results, make_study
 
 
-def list_styles(records):
-    """Styles of the methods of a folder's records."""
-    return assign_styles(number_methods(records))
+def list_styles(results):
+    """Styles of the methods of a study."""
+    return assign_styles(make_study(results).methods)
 
 
 def test_methods_differ_in_colour_marker_and_line():
-    chosen = list(list_styles(make_records(NINE[:7], (1.0,), 1)).values())
+    chosen = list(list_styles(make_results(NINE[:7], (1.0,), 1)).values())
     for part in ("color", "marker", "line"):
         assert len({getattr(s, part) for s in chosen}) == 7
 
 
 def test_many_methods_are_still_told_apart():
-    chosen = list_styles([make_record(f"m{i}") for i in range(40)]).values()
+    chosen = list_styles([make_result(f"m{i}") for i in range(40)]).values()
     assert len({(s.color, s.marker) for s in chosen}) == 40
     assert len({(s.color, s.hatch) for s in chosen}) == 40
 
 
 def test_a_method_added_later_leaves_colours_as_they_are():
-    before = make_records(("β-VAE", "ISA-VAE"), (1.0,), 2)
-    later = make_record("AAA", created="2025-01-02T00:00:00+00:00")
-    old, new = list_styles(before), list_styles([later, *before])
-    assert list(new) == ["ISA-VAE", "β-VAE", "AAA"]
+    before = make_results(("β-VAE", "ISA-VAE"), (1.0,), 2)
+    old, new = list_styles(before), list_styles([*before, make_result("AAA")])
+    assert list(new) == ["β-VAE", "ISA-VAE", "AAA"]
     assert {m: new[m] for m in old} == old
-
-
-def test_profiles_agree_on_colours_and_the_newest_is_drawn():
-    old = [make_record("β-VAE"), make_record("ISA-VAE")]
-    new = make_record(
-        "ISA-VAE", id="n", profile="paper", created="2025-01-03T00:00:00+00:00"
-    )
-    drawn = make_study([*old, new])
-    assert drawn.profile == "paper"
-    assert assign_styles(drawn.methods) == {"ISA-VAE": list_styles(old)["ISA-VAE"]}
 
 
 def test_ink_reads_on_white():
     def contrast(color):
         return 1.05 / (relative_luminance(to_rgb(color)) + 0.05)
 
-    for drawn in list_styles([make_record(f"m{i}") for i in range(8)]).values():
+    for drawn in list_styles([make_result(f"m{i}") for i in range(8)]).values():
         assert contrast(drawn.ink) > 4.4
         assert contrast(drawn.stroke) > 1.95
 
 
 def test_pdf_embeds_truetype():
-    figure = draw_figure(draw_trade_off, make_records(NINE, (1.0,), 2))
+    figure = draw_figure(draw_trade_off, make_results(NINE, (1.0,), 2))
     with use_style():
         pdf = encode_image(figure, "pdf")
     assert b"/FontFile2" in pdf
@@ -73,7 +61,7 @@ def test_pdf_embeds_truetype():
 
 
 def test_threads_draw_at_the_same_time():
-    runs, images = make_records(FOUR[:2], (1.0,), 2), []
+    runs, images = make_results(FOUR[:2], (1.0,), 2), []
 
     def work():
         with use_style():

@@ -8,11 +8,11 @@ import pytest
 from priorbench.bench.report.figures.style import use_style
 from priorbench.bench.report.figures.trade_off import draw_trade_off
 from tests.bench.report.figures.drawing import FOUR, NINE, draw_figure, list_beta_labels
-from tests.bench.synthetic_records import make_record, make_records
+from tests.bench.synthetic_results import make_result, make_results
 
 
 def test_one_line_per_method_through_its_betas_in_order():
-    figure = draw_figure(draw_trade_off, make_records(FOUR, (4.0, 1.0, 2.0), 3)[::-1])
+    figure = draw_figure(draw_trade_off, make_results(FOUR, (4.0, 1.0, 2.0), 3)[::-1])
     containers = figure.axes[0].containers
     assert len(containers) == 4
     for container in containers:
@@ -25,8 +25,8 @@ def test_one_line_per_method_through_its_betas_in_order():
 
 def test_points_are_the_settings_means():
     runs = [
-        make_record(seed=0, mig=0.1, reconstruction=-20),
-        make_record(seed=1, mig=0.3, reconstruction=-40),
+        make_result(seed=0, mig=0.1, reconstruction=-20),
+        make_result(seed=1, mig=0.3, reconstruction=-40),
     ]
     [container] = draw_figure(draw_trade_off, runs).axes[0].containers
     assert container.lines[0].get_xydata() == pytest.approx(np.array([[-30, 0.2]]))
@@ -37,7 +37,7 @@ def test_points_are_the_settings_means():
 
 
 def test_every_beta_is_labelled_where_there_is_room():
-    figure = draw_figure(draw_trade_off, make_records(FOUR[:2], (0.5, 1.0, 4.0), 3))
+    figure = draw_figure(draw_trade_off, make_results(FOUR[:2], (0.5, 1.0, 4.0), 3))
     assert sorted(t.get_text() for t in list_beta_labels(figure)) == [
         "0.5",
         "0.5",
@@ -57,7 +57,7 @@ def test_every_beta_is_labelled_where_there_is_room():
     ],
 )
 def test_labels_are_off_markers_off_each_other_and_inside(methods, betas):
-    figure = draw_figure(draw_trade_off, make_records(methods, betas, 3))
+    figure = draw_figure(draw_trade_off, make_results(methods, betas, 3))
     [axes] = figure.axes
     with use_style():
         figure.draw_without_rendering()

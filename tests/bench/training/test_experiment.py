@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from priorbench.bench.execution.experiment import Experiment
+from priorbench.bench.training.experiment import Experiment
 from tests.bench.small_study import DATASET, METRICS, load_jobs
 
 

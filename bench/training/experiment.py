@@ -6,11 +6,10 @@ from functools import cached_property, lru_cache
 
 import torch
 
-from priorbench.bench.models.architectures import Architecture
-from priorbench.bench.models.architectures import registry as architectures
-from priorbench.bench.models.likelihoods import registry as likelihoods
+from priorbench.bench.models.build import build_model
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.objectives.base import registry as objectives
+from priorbench.bench.study.data import load_study_dataset
 from priorbench.bench.study.grid import Plugin
 from priorbench.bench.study.job import Setting
 from priorbench.bench.training.early_stopping import EarlyStopping
@@ -19,8 +18,6 @@ from priorbench.bench.training.pixels import Pixels
 from priorbench.bench.training.train import Training
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import ImageDataset, Images
-from priorbench.datasets.load import load_dataset
-from priorbench.priors.base import build_prior
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
@@ -42,7 +39,7 @@ class Experiment:
     @cached_property
     def dataset(self) -> Images:
         """The data set of the study."""
-        return _load_dataset(self.grid.dataset)
+        return load_study_dataset(self.grid.dataset)
 
     @cached_property
     def lengths(self) -> dict[str, int]:
@@ -86,41 +83,31 @@ class Experiment:
             ValueError: a plug-in does not take its arguments, or the objective does not
                 go with the prior.
         """
-        grid, method = self.grid, self.setting.method
-        options = {"latent_dim": grid.latent_dim, **method.prior.arguments}
-        prior = build_prior(method.prior.name, **options)
-        num_params = prior.posterior.num_params(prior.latent_dim)
-        networks = self.make_architecture(prior.latent_dim, num_params)
-        likelihood = likelihoods.build(
-            grid.likelihood.name, **grid.likelihood.arguments
-        )
-        autocast = torch.bfloat16 if self.setting.precision == "bf16" else None
+        model = self.make_model()
+        method, training = self.setting.method, self.grid.training
         objective = objectives.build(
             method.objective.name,
             beta=self.setting.beta,
             **method.objective.arguments,
         )
-        objective.adapt(prior)  # last: the model starts alike under every objective
-        training = grid.training
+        objective.adapt(model.prior)  # last: all objectives start from the same model
         warm_up = (training.warm_up or 0) / training.epochs
-        return Loss(VAE(networks, prior, likelihood, autocast), objective, warm_up)
+        return Loss(model, objective, warm_up)
 
-    def make_architecture(self, latent_dim: int, num_params: int) -> Architecture:
-        """Make the encoder and the decoder.
-
-        Args:
-            latent_dim: number of latents.
-            num_params: length of the posterior's raw parameters.
+    def make_model(self) -> VAE:
+        """Make one seed's model at its initialisation.
 
         Raises:
-            ValueError: the architecture does not take an argument.
+            ValueError: a plug-in does not take its arguments.
         """
-        return architectures.build(
-            self.grid.architecture.name,
-            image_shape=self.dataset.image_shape,
-            latent_dim=latent_dim,
-            num_params=num_params,
-            **self.grid.architecture.arguments,
+        grid = self.grid
+        return build_model(
+            self.setting.method.prior.model_dump(),
+            grid.architecture.model_dump(),
+            grid.likelihood.model_dump(),
+            grid.latent_dim,
+            self.dataset.image_shape,
+            self.setting.precision,
         )
 
     def make_ensemble(self, seeds: Sequence[int], device: str) -> Ensemble:
@@ -167,14 +154,9 @@ class Experiment:
 
 
 @lru_cache(maxsize=1)
-def _load_dataset(plugin: Plugin) -> Images:
-    return load_dataset(plugin.name, **plugin.arguments)
-
-
-@lru_cache(maxsize=1)
 def _load_pixels(plugin: Plugin, device: str) -> dict[str, Pixels]:
     """Return the images of every split; what stands for two of them is there once."""
-    splits = _list_splits(_load_dataset(plugin))
+    splits = _list_splits(load_study_dataset(plugin))
     distinct = set(splits.values())
     once = {images: Pixels(images, torch.device(device)) for images in distinct}
     return {name: once[images] for name, images in splits.items()}

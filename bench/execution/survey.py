@@ -1,0 +1,91 @@
+"""What of a study is in the store, and what is left to do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from priorbench.bench.execution.schedule import Task
+from priorbench.bench.results.store import Store
+from priorbench.bench.study.job import Job
+from priorbench.bench.study.scores import ScoreRequest
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is left to do, and what is there.
+
+    Attributes:
+        tasks: what is left.
+        done: number of models that lack nothing; failed trainings are among them.
+        failed: number of failed trainings that are not tried again.
+        failed_scores: number of failed scores that are not tried again.
+        untrained: number of models that are not trained, or not kept, where only scores
+            were wanted.
+        not_kept: number of models in ``tasks`` that were trained before, but whose
+            parameters are not there.
+    """
+
+    tasks: tuple[Task, ...]
+    done: int = 0
+    failed: int = 0
+    failed_scores: int = 0
+    untrained: int = 0
+    not_kept: int = 0
+
+
+def survey_store(
+    store: Store,
+    jobs: Sequence[Job],
+    requests: Sequence[ScoreRequest],
+    keep_models: bool,
+    retry_failed: bool = False,
+    train: bool = True,
+) -> Survey:
+    """Find what each model of a study lacks.
+
+    A model whose parameters were not kept is trained again where a score is missing, or
+    where models are to be kept now.
+
+    Args:
+        store: of models and scores.
+        jobs: the models.
+        requests: what is to be scored.
+        keep_models: whether the parameters are to be there.
+        retry_failed: do failed trainings and scores again.
+        train: whether models may be trained; otherwise they are only scored.
+    """
+    counts = {"failed": 0, "failed_scores": 0, "untrained": 0, "not_kept": 0}
+
+    def list_tasks() -> Iterator[Task]:
+        for job in jobs:
+            record = store.load_model(job.id)
+            absent = record is None
+            if record is not None and record.status == "failed":
+                absent = retry_failed
+                if not absent:
+                    counts["failed"] += 1
+                    continue
+            missing = tuple(requests)
+            if record is not None and not absent:
+                found = store.load_scores(job.id, [r.key for r in requests])
+                failed = {k for k, score in found.items() if score.status == "failed"}
+                again = failed if retry_failed else set()
+                counts["failed_scores"] += len(failed - again)
+                missing = tuple(
+                    r for r in requests if r.key not in found or r.key in again
+                )
+                if store.has_parameters(record):
+                    if missing:
+                        yield Task(job, False, missing)
+                    continue
+                if not missing and not keep_models:
+                    continue
+                counts["not_kept"] += train
+            if train:
+                # a model that is trained again is scored again
+                yield Task(job, True, tuple(requests))
+            else:
+                counts["untrained"] += 1
+
+    tasks = tuple(list_tasks())
+    done = len(jobs) - len(tasks) - counts["untrained"]
+    return Survey(tasks, done, **counts)

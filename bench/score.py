@@ -1,0 +1,107 @@
+"""The command line: ``python -m bench.score dsprites_beta --metric dci``."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from priorbench.bench.execution.run_study import Options, run_study
+from priorbench.bench.results.manifest import read_manifest
+from priorbench.bench.study.grid import Plugin, load_grid
+from priorbench.command_line import Debug, Plugins, make_app, parse_settings
+from priorbench.errors import UserError, prefix_errors
+from priorbench.metrics.base import registry as metrics
+from priorbench.metrics.presets import expand_presets
+from priorbench.plugins import load_plugins
+
+Option = typer.Option
+
+
+def main(
+    grid: Annotated[
+        str | None,
+        typer.Argument(
+            help="A study that was run: its grid's name or file.", show_default=False
+        ),
+    ] = None,
+    grid_option: Annotated[
+        str | None, Option("--grid", help="The same.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str | None,
+        Option(
+            help="A metric, or a preset like neurips2019, to score beside the grid's.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An argument of the metric; may be repeated.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, Option(help="This method only; may be repeated.")
+    ] = None,
+    device: Annotated[
+        str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")
+    ] = "auto",
+    jobs: Annotated[
+        int | None, Option(min=1, help="Processes; one for each core by default.")
+    ] = None,
+    out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),
+    plugin: Plugins = None,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Compute failed scores again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Show the plan and stop.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Score the models of a study that lack scores; nothing is trained.
+
+    The study is that of the last bench.run, with its profile, its seeds and what was
+    set on its command line. A metric that its grid names by now, and one that is given
+    here, are scored for all its models.
+    """
+    name = grid or grid_option
+    if name is None or (grid is not None and grid_option is not None):
+        raise UserError("give one grid; 'priorbench list grids' lists them")
+    load_plugins(plugin or [])
+    folder = out / load_grid(name).name
+    manifest = read_manifest(folder)
+    study = load_grid(name, manifest.profile, manifest.overrides)
+    added = []
+    if metric is not None:
+        with prefix_errors("--metric"):
+            given = {"name": metric, **parse_settings(settings or [])}
+            for _, entry in expand_presets([metric if len(given) == 1 else given]):
+                found = Plugin.model_validate(entry)
+                metrics.check_arguments(found.name, None, **found.arguments)
+                added.append(found)
+    elif settings:
+        raise UserError("--set gives arguments of --metric, which is not given")
+    options = Options(
+        out=out,
+        only=only,
+        precision=manifest.precision,
+        device=device,
+        jobs=jobs,
+        plugins=plugin or [],
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+        train=False,
+    )
+    run_study(study, options, Console(), added)
+
+
+app = make_app(main)
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    app(prog_name="python -m bench.score")
