@@ -9,12 +9,12 @@ demo: .venv/installed
 	$(BIN)/python -m bench.run --grid dsprites_beta --profile demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
