@@ -3,22 +3,32 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
-from priorbench.bench.execution.schedule import Block
+from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
+from priorbench.bench.results.store import Store
+from priorbench.bench.results.trained_model import restore_model
 from priorbench.bench.scoring.evaluate import Score, Subject, score_model
 from priorbench.bench.study.job import Job
 from priorbench.bench.training.experiment import Experiment
 from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.train import Trained
+from priorbench.plugins import load_plugins
 
 Progress = Callable[[int, float], None]
 """Called with the epochs that are done and the images per second of the block."""
+
+Message = tuple[str, int, int, int, float]
+"""Progress of a block: label, runs, epochs done, epochs in all, images per second."""
+
+Tell = Callable[[Message], None]
 
 Restore = Callable[[Job], VAE]
 """Returns the trained model of a job that is in the store, on the CPU."""
@@ -50,6 +60,42 @@ class ScoreResult:
 
     record: ScoreRecord
     arrays: Mapping[str, np.ndarray]
+
+
+def complete_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
+    """Train and score a block of seeds, each result saved as soon as it is there.
+
+    It is what a back end does with a block: it may run in any thread or process.
+
+    Args:
+        block: the seeds, and what they lack.
+        folder: of the study, ``runs/<grid>``; results go into the store beside it.
+        machine: whose threads, device and plug-ins are used.
+        tell: called with messages of progress; what it raises ends the block, of which
+            nothing is recorded as failed.
+
+    Raises:
+        OSError: a result cannot be written.
+    """
+    torch.set_num_threads(machine.threads)
+    load_plugins(machine.plugins)
+    device = claim_device(machine.device, machine.workers, folder)
+    experiment, store = Experiment(block.setting), Store(folder.parent)
+    epochs, count = experiment.grid.training.epochs, len(block.seeds)
+
+    def progress(epoch: int, rate: float) -> None:
+        tell((block.label, count, epoch, epochs, rate))
+
+    def restore(job: Job) -> VAE:
+        return restore_model(store, job.id)
+
+    results = run_block(experiment, block, device, restore, progress, machine.command)
+    for result in results:
+        if isinstance(result, ModelResult):
+            store.save_model(result.record, result.losses, result.parameters)
+        else:
+            store.save_score(result.record, result.arrays)
+    return block
 
 
 def run_block(

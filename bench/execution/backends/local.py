@@ -4,29 +4,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 
 import joblib
-import torch
 
-from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.schedule import Block, Machine
-from priorbench.bench.execution.worker import ModelResult, run_block
-from priorbench.bench.models.vae import VAE
-from priorbench.bench.results.store import Store
-from priorbench.bench.results.trained_model import restore_model
-from priorbench.bench.study.job import Job
-from priorbench.bench.training.experiment import Experiment
-from priorbench.plugins import load_plugins
-
-Message = tuple[str, int, int, int, float]
-"""Progress of a block: label, runs, epochs done, epochs in all, images per second."""
-
-Tell = Callable[[Message], None]
+from priorbench.bench.execution.worker import Message, Tell, complete_block
 
 
 def run_blocks(
@@ -47,8 +34,7 @@ def run_blocks(
         return
     with _open_messages(machine, show) as tell:
         tasks = (
-            joblib.delayed(_run_and_save)(block, folder, machine, tell)
-            for block in blocks
+            joblib.delayed(_work)(block, folder, machine, tell) for block in blocks
         )
         with joblib.parallel_config("loky", inner_max_num_threads=machine.threads):
             yield from joblib.Parallel(
@@ -59,36 +45,21 @@ def run_blocks(
             )(tasks)
 
 
-def _run_and_save(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
-    """Do the work of one block, in a process of its own where there are several."""
-    if machine.workers > 1:
-        exit_with_parent()
-        # a terminal's Ctrl-C goes to all processes; the parent alone answers it
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(machine.threads)
-    load_plugins(machine.plugins)
-    device = claim_device(machine.device, machine.workers, folder)
-    experiment, store = Experiment(block.setting), Store(folder.parent)
-    epochs, count = experiment.grid.training.epochs, len(block.seeds)
+def _work(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
+    """Complete one block, in a process of its own where there are several."""
+    if machine.workers == 1:
+        return complete_block(block, folder, machine, tell)
+    exit_with_parent()
+    # a terminal's Ctrl-C goes to all processes; the parent alone answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def progress(epoch: int, rate: float) -> None:
+    def tell_parent(message: Message) -> None:
         try:
-            tell((block.label, count, epoch, epochs, rate))
+            tell(message)
         except (OSError, EOFError):
-            if machine.workers == 1:
-                raise
             os._exit(1)  # the command is gone: nobody waits for this block
 
-    def restore(job: Job) -> VAE:
-        return restore_model(store, job.id)
-
-    results = run_block(experiment, block, device, restore, progress, machine.command)
-    for result in results:
-        if isinstance(result, ModelResult):
-            store.save_model(result.record, result.losses, result.parameters)
-        else:
-            store.save_score(result.record, result.arrays)
-    return block
+    return complete_block(block, folder, machine, tell_parent)
 
 
 @contextmanager
