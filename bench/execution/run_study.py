@@ -209,7 +209,7 @@ def _run_plan(
     requests: Sequence[ScoreRequest],
     console: Console,
 ) -> None:
-    """Run a plan, and write the report after every round and at the end.
+    """Run a plan, and write the report at the end; its start after every round too.
 
     Raises:
         UserError: memory or disk ran out; what is finished is kept.
@@ -307,15 +307,15 @@ def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) 
             if ends[0] <= display.done < len(plan.tasks):
                 # where all have failed so far there is nothing to draw yet
                 with contextlib.suppress(UserError):
-                    _write_report(folder)
+                    _write_report(folder, drawn=1)
             ends = [end for end in ends if end > display.done]
 
 
-def _write_report(folder: Path) -> list[Path]:
+def _write_report(folder: Path, drawn: int | None = None) -> list[Path]:
     """Write tables and figures; Matplotlib is imported only for this."""
     from priorbench.bench.report import write_report
 
-    return write_report(folder)
+    return write_report(folder, drawn)
 
 
 def _measure_free(folder: Path) -> int:

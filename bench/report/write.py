@@ -5,6 +5,7 @@ The same results give the same files. Nothing here imports torch.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +33,7 @@ log = logging.getLogger("priorbench")
 FORMATS = ("png", "pdf")
 
 
-def write_report(folder: Path) -> list[Path]:
+def write_report(folder: Path, drawn: int | None = None) -> list[Path]:
     """Write the tables and figures of the study in ``folder`` into ``folder``.
 
     They show what the manifest of the last command names, as far as it is done.
@@ -48,6 +49,7 @@ def write_report(folder: Path) -> list[Path]:
 
     Args:
         folder: of one study, ``runs/<grid>``.
+        drawn: how many headline scores have figures; None for all of them.
 
     Returns:
         The files written, each whole.
@@ -80,7 +82,8 @@ def write_report(folder: Path) -> list[Path]:
             f"no finished run of {folder} yet; all {len(results)} failed, the "
             f"reasons are in {folder / 'runs.csv'}; one is: {reason}"
         )
-    return written + _write_files(folder, make_files(study))
+    shown = replace(study, headlines=study.headlines[:drawn])
+    return written + _write_files(folder, make_files(shown))
 
 
 def make_files(study: Study) -> Iterator[tuple[str, bytes]]:
