@@ -14,6 +14,9 @@ from priorbench.datasets.images import ImageDataset
 from priorbench.registry import suggest_names
 
 SPLITS = ("train", "valid", "test")
+MEMBERS = (*SPLITS, "images", "factors", "factor_names")
+"""What :func:`from_file` reads of a file; any other member is left alone."""
+
 OPTIONS = ("name", "factor_names", "valid", "test", "seed")
 """What :func:`from_file` hands on to :func:`from_array`."""
 
@@ -91,22 +94,34 @@ def from_file(path: str | Path, **options: Any) -> FactorDataset | ImageDataset:
         raise ValueError(f"there is no file {str(path)!r} to load a dataset from")
     check_file_kind(path)
     with explain_read_errors(path, "an .npz file of arrays that are not pickled"):
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        options = {"name": path.stem, **options}
-        if "train" in arrays:
-            for option in options:
-                if option != "name":
-                    raise ValueError(f"{option!r} does not go with images in splits")
-            return _from_splits(arrays, options["name"])
-        if "images" not in arrays:
-            raise ValueError(
-                f"expected 'images', or 'train', 'valid' and 'test'; got "
-                f"{', '.join(arrays) or 'nothing'}"
-            )
-        if "factor_names" in arrays:
-            options.setdefault("factor_names", arrays["factor_names"].tolist())
-        return from_array(arrays["images"], arrays.get("factors"), **options)
+        file = np.load(path, allow_pickle=False)
+        with file:
+            # members that nothing asks for are not read: one may be pickled
+            arrays = {key: file[key] for key in MEMBERS if key in file.files}
+            names = file.files
+    try:
+        return _from_members(arrays, names, {"name": path.stem, **options})
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from error
+
+
+def _from_members(
+    arrays: dict[str, np.ndarray], names: Sequence[str], options: dict[str, Any]
+) -> FactorDataset | ImageDataset:
+    """Return the dataset of a file's arrays; ``names`` are those of all its members."""
+    if "train" in arrays:
+        for option in options:
+            if option != "name":
+                raise ValueError(f"{option!r} does not go with images in splits")
+        return _from_splits(arrays, options["name"])
+    if "images" not in arrays:
+        raise ValueError(
+            f"expected 'images', or 'train', 'valid' and 'test'; got "
+            f"{', '.join(names) or 'nothing'}"
+        )
+    if "factor_names" in arrays:
+        options.setdefault("factor_names", arrays["factor_names"].tolist())
+    return from_array(arrays["images"], arrays.get("factors"), **options)
 
 
 def _from_splits(arrays: dict[str, np.ndarray], name: str) -> ImageDataset:
@@ -149,7 +164,7 @@ def _store_images(images: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[int,
             number, _, row, column = at
             raise ValueError(
                 f"'images' must lie in [0, 1] unless they are uint8; got {images[at]} "
-                f"in image {number}, row {row}, column {column}"
+                f"in image {number}, row {row}, column {column}{_hint_range(images)}"
             )
     shape = images.shape[1:]
     flat = images.reshape(len(images), -1)
@@ -158,6 +173,19 @@ def _store_images(images: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[int,
     if flat.dtype != np.uint8:
         flat = np.rint(flat * 255).astype(np.uint8)
     return {"pixels": np.ascontiguousarray(flat)}, shape
+
+
+def _hint_range(images: np.ndarray) -> str:
+    """Return what would bring images into [0, 1], where that is plain; else ""."""
+    low, high = images.min(), images.max()
+    if images.dtype.kind in "iu" and low >= 0:
+        most = 255 if high <= 255 else np.iinfo(images.dtype).max
+        return f"; divide them by {most}, or save them as uint8"
+    if -1 <= low < 0 and high <= 1:
+        return "; if they lie in [-1, 1], save (images + 1) / 2"
+    if low >= 0 and 1 < high <= 255:
+        return "; if they lie in [0, 255], save images / 255"
+    return ""
 
 
 def _rank_factors(values: np.ndarray, count: int) -> tuple[np.ndarray, list[int]]:

@@ -129,9 +129,35 @@ class FactorDataset(Images):
             IndexError: as for :meth:`images`.
             ValueError: likewise.
         """
-        if indices is None:
-            return self.read_factors(np.arange(len(self)))
-        return self.read_factors(self._check_indices(indices))
+        rows = np.arange(len(self))
+        if indices is not None:
+            rows = self._check_indices(indices)
+        levels = self.read_factors(rows)
+        if type(self).read_factors is not FactorDataset.read_factors:
+            self._check_levels(levels, len(rows))
+        return levels
+
+    def _check_levels(self, levels: Tensor, count: int) -> None:
+        """Check what a subclass has read."""
+        owner, expected = type(self).__name__, (count, len(self.factor_names))
+        right = isinstance(levels, Tensor) and levels.dtype == torch.int64
+        if not right or levels.shape != expected:
+            got = type(levels).__name__
+            if isinstance(levels, Tensor):
+                got = f"{levels.dtype} of shape {tuple(levels.shape)}"
+            raise ValueError(
+                f"{owner}.read_factors must return an int64 tensor of shape "
+                f"{expected}; it returned {got}"
+            )
+        sizes = torch.tensor(self.factor_sizes)
+        wrong = ((levels < 0) | (levels >= sizes)).any(0).nonzero().flatten()
+        if len(wrong):
+            f = int(wrong[0])
+            low, high = levels[:, f].min().item(), levels[:, f].max().item()
+            raise ValueError(
+                f"{owner}.read_factors must give {self.factor_names[f]!r} levels "
+                f"from 0 to {self.factor_sizes[f] - 1}; they lie in {low} to {high}"
+            )
 
     def read_factors(self, rows: np.ndarray) -> Tensor:
         """Return the levels at ``rows``, valid int64 (n,)."""

@@ -73,9 +73,34 @@ class Images:
 
         Raises:
             IndexError: an index is negative, or not below the length.
-            ValueError: the indices are not one-dimensional integers.
+            ValueError: the indices are not one-dimensional integers, or the images of a
+                class of your own are not what they must be.
         """
-        return self.read_images(self._check_indices(indices))
+        rows = self._check_indices(indices)
+        images = self.read_images(rows)
+        if type(self).read_images is not Images.read_images:
+            self._check_images(images, len(rows))
+        return images
+
+    def _check_images(self, images: Tensor, count: int) -> None:
+        """Check what a subclass has read."""
+        expected = (count, *self.image_shape)
+        right = isinstance(images, Tensor) and images.dtype == torch.float32
+        if not right or images.shape != expected:
+            got = type(images).__name__
+            if isinstance(images, Tensor):
+                got = f"{images.dtype} of shape {tuple(images.shape)}"
+            raise ValueError(
+                f"{type(self).__name__}.read_images must return a float32 tensor of "
+                f"shape {expected}; it returned {got}"
+            )
+        if count:
+            low, high = (value.item() for value in images.aminmax())
+            if not (low >= 0 and high <= 1):  # NaN is neither
+                raise ValueError(
+                    f"{type(self).__name__}.read_images must return values in [0, 1]; "
+                    f"they lie in [{low:.4g}, {high:.4g}]"
+                )
 
     def read_images(self, rows: np.ndarray) -> Tensor:
         """Return the images at ``rows``, valid int64 (n,); only these are read."""

@@ -1,7 +1,11 @@
 """Command lines: a user's error is one line and exit status 2."""
 
 import functools
+import io
+import os
+import sys
 import tomllib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -39,13 +43,24 @@ Version = Annotated[
 def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``main`` as a command that prints a :class:`UserError` in one line.
 
-    With ``debug`` among its options the error is raised instead.
+    With ``debug`` among its options the error is raised instead. A warning is one line
+    too. A terminal that lacks a character shows another in its place, and where the
+    reader of the output is gone (``| head``) the command ends with status 141.
     """
 
     @functools.wraps(main)
     def command(**options: Any) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        warnings.showwarning = print_warning
         try:
             main(**options)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            # Python flushes once more at its end, which must not fail
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(141) from error
         except UserError as error:
             if options.get("debug"):
                 raise
@@ -53,6 +68,11 @@ def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(2) from error
 
     return command
+
+
+def print_warning(message: Warning | str, *_: Any) -> None:
+    """Print a warning without the line of code that raised it."""
+    typer.echo(f"WARNING: {message}", err=True)
 
 
 def make_app(main: Callable[..., Any]) -> typer.Typer:

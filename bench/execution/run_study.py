@@ -2,9 +2,12 @@
 
 import contextlib
 import itertools
+import re
 import shlex
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,14 +216,15 @@ def _run_plan(
 
     Raises:
         UserError: memory or disk ran out; what is finished is kept.
-        typer.Exit: with 130 after Ctrl-C; the command to go on is printed.
+        typer.Exit: with 128 and the signal's number after Ctrl-C (130) or another
+            signal; the command to go on is printed. With 1 where runs or scores failed.
     """
     try:
-        with explain_memory_errors(), explain_disk_errors(folder):
+        with stop_on_signals(), explain_memory_errors(), explain_disk_errors(folder):
             _run_rounds(plan, folder, manifest, console)
             command = plan.machine.command
             score_chance(Store(folder.parent), study, requests, command)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         console.print(
             f"\nstopped; finished runs are kept. Go on with\n    {format_command()}",
@@ -228,9 +232,43 @@ def _run_plan(
             markup=False,
             soft_wrap=True,
         )
-        raise typer.Exit(130) from None
+        signum = stop.signum if isinstance(stop, Stopped) else signal.SIGINT
+        raise typer.Exit(128 + signum) from None
     for path in _write_report(folder):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+    store = Store(folder.parent)
+    results = (load_result(store, manifest, entry) for entry in manifest.models)
+    if any(r is not None and (r.reason or r.failed_scores) for r in results):
+        raise typer.Exit(1)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked the command to stop, as Ctrl-C does."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Raise :class:`Stopped` where the system asks to end, or the terminal is closed.
+
+    Outside the main thread, which alone can be told of signals, nothing is done.
+    """
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+
+    def stop(signum: int, _: object) -> None:
+        raise Stopped(signum)
+
+    before = {name: signal.signal(getattr(signal, name), stop) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
 
 
 def format_command() -> str:
@@ -244,6 +282,8 @@ def explain_disk_errors(folder: Path) -> Iterator[None]:
     """Turn a lack of room or permission into a :class:`UserError` with what to do."""
     try:
         yield
+    except BrokenPipeError:  # of the terminal, not of the disk
+        raise
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror or error}; finished runs are "
@@ -256,7 +296,14 @@ def explain_memory_errors() -> Iterator[None]:
     """Turn a lack of memory into a :class:`UserError` with what to do."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError, TerminatedWorkerError) as error:
+    except TerminatedWorkerError as error:
+        ends = ", ".join(re.findall(r"\w+\(-?\d+\)", str(error))) or "not known"
+        raise UserError(
+            f"a process was ended from outside (exit code {ends}), where it is SIGKILL "
+            "most often because memory ran out; finished runs are kept: give the same "
+            "command again, with fewer processes (--jobs) if it was memory"
+        ) from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
         raise UserError(
             f"a process ran out of memory ({type(error).__name__}); finished runs are "
             "kept: go on with fewer processes (--jobs) or a smaller batch"

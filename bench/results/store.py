@@ -87,6 +87,8 @@ class Store:
             for name, content in files.items():
                 write_atomically(unfinished / name, content)
             write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
+            if final.is_symlink() or final.is_file():
+                final.unlink()
             shutil.rmtree(final, ignore_errors=True)
             unfinished.rename(final)
         except BaseException:

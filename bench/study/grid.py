@@ -86,6 +86,9 @@ class PriorPlugin(Plugin):
     of_the_grid: ClassVar[tuple[str, ...]] = ("beta",)
 
 
+MOST_SEEDS = 10_000
+"""Seeds of a setting; the runs of a study are listed before the first of them."""
+
 Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 StrengthPerGroup = Annotated[tuple[Strength, ...], Field(min_length=1, strict=False)]
 
@@ -142,10 +145,21 @@ class TrainingOptions(Table):
 class Method(Table):
     """A line of the figures: a prior and an objective over several β."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=200)
     prior: PriorPlugin
     objective: Plugin
     beta: Betas | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        # a spreadsheet takes what begins so for a formula
+        if name != name.strip() or not name.isprintable() or name[:1] in "=+-@":
+            raise ValueError(
+                "must be printable, without space around it, and not begin with one of "
+                f"= + - @; got {name!r}"
+            )
+        return name
 
 
 class Grid(Table):
@@ -154,7 +168,7 @@ class Grid(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     profile: str
     description: str = ""
-    seeds: int = Field(50, ge=1)
+    seeds: int = Field(50, ge=1, le=MOST_SEEDS)
     keep_models: bool = True
     beta: Betas = (1.0,)
     dataset: Plugin

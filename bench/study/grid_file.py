@@ -120,7 +120,7 @@ def read_grid_file(grid: str) -> GridFile:
         raise UserError(f"{path}: cannot be read: {error}") from error
     try:
         return GridFile(path, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number or a nesting too long
         raise UserError(f"{path}: not valid TOML: {error}") from error
 
 

@@ -171,9 +171,12 @@ def read(path):
         return b""
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(
-    tmp_path, tiny, environment, jobs
+@pytest.mark.parametrize(
+    ("jobs", "signum", "status"),
+    [("1", signal.SIGINT, 130), ("2", signal.SIGINT, 130), ("1", signal.SIGTERM, 143)],
+)
+def test_a_signal_ends_cleanly_with_the_command_to_go_on(
+    tmp_path, tiny, environment, jobs, signum, status
 ):
     grid = tiny(seeds=3, epochs=150)
     command = [
@@ -203,9 +206,9 @@ def test_ctrl_c_ends_cleanly_with_the_command_to_go_on(
     while not list_models(tmp_path):
         assert stopped.poll() is None
         time.sleep(0.02)
-    os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    os.killpg(stopped.pid, signum)  # as a terminal does: to the workers too
     out, err = stopped.communicate(timeout=60)
-    assert stopped.returncode == 130
+    assert stopped.returncode == status
     assert "Go on with\n    python -m bench.run --grid" in out
     assert "Traceback" not in out + err
     assert 1 <= len(results(tmp_path)) < 12
@@ -262,7 +265,7 @@ def test_failed_runs_are_rows_and_are_retried_only_on_request(tmp_path, tiny, ru
         "raises",
         "--only",
         "ISA-TCVAE",
-        check=0,
+        check=1,
     )
     rows = pd.read_csv(tmp_path / "runs" / "tiny" / "runs.csv").set_index("method")
     assert set(rows.loc["β-VAE", "status"]) == {"failed"}

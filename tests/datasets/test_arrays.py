@@ -204,3 +204,26 @@ def test_wrong_options_of_a_file_are_named(tmp_path, content, options, message):
     np.savez(path, **content)
     with pytest.raises(ValueError, match=message):
         from_file(path, **options)
+
+
+def test_a_member_that_nothing_asks_for_may_be_pickled(tmp_path):
+    metadata = np.array([{"author": "someone"}], dtype=object)
+    images = np.zeros((4, 2, 2), np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, factors=range(4), metadata=metadata)
+    assert len(from_file(tmp_path / "mine.npz")) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (np.array([0, 65535], np.uint16), "divide them by 65535"),
+        (np.array([0, 200], np.int32), "divide them by 255, or save them as uint8"),
+        (np.array([-1.0, 1.0]), "save \\(images \\+ 1\\) / 2"),
+        (np.array([0.0, 255.0]), "save images / 255"),
+        (np.array([-7.0, 300.0]), "column 0$"),
+    ],
+)
+def test_images_of_another_range_are_told_how_to_be_converted(tmp_path, values, hint):
+    np.savez(tmp_path / "mine.npz", images=values[:, None, None], factors=range(2))
+    with pytest.raises(ValueError, match=f"mine.npz': 'images' must lie in.*{hint}"):
+        from_file(tmp_path / "mine.npz")

@@ -140,3 +140,41 @@ def test_a_dataset_without_images_says_what_to_define():
     data, _ = binary(packed=None)
     with pytest.raises(NotImplementedError, match=r"define read_images\(rows\)"):
         data.images([0])
+
+
+class Own(FactorDataset):
+    """A dataset of a user's own: 2 × 3 images of one pixel."""
+
+    def __init__(self, image=0.5, level=0, dtype=torch.int64):
+        self.image, self.level, self.dtype = image, level, dtype
+        super().__init__("own", ("y", "x"), (2, 3), (1, 1, 1))
+
+    def read_images(self, rows):
+        return torch.full((len(rows), 1, 1, 1), 0.5).fill_(self.image)
+
+    def read_factors(self, rows):
+        return torch.full((len(rows), 2), self.level).to(self.dtype)
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [(-1.0, "[-1, -1]"), (255.0, "[255, 255]"), (float("nan"), "[nan, nan]")],
+)
+def test_images_outside_their_range_are_refused(image, found):
+    with pytest.raises(ValueError, match="read_images must return values in") as e:
+        Own(image).images([0, 1])
+    assert found in str(e.value)
+
+
+def test_images_and_factors_of_another_kind_are_refused(monkeypatch):
+    assert Own().images([]).shape == (0, 1, 1, 1)
+    assert Own().factors().shape == (6, 2)
+    with pytest.raises(ValueError, match="'y' levels from 0 to 1; they lie in 2 to 2"):
+        Own(level=2).factors()
+    with pytest.raises(
+        ValueError, match=r"int64 tensor of shape \(6, 2\); it returned"
+    ):
+        Own(dtype=torch.float32).factors()
+    monkeypatch.setattr(Own, "read_images", lambda self, rows: np.zeros(3))
+    with pytest.raises(ValueError, match=r"\(2, 1, 1, 1\); it returned ndarray"):
+        Own().images([0, 1])

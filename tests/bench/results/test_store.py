@@ -220,6 +220,20 @@ def test_a_model_that_is_trained_again_loses_its_scores(store):
     assert list_files(store) == {f"{ID}/record.json", f"{ID}/losses.csv"}
 
 
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_makes_room_for_the_model(store, tmp_path, kind):
+    store.folder.mkdir(parents=True)
+    if kind == "file":
+        (store.folder / ID).write_text("in the way")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        (store.folder / ID).symlink_to(tmp_path / "elsewhere")
+    store.save_model(make_model(), {})
+    assert store.load_model(ID) is not None
+    if kind == "link":
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
 def test_permissions_are_the_users(store, mask):
     before = os.umask(mask)

@@ -90,6 +90,20 @@ def test_a_preset_stands_for_its_metrics(write):
     assert len({name for _, name in listed}) == len(listed) == 14
 
 
+@pytest.mark.parametrize("name", ["", " ", "=cmd()", "@sum", "two\\nlines", " A"])
+def test_names_that_tables_cannot_show_are_refused(write, name):
+    text = GOOD.replace('name = "A"', f'name = "{name}"')
+    assert text != GOOD
+    assert "methods[0].name" in error(write(text))
+
+
+@pytest.mark.parametrize(
+    "value", ["1000000000000", "9" * 5000, "[" * 2000 + "]" * 2000]
+)
+def test_what_has_no_end_is_refused(write, value):
+    assert "mine.toml" in error(write(GOOD, ("seeds = 3", f"seeds = {value}")))
+
+
 def test_a_metric_with_two_settings_is_refused(write):
     with pytest.raises(UserError, match="metric 'irs' is there twice"):
         load_grid(write(GOOD, (METRICS, '["default", "neurips2019"]')))
