@@ -1,9 +1,8 @@
 """``python -m benchmarks.house``: counts of the code, held against the house style.
 
 Of every room: functions of modules and how many have a name of one word, private
-    functions
-and how many have one caller, and tokens a line. Of all together: the longest chain of
-imports.
+functions and how many have one caller, and tokens a line. Of all together: the longest
+chain of imports.
 """
 
 import ast
@@ -48,7 +47,8 @@ class Counts:
         functions: functions of modules; methods and functions in functions are not.
         one_word: those with a name of one word.
         private: those with a name that begins with an underscore.
-        one_caller: private ones whose name is used once in their module.
+        one_caller: private ones whose name is used once in their module, and that have
+            no decorator: a cached or compiled function must be one.
         tokens: of the code, without comments and docstrings.
         lines: that the tokens are on.
     """
@@ -82,6 +82,11 @@ def count_module(source: str) -> Counts:
     defined = (ast.FunctionDef, ast.AsyncFunctionDef)
     names = [node.name for node in tree.body if isinstance(node, defined)]
     private = [name for name in names if name.startswith("_")]
+    plain = [
+        node.name
+        for node in tree.body
+        if isinstance(node, defined) and not node.decorator_list
+    ]
     nodes = list(ast.walk(tree))
     used = Counter(node.id for node in nodes if isinstance(node, ast.Name))
     documented: set[int] = set()
@@ -98,7 +103,7 @@ def count_module(source: str) -> Counts:
         functions=len(names),
         one_word=sum("_" not in name.strip("_") for name in names),
         private=len(private),
-        one_caller=sum(used[name] == 1 for name in private),
+        one_caller=sum(used[name] == 1 for name in private if name in plain),
         tokens=len(lines),
         lines=len(set(lines)),
     )

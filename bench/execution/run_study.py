@@ -38,7 +38,7 @@ from priorbench.bench.results.manifest import (
 )
 from priorbench.bench.results.store import MODELS, Store
 from priorbench.bench.study.grid import Grid, Plugin
-from priorbench.bench.study.job import Job, list_jobs, list_settings
+from priorbench.bench.study.job import list_jobs, list_settings
 from priorbench.bench.study.plugins import check_plugins
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
@@ -126,7 +126,9 @@ def run_study(
             )
             plan = make_plan(survey, machine)
         others = [p for p in study.file.profiles if p != study.profile]
-        free = _measure_free(options.out)
+        folders = (options.out, *options.out.absolute().parents)
+        existing = next(path for path in folders if path.exists())
+        free = shutil.disk_usage(existing).free
         announce_plan(console, study, plan, options.precision, others, free)
         if options.dry_run:
             return
@@ -175,13 +177,24 @@ def _make_manifest(
 ) -> Manifest:
     """Make the manifest of a command: all models of the study, whatever it runs."""
     folder.mkdir(parents=True, exist_ok=True)
+    models = tuple(
+        Entry(
+            method=job.setting.method.name,
+            prior=job.setting.method.prior.name,
+            objective=job.setting.method.objective.name,
+            beta=job.setting.beta,
+            seed=job.seed,
+            id=job.id,
+        )
+        for job in list_jobs(study, options.precision)
+    )
     return Manifest(
         grid=study.name,
         profile=study.profile,
         precision=options.precision,
         overrides=study.overrides,
         description=study.description,
-        models=tuple(_make_entry(job) for job in list_jobs(study, options.precision)),
+        models=models,
         scores=tuple(request.key for request in requests),
         added=tuple(plugin.model_dump() for plugin in added),
         chance=identify_chance(study),
@@ -189,18 +202,6 @@ def _make_manifest(
         plugins=copy_plugins(folder, options.plugins),
         file=str(study.file.path),
         text=study.file.text,
-    )
-
-
-def _make_entry(job: Job) -> Entry:
-    method = job.setting.method
-    return Entry(
-        method=method.name,
-        prior=method.prior.name,
-        objective=method.objective.name,
-        beta=job.setting.beta,
-        seed=job.seed,
-        id=job.id,
     )
 
 
@@ -363,9 +364,3 @@ def _write_report(folder: Path, drawn: int | None = None) -> list[Path]:
     from priorbench.bench.report import write_report
 
     return write_report(folder, drawn)
-
-
-def _measure_free(folder: Path) -> int:
-    """Return the bytes that are free on the disk of a folder, which may not exist."""
-    there = [path for path in (folder, *folder.absolute().parents) if path.exists()]
-    return shutil.disk_usage(there[0]).free

@@ -76,7 +76,7 @@ class _Search:
     def _add_statement(
         self, module: ModuleType, source: "_Source", statement: ast.stmt
     ) -> None:
-        code = _format_code(statement)
+        code = ast.unparse(_Stripped().visit(copy.deepcopy(statement)))
         if (module.__name__, code) in self.statements:
             return
         self.statements.add((module.__name__, code))
@@ -213,11 +213,6 @@ def _list_defined(statement: ast.stmt) -> Iterator[str]:
         for part in ast.walk(target):
             if isinstance(part, ast.Name):
                 yield part.id
-
-
-def _format_code(statement: ast.stmt) -> str:
-    """Return a statement without comments, docstrings and registrations."""
-    return ast.unparse(_Stripped().visit(copy.deepcopy(statement)))
 
 
 class _Stripped(ast.NodeTransformer):
