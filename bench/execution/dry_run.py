@@ -40,6 +40,7 @@ COLUMNS = (
     "valid_elbo",
     "best_epoch",
     "epochs",
+    "udr",
 )
 """Columns that no metric may give, for every run has them."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from priorbench.atomic_files import write_atomically
 from priorbench.bench.results.files import read_text, write_text
-from priorbench.bench.results.records import Provenance, write_now
+from priorbench.bench.results.records import Provenance, format_now
 from priorbench.bench.study.beta import Beta
 from priorbench.bench.study.identity import hash_bytes
 from priorbench.errors import UserError
@@ -79,7 +79,7 @@ class Manifest(BaseModel):
     scores: tuple[str, ...]
     added: tuple[dict[str, Any], ...] = ()
     chance: str | None = None
-    written: str = Field(default_factory=write_now)
+    written: str = Field(default_factory=format_now)
     provenance: Provenance = Provenance()
     plugins: tuple[PluginCopy, ...] = ()
     file: str = ""

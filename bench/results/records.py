@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from priorbench.bench.study.beta import Beta
 
 
-def write_now() -> str:
+def format_now() -> str:
     """Return the time, in UTC and to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -71,7 +71,7 @@ class ModelRecord(_Record):
     learned: dict[str, list[float]] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance = Provenance()
-    created: str = Field(default_factory=write_now)
+    created: str = Field(default_factory=format_now)
     digests: dict[str, str] = Field(default_factory=dict)
 
 
@@ -110,5 +110,5 @@ class ScoreRecord(_Record):
     values: dict[str, float] = Field(default_factory=dict)
     seconds: float = 0.0
     provenance: Provenance = Provenance()
-    created: str = Field(default_factory=write_now)
+    created: str = Field(default_factory=format_now)
     digests: dict[str, str] = Field(default_factory=dict)

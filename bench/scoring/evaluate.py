@@ -177,11 +177,13 @@ MODEL_FUNCTIONS: dict[str, Callable[..., Scores]] = {
 
 
 @torch.no_grad()
-def score_model(subject: Subject, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+def score_model(
+    subject: Subject | CodesOnly, requests: Sequence[ScoreRequest]
+) -> Iterator[Score]:
     """Yield a score for each request; one that fails leaves the others alone.
 
     Args:
-        subject: the model and its images.
+        subject: the model and its images, or codes, which only metrics can score.
         requests: what is asked for, in order.
 
     Raises:
