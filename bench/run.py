@@ -9,6 +9,16 @@ from rich.console import Console
 
 from priorbench.bench.execution.run_study import Options, run_study
 from priorbench.bench.listing import make_table
+from priorbench.bench.options import (
+    Device,
+    DryRun,
+    GridOption,
+    Jobs,
+    Only,
+    Out,
+    RetryFailed,
+    choose_grid,
+)
 from priorbench.bench.study.grid import load_grid
 from priorbench.command_line import (
     Debug,
@@ -17,7 +27,6 @@ from priorbench.command_line import (
     make_app,
     parse_settings,
 )
-from priorbench.errors import UserError
 from priorbench.plugins import load_plugins
 
 Option = typer.Option
@@ -31,16 +40,12 @@ def main(
             show_default=False,
         ),
     ] = None,
-    grid_option: Annotated[
-        str | None, Option("--grid", help="The same.", show_default=False)
-    ] = None,
+    grid_option: GridOption = None,
     profile: Annotated[str | None, Option(help="One of the grid's profiles.")] = None,
     seeds: Annotated[
         int | None, Option(min=1, help="Number of seeds of every setting.")
     ] = None,
-    only: Annotated[
-        list[str] | None, Option(help="This method only; may be repeated.")
-    ] = None,
+    only: Only = None,
     settings: Annotated[
         list[str] | None,
         Option(
@@ -49,21 +54,13 @@ def main(
             help="A key of the grid, like training.epochs=5; may be repeated.",
         ),
     ] = None,
-    device: Annotated[
-        str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")
-    ] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, Option(help="fp32, tf32 or bf16.")] = "fp32",
-    jobs: Annotated[
-        int | None, Option(min=1, help="Processes; one for each core by default.")
-    ] = None,
-    out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),
+    jobs: Jobs = None,
+    out: Out = Path("runs"),
     plugin: Plugins = None,
-    retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Do failed runs again.")
-    ] = False,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Show the plan and stop.")
-    ] = False,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
     version: Version = False,
     debug: Debug = False,
 ) -> None:
@@ -72,11 +69,7 @@ def main(
     Without a grid, the grids of the project are listed.
     """
     console = Console()
-    if grid is not None and grid_option is not None:
-        raise UserError(
-            f"give one grid; got {grid!r} and, with --grid, {grid_option!r}"
-        )
-    name = grid or grid_option
+    name = choose_grid(grid, grid_option)
     if name is None:
         console.print(make_table("grids"))
         return

@@ -8,6 +8,16 @@ import typer
 from rich.console import Console
 
 from priorbench.bench.execution.run_study import Options, run_study
+from priorbench.bench.options import (
+    Device,
+    DryRun,
+    GridOption,
+    Jobs,
+    Only,
+    Out,
+    RetryFailed,
+    choose_grid,
+)
 from priorbench.bench.results.manifest import read_manifest
 from priorbench.bench.study.grid import Plugin, load_grid
 from priorbench.command_line import Debug, Plugins, make_app, parse_settings
@@ -26,9 +36,7 @@ def main(
             help="A study that was run: its grid's name or file.", show_default=False
         ),
     ] = None,
-    grid_option: Annotated[
-        str | None, Option("--grid", help="The same.", show_default=False)
-    ] = None,
+    grid_option: GridOption = None,
     metric: Annotated[
         str | None,
         Option(
@@ -44,23 +52,13 @@ def main(
             help="An argument of the metric; may be repeated.",
         ),
     ] = None,
-    only: Annotated[
-        list[str] | None, Option(help="This method only; may be repeated.")
-    ] = None,
-    device: Annotated[
-        str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")
-    ] = "auto",
-    jobs: Annotated[
-        int | None, Option(min=1, help="Processes; one for each core by default.")
-    ] = None,
-    out: Annotated[Path, Option(help="Folder of the results.")] = Path("runs"),
+    only: Only = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    out: Out = Path("runs"),
     plugin: Plugins = None,
-    retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Compute failed scores again.")
-    ] = False,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Show the plan and stop.")
-    ] = False,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
     """Score the models of a study that lack scores; nothing is trained.
@@ -69,8 +67,8 @@ def main(
     set on its command line. A metric that its grid names by now, and one that is given
     here, are scored for all its models.
     """
-    name = grid or grid_option
-    if name is None or (grid is not None and grid_option is not None):
+    name = choose_grid(grid, grid_option)
+    if name is None:
         raise UserError("give one grid; 'priorbench list grids' lists them")
     load_plugins(plugin or [])
     folder = out / load_grid(name).name

@@ -1,0 +1,37 @@
+"""Options that the commands on a study share."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from priorbench.errors import UserError
+
+GridOption = Annotated[
+    str | None, Option("--grid", help="The same.", show_default=False)
+]
+Only = Annotated[list[str] | None, Option(help="This method only; may be repeated.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")]
+Jobs = Annotated[
+    int | None, Option(min=1, help="Processes; one for each core by default.")
+]
+Out = Annotated[Path, Option(help="Folder of the results.")]
+RetryFailed = Annotated[
+    bool, Option("--retry-failed", help="Do again what has failed.")
+]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and stop.")]
+
+
+def choose_grid(argument: str | None, option: str | None) -> str | None:
+    """Return the grid that a command was given as an argument or by ``--grid``.
+
+    Raises:
+        UserError: it was given both ways.
+
+    Example:
+        >>> choose_grid(None, "dsprites_beta")
+        'dsprites_beta'
+    """
+    if argument is not None and option is not None:
+        raise UserError(f"give one grid; got {argument!r} and, with --grid, {option!r}")
+    return argument or option
