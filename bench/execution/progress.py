@@ -16,15 +16,12 @@ from rich.progress import (
 from rich.table import Table
 
 from priorbench.bench.execution.units import DAY, format_duration, format_size
-from priorbench.bench.results.result import Result
+from priorbench.bench.results.result import LEADING, Result
 from priorbench.bench.study.beta import format_beta
 from priorbench.bench.study.grid import Grid
 
 if TYPE_CHECKING:
     from priorbench.bench.execution.plan import Plan
-
-LEADING = 3
-"""Headlines that are shown of each run."""
 
 OTHERS = ("reconstruction", "elbo")
 """Scores of every model; the first that does not lead stands behind the headlines."""

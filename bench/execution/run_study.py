@@ -36,6 +36,7 @@ from priorbench.bench.results.manifest import (
     find_manifest,
     write_manifest,
 )
+from priorbench.bench.results.result import LEADING
 from priorbench.bench.results.store import MODELS, Store
 from priorbench.bench.study.grid import Grid, Plugin
 from priorbench.bench.study.job import list_jobs, list_settings
@@ -359,7 +360,7 @@ def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) 
             ends = [end for end in ends if end > display.done]
 
 
-def _write_report(folder: Path, drawn: int | None = None) -> list[Path]:
+def _write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     """Write tables and figures; Matplotlib is imported only for this."""
     from priorbench.bench.report import write_report
 

@@ -21,6 +21,7 @@ from priorbench.bench.report.plain_text import format_csv
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
 from priorbench.bench.results.manifest import read_manifest
+from priorbench.bench.results.result import LEADING
 from priorbench.bench.results.tables import (
     make_correlation_table,
     make_runs_table,
@@ -33,15 +34,15 @@ log = logging.getLogger("priorbench")
 FORMATS = ("png", "pdf")
 
 
-def write_report(folder: Path, drawn: int | None = None) -> list[Path]:
+def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     """Write the tables and figures of the study in ``folder`` into ``folder``.
 
     They show what the manifest of the last command names, as far as it is done.
     ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
     ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
     correlation of the headline scores over the runs, ``chance.csv`` what each metric
-    gives for noise. Each headline score has the figures ``<score>_vs_reconstruction``
-    and ``<score>_distribution``. Where the log-likelihood is a headline, there are the
+    gives for noise. Each of the first headline scores has the figures
+    ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the log-likelihood is a headline, there are the
     tables ``likelihoods``, the figure ``likelihood`` and, where values are published
     for the grid, the tables ``published``. A figure whose scores no run has is left
     out, with a warning. Where all runs have failed, the tables are written, so that the
@@ -49,7 +50,7 @@ def write_report(folder: Path, drawn: int | None = None) -> list[Path]:
 
     Args:
         folder: of one study, ``runs/<grid>``.
-        drawn: how many headline scores have figures; None for all of them.
+        drawn: how many headline scores have figures, the first ones of the grid.
 
     Returns:
         The files written, each whole.

@@ -8,6 +8,9 @@ from priorbench.bench.results.manifest import Entry
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
 from priorbench.bench.study.beta import Beta
 
+LEADING = 3
+"""Headline scores that progress lines and figures show; tables have all of them."""
+
 
 @dataclass(frozen=True)
 class Result:
