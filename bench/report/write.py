@@ -42,11 +42,11 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
     correlation of the headline scores over the runs, ``chance.csv`` what each metric
     gives for noise. Each of the first headline scores has the figures
-    ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the log-likelihood is a headline, there are the
-    tables ``likelihoods``, the figure ``likelihood`` and, where values are published
-    for the grid, the tables ``published``. A figure whose scores no run has is left
-    out, with a warning. Where all runs have failed, the tables are written, so that the
-    reasons can be read, and then the error is raised.
+    ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the log-likelihood
+    is a headline, there are the tables ``likelihoods``, the figure ``likelihood`` and,
+    where values are published for the grid, the tables ``published``. A figure whose
+    scores no run has is left out, with a warning. Where all runs have failed, the
+    tables are written, so that the reasons can be read, and then the error is raised.
 
     Args:
         folder: of one study, ``runs/<grid>``.
