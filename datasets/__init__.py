@@ -59,7 +59,7 @@ from priorbench.datasets import omniglot as _omniglot  # noqa: F401
 from priorbench.datasets import shapes3d as _shapes3d  # noqa: F401
 from priorbench.datasets import smallnorb as _smallnorb  # noqa: F401
 from priorbench.datasets.about import About, Original
-from priorbench.datasets.arrays import from_array, from_file
+from priorbench.datasets.arrays import from_array
 from priorbench.datasets.base import FactorDataset, register, registry
 from priorbench.datasets.factor_grid import check_grid_order, choose_levels
 from priorbench.datasets.files.archive import read_members
@@ -69,6 +69,7 @@ from priorbench.datasets.files.originals import find_original, obtain_original
 from priorbench.datasets.files.verify import explain_read_errors
 from priorbench.datasets.images import ImageDataset, Images
 from priorbench.datasets.load import load_dataset
+from priorbench.datasets.own_files import from_file
 from priorbench.datasets.stored_grid import StoredGrid
 from priorbench.datasets.stored_splits import StoredSplits
 

@@ -17,7 +17,11 @@ from priorbench.datasets.factor_grid import (
 from priorbench.datasets.images import Images, Indices
 from priorbench.registry import Registry, suggest_names
 
-registry = Registry("dataset", "priorbench.datasets")
+registry = Registry(
+    "dataset",
+    "priorbench.datasets",
+    hint="; your own images are named by their path, like mine.npz or ./pictures/",
+)
 register = registry.register
 
 RESERVED_NAMES = frozenset(

@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from priorbench.datasets.arrays import from_file
 from priorbench.datasets.base import FactorDataset, registry
 from priorbench.datasets.images import ImageDataset
-
-
-def is_file(name: str) -> bool:
-    """Return whether the name of a dataset is the path of a user's own file."""
-    return str(name).endswith(".npz")
+from priorbench.datasets.own_files import from_file, is_path
 
 
 def load_dataset(name: str, **arguments: Any) -> FactorDataset | ImageDataset:
     """Return the dataset that is registered as ``name``.
 
-    A name that ends in ``.npz`` is the path of a file of your own; see
-    :func:`priorbench.datasets.from_file`.
+    A name that ends in ``.npz``, ``.npy`` or ``.h5``, or has a slash in it, is the path
+    of a file or folder of your own; see :func:`priorbench.datasets.from_file`.
 
     Args:
         name: of the dataset, or the path.
@@ -27,7 +22,7 @@ def load_dataset(name: str, **arguments: Any) -> FactorDataset | ImageDataset:
             value of an argument is refused.
         OSError: its files cannot be read or written, or downloaded.
     """
-    if is_file(name):
+    if is_path(name):
         return from_file(name, **arguments)
     dataset = registry.build(name, **arguments)
     if not isinstance(dataset, FactorDataset | ImageDataset):

@@ -18,7 +18,8 @@ from priorbench.datasets.about import About
 from priorbench.datasets.base import registry
 from priorbench.datasets.files.cache import get_data_folder, list_caches
 from priorbench.datasets.files.originals import find_original, take_originals_from
-from priorbench.datasets.load import is_file, load_dataset
+from priorbench.datasets.load import load_dataset
+from priorbench.datasets.own_files import is_path
 from priorbench.errors import UserError, locate_error, prefix_errors
 from priorbench.plugins import load_plugins
 
@@ -27,7 +28,8 @@ def main(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Datasets, paths of .npz files, or all.", show_default=False
+            help="Datasets, paths of your own files or folders, or all.",
+            show_default=False,
         ),
     ] = None,
     list_: Annotated[
@@ -86,7 +88,7 @@ def prepare_datasets(
     ``all`` with a ``folder``, those without files in it are left out.
 
     Args:
-        names: of datasets, or paths of ``.npz`` files.
+        names: of datasets, or paths of files and folders.
         folder: with original files; None to find or download them.
         arguments: of the one dataset.
         sheet: file for a contact sheet of the one dataset.
@@ -120,13 +122,13 @@ def get_about(name: str) -> About | None:
     Raises:
         ValueError: no dataset is registered as ``name``.
     """
-    return None if is_file(name) else getattr(registry.get(name), "about", None)
+    return None if is_path(name) else getattr(registry.get(name), "about", None)
 
 
 def describe_state(name: str) -> str:
     """Return in words what is here of the dataset ``name``."""
-    if is_file(name):
-        return "a file of your own"
+    if is_path(name):
+        return "your own"
     kept = list_caches(f"{name}-*")
     if kept:
         return f"prepared, {_format_size(sum(path.stat().st_size for path in kept))}"
@@ -179,7 +181,7 @@ def _prepare_dataset(
             user's file that is at fault.
     """
     source = take_originals_from(folder) if folder else nullcontext()
-    entry = None if is_file(name) else registry.get(name)
+    entry = None if is_path(name) else registry.get(name)
     choose_arguments = getattr(entry, "choose_arguments", None)
     try:
         with source:

@@ -18,6 +18,8 @@ class Registry:
     Args:
         kind: what is registered, in the singular; errors are worded with it.
         group: the entry-point group, for example ``priorbench.priors``.
+        hint: how to name something that is not registered; it ends the error of an
+            unknown name.
 
     Example:
         >>> shapes = Registry("shape", "example.shapes")
@@ -34,9 +36,10 @@ class Registry:
     every: ClassVar[list["Registry"]] = []
     """All registries, so that a user's file can be asked what it registered."""
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, hint: str = "") -> None:
         self.every.append(self)
         self.kind = kind
+        self.hint = hint
         self.group = group
         self._entries: dict[str, Callable[..., Any]] = {}
         self._loading: str | None = None
@@ -79,7 +82,7 @@ class Registry:
         installed = self._find_installed()
         if name not in installed:
             known = suggest_names(name, self.names())
-            raise ValueError(f"unknown {self.kind} {name!r}; {known}")
+            raise ValueError(f"unknown {self.kind} {name!r}; {known}{self.hint}")
         self._loading = name  # its module may carry the decorator too
         try:
             self._entries.setdefault(name, installed[name].load())

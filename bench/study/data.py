@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from priorbench.bench.study.grid import Plugin
-from priorbench.bench.study.identity import DIGITS
+from priorbench.bench.study.identity import DIGITS, hash_values
 from priorbench.bench.study.sources import hash_definition
 from priorbench.datasets.base import FactorDataset, registry
 from priorbench.datasets.images import ImageDataset, Images
-from priorbench.datasets.load import is_file, load_dataset
+from priorbench.datasets.load import load_dataset
+from priorbench.datasets.own_files import check_exists, is_path, list_files
 
 SAMPLED = 20_000
 """Images by which a data set of a user's own class is identified."""
@@ -34,19 +35,19 @@ def load_study_dataset(plugin: Plugin) -> Images:
 def identify_dataset(plugin: Plugin) -> dict[str, Any]:
     """Return name and arguments of a data set, with the content in place of paths.
 
-    A file is known by its bytes, wherever it lies. A class of the user's own is known
-    by its images and factors too, for they may come from files that changed.
+    A file is known by its bytes, wherever it lies, and a folder by those of its files.
+    A class of the user's own is known by its images and factors too, for they may come
+    from files that changed.
 
     Raises:
         ValueError, OSError: it is unknown, or cannot be read.
     """
     identity = {key: _identify_value(value) for key, value in plugin.arguments.items()}
-    if is_file(plugin.name):
-        if not Path(plugin.name).expanduser().is_file():
-            raise ValueError(
-                f"there is no file {plugin.name!r}; a path is taken from the folder "
-                f"that the command is given in, here {str(Path.cwd())!r}"
-            )
+    if is_path(plugin.name):
+        path = Path(plugin.name).expanduser()
+        check_exists(path)
+        if path.is_dir():
+            return {"name": _hash_folder(path), **identity}
         return {"name": _identify_value(plugin.name), **identity}
     if hash_definition(registry.get(plugin.name)) is not None:
         identity["content"] = _hash_images(plugin)
@@ -61,6 +62,13 @@ def _identify_value(value: Any) -> Any:
             status = path.stat()
             return f"file:{_hash_file(path.resolve(), status.st_mtime, status.st_size)}"
     return value
+
+
+def _hash_folder(folder: Path) -> str:
+    files = {
+        str(p.relative_to(folder)): _identify_value(str(p)) for p in list_files(folder)
+    }
+    return f"folder:{hash_values(files)}"
 
 
 @cache

@@ -8,7 +8,7 @@ from priorbench.bench.objectives.base import registry as objectives
 from priorbench.bench.study.grid import Grid, Method, Plugin
 from priorbench.bench.study.sources import hash_definition
 from priorbench.datasets.base import registry as datasets
-from priorbench.datasets.load import is_file
+from priorbench.datasets.own_files import is_path
 from priorbench.metrics.base import registry as metrics
 from priorbench.priors.base import registry as priors
 from priorbench.priors.product import list_part_names
@@ -37,7 +37,7 @@ def check_plugins(grid: Grid) -> None:
     for keys, kind, plugin in _list_plugins(grid):
         with grid.blame(*keys):
             for name in _list_names(kind, plugin):
-                if kind != "dataset" or not is_file(name):
+                if kind != "dataset" or not is_path(name):
                     REGISTRIES[kind].get(name)
             if kind == "metrics":
                 metrics.check_arguments(plugin.name, None, **plugin.arguments)
@@ -59,7 +59,7 @@ def hash_sources(grid: Grid, method: Method) -> dict[str, str]:
     hashes = {}
     for kind, plugin in plugins.items():
         for name in _list_names(kind, plugin):
-            if kind == "dataset" and is_file(name):
+            if kind == "dataset" and is_path(name):
                 continue
             digest = hash_definition(REGISTRIES[kind].get(name))
             if digest is not None:

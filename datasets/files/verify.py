@@ -26,13 +26,15 @@ READ_ERRORS = (
     RuntimeError,
     EOFError,
     OSError,
+    MemoryError,
     zlib.error,
     zipfile.BadZipFile,
     tarfile.TarError,
     MatReadError,
     pickle.UnpicklingError,
 )
-"""What the readers raise for damaged, truncated, encrypted and foreign files."""
+"""What the readers raise for damaged, truncated, encrypted and foreign files, and for
+those that claim to be larger than the memory."""
 
 
 def check_original(path: Path, original: Original) -> None:

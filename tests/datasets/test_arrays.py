@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from priorbench.datasets import FactorDataset, ImageDataset, from_array, from_file
+from priorbench.datasets import FactorDataset, ImageDataset, from_array
 
 GREY = np.random.default_rng(0).random((6, 4, 5))
 GRID = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
@@ -125,7 +126,17 @@ def test_bad_images_are_named(images, message):
     ("options", "message"),
     [
         ({"factors": GRID[:5]}, r"'factors' must have the shape \(6, F\)"),
-        ({"factors": [[0, np.nan]] * 6}, "NaN in row 0"),
+        ({"factors": [[0, np.nan]] * 6}, "NaN in row 0 of 'factor1'"),
+        (
+            {"factors": pd.DataFrame({"k": [[0], [1], [2]] * 2})},
+            "must give 'k' values that can be ordered",
+        ),
+        (
+            {"factor_sizes": {"y": 2, "x": 2}},
+            r"'factor_sizes' must multiply to the number of images, 6; got 2 × 2 = 4",
+        ),
+        ({"factor_sizes": [2, -3]}, "'factor_sizes' must be positive integers"),
+        ({"factors": GRID, "factor_sizes": [6]}, "must not both be given"),
         (
             {"factors": GRID, "factor_names": ["a"]},
             "'factor_names' must be different names",
@@ -142,88 +153,41 @@ def test_bad_factors_and_splits_are_named(options, message):
         from_array(images, **options)
 
 
-def test_a_file_is_loaded(tmp_path):
-    path = tmp_path / "mine.npz"
-    np.savez(path, images=GREY, factors=GRID, factor_names=["y", "x"])
-    data = from_file(path)
-    assert repr(data) == "<mine: 6 images; y=2, x=3>"
-    np.savez(path, train=GREY, valid=GREY[:2], test=GREY[:3])
-    assert from_file(path).lengths == {
-        "train": 6,
-        "valid": 2,
-        "test": 3,
-    }
+def test_factors_may_be_a_table_or_named_by_its_columns():
+    table = pd.DataFrame({"y": [0, 0, 0, 1, 1, 1], "kind": ["b", "a", "c"] * 2})
+    data = from_array(GREY, table)
+    assert repr(data) == "<array: 6 images; y=2, kind=3>"
+    assert data.factors()[:3, 1].tolist() == [1, 0, 2]
+    named = from_array(GREY, table.to_numpy(), factor_names=table.columns)
+    assert named.factor_names == ("y", "kind")
+    assert torch.equal(named.factors(), data.factors())
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"images": np.array([{}], dtype=object)}, "pickled"),
-        (
-            {"pictures": GREY},
-            "expected 'images', or 'train', 'valid' and 'test'; got pictures",
-        ),
-        ({"images": GREY * 2}, r"must lie in \[0, 1\]"),
-        ({"train": GREY, "test": GREY[:, 1:]}, "'test' must hold images of the shape"),
-    ],
-)
-def test_a_bad_file_is_named(tmp_path, content, message):
-    path = tmp_path / "mine.npz"
-    np.savez(path, **content)
-    with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        from_file(path)
+def test_images_in_the_order_of_a_grid_need_the_sizes_only():
+    data = from_array(GREY, factor_sizes={"y": 2, "x": 3})
+    assert data.factors().tolist() == GRID
+    assert from_array(GREY, factor_sizes=[2, 3], factor_names="ab").factor_names == (
+        "a",
+        "b",
+    )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "it is empty"),
-        (b"<html>", "HTML page"),
-        (b"\x80\x04K\x01.", "pickle, which is never opened"),
-        (b"PK nothing", "as an .npz file of arrays that are not pickled"),
-    ],
-)
-def test_a_file_of_another_kind_is_refused(tmp_path, content, message):
-    path = tmp_path / "mine.npz"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"mine\.npz.*{message}"):
-        from_file(path)
-    with pytest.raises(ValueError, match=r"no file '.*other.npz'"):
-        from_file(tmp_path / "other.npz")
+def test_stored_bytes_are_not_copied(tmp_path):
+    """A memory-mapped array stays on the disk, whatever its size."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
+    np.save(tmp_path / "mine.npy", images)
+    mapped = np.load(tmp_path / "mine.npy", mmap_mode="r")
+    assert np.shares_memory(from_array(mapped, GRID).pixels, mapped)
 
 
-@pytest.mark.parametrize(
-    ("content", "options", "message"),
-    [
-        ({"images": GREY}, {"sed": 1}, "no argument 'sed'; did you mean 'seed'"),
-        ({"train": GREY}, {"seed": 1}, "'seed' does not go with images in splits"),
-    ],
-)
-def test_wrong_options_of_a_file_are_named(tmp_path, content, options, message):
-    path = tmp_path / "mine.npz"
-    np.savez(path, **content)
-    with pytest.raises(ValueError, match=message):
-        from_file(path, **options)
-
-
-def test_a_member_that_nothing_asks_for_may_be_pickled(tmp_path):
-    metadata = np.array([{"author": "someone"}], dtype=object)
-    images = np.zeros((4, 2, 2), np.uint8)
-    np.savez(tmp_path / "mine.npz", images=images, factors=range(4), metadata=metadata)
-    assert len(from_file(tmp_path / "mine.npz")) == 4
-
-
-@pytest.mark.parametrize(
-    ("values", "hint"),
-    [
-        (np.array([0, 65535], np.uint16), "divide them by 65535"),
-        (np.array([0, 200], np.int32), "divide them by 255, or save them as uint8"),
-        (np.array([-1.0, 1.0]), "save \\(images \\+ 1\\) / 2"),
-        (np.array([0.0, 255.0]), "save images / 255"),
-        (np.array([-7.0, 300.0]), "column 0$"),
-    ],
-)
-def test_images_of_another_range_are_told_how_to_be_converted(tmp_path, values, hint):
-    np.savez(tmp_path / "mine.npz", images=values[:, None, None], factors=range(2))
-    with pytest.raises(ValueError, match=f"mine.npz': 'images' must lie in.*{hint}"):
-        from_file(tmp_path / "mine.npz")
+def test_images_are_converted_in_parts(monkeypatch):
+    monkeypatch.setattr("priorbench.datasets.arrays.CHUNK", 2)
+    for images in (GREY, GREY > 0.5, np.stack([GREY] * 3, 3)):
+        whole = from_array(images, GRID).images(range(6))
+        expected = torch.from_numpy(images.astype("float32"))
+        expected = expected[:, None] if images.ndim == 3 else expected.movedim(3, 1)
+        assert (whole - expected).abs().max() <= 0.5 / 255 + 1e-6
+    with pytest.raises(ValueError, match=r"got 1.5 in image 3, row 2, column 1"):
+        from_array(spoiled(1.5), GRID)
+    with pytest.raises(ValueError, match=r"got 1.5 in image 3, row 2, column 1"):
+        from_array(np.stack([spoiled(1.5)] * 3, 3), GRID)

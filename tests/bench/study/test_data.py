@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from priorbench import datasets
 from priorbench.bench.study.data import identify_dataset
@@ -30,8 +31,22 @@ def test_a_file_is_known_by_its_content(tmp_path, monkeypatch):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"there is no file '.*none\.npz'; a path is"):
+    with pytest.raises(
+        ValueError, match=r"there is no file or folder '.*none\.npz'; a path is"
+    ):
         identify_dataset(Plugin(name=str(tmp_path / "none.npz")))
+
+
+def test_a_folder_is_known_by_its_pictures_and_table(tmp_path):
+    found = []
+    for name, level in (("one", 1), ("two", 1), ("three", 2)):
+        folder = tmp_path / name / "pictures"
+        folder.mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "a.png")
+        (folder / "factors.csv").write_text(f"y\n{level}\n")
+        (folder / ".DS_Store").write_text(name)
+        found.append(identify_dataset(Plugin(name=f"{folder}/")))
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_dataset_of_the_project_is_known_by_its_arguments():
