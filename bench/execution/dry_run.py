@@ -1,17 +1,20 @@
 """A dry run of every method before anything is trained."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from priorbench.bench.models.build import build_networks
 from priorbench.bench.scoring.evaluate import make_codes
 from priorbench.bench.study.grid import Grid
 from priorbench.bench.study.job import Setting
 from priorbench.bench.training import random_streams
+from priorbench.bench.training.ensemble import Loss
 from priorbench.bench.training.experiment import Experiment
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import ImageDataset, Images
@@ -60,15 +63,13 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
             method is at fault; the message names its place in the grid's file.
     """
     first = Experiment(settings[0])
-    with grid.blame("dataset"):
+    with grid.blame("dataset"), explain_plugin_errors():
         _warn_about(first.dataset)
+        first.pixels(
+            "cpu"
+        )  # all images are read, and those of a class of one's own checked
     with grid.blame("architecture"), explain_plugin_errors():
-        build_networks(
-            grid.architecture.model_dump(),
-            first.dataset.image_shape,
-            grid.latent_dim,
-            2 * grid.latent_dim,
-        )
+        _check_networks(grid, first.dataset.image_shape)
     with grid.blame("training", "look_ahead"):
         first.make_early_stopping("cpu")
     for number, method in enumerate(grid.methods):
@@ -98,10 +99,19 @@ def explain_plugin_errors() -> Iterator[None]:
         raise
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
-        if "vmap" in text:
+        if "called random operation" in text:
+            raise UserError(
+                "random numbers are drawn (torch.rand, torch.randperm, dropout, ...) "
+                "that are not the seed's own, so that no run could be repeated; a "
+                "posterior makes its draws from the noise that it is given, an "
+                "objective has the z of its seed, in the random order of the batch, and "
+                "networks do without dropout"
+                f"{locate_error(error)}"
+            ) from error
+        if "vmap" in text or "Batching rule" in text:
             text += (
-                "; several seeds run at once, so a plug-in must not branch on the "
-                "value of a tensor, nor call .item()"
+                "; several seeds run at once by torch.func.vmap, so a plug-in must not "
+                "branch on the value of a tensor, nor call .item()"
             )
         if not isinstance(error, ValueError):
             text = f"{type(error).__name__}: {text}"
@@ -126,14 +136,36 @@ def _warn_about(dataset: Images) -> None:
         )
 
 
+def _check_networks(grid: Grid, image_shape: tuple[int, ...]) -> None:
+    """Check what the networks make of images and of latents."""
+    d, pixels = grid.latent_dim, math.prod(image_shape)
+    num_params = 2 * d
+    networks = build_networks(
+        grid.architecture.model_dump(), image_shape, d, num_params
+    )
+    if any(is_lazy(parameter) for parameter in networks.parameters()):
+        raise ValueError(
+            "lazy modules have no parameters before their first call; give their "
+            "sizes, for example Linear in place of LazyLinear"
+        )
+    for part, width, expected in (
+        ("encoder", pixels, num_params),
+        ("decoder", d, pixels),
+    ):
+        words = f"the {part} must map (batch, {width}) to (batch, {expected}), here "
+        words += f"({IMAGES}, {expected})"
+        output = getattr(networks, part)(torch.zeros(IMAGES, width))
+        _check_shape(words, output, (IMAGES, expected))
+
+
 def _try_setting(experiment: Experiment) -> None:
-    """Build a model, and take the losses of a few images under two seeds at once.
+    """Take the loss of a few images, for one seed and for two seeds at once.
 
     A plug-in that runs for one seed alone, but not for several at once, would fail on a
     GPU only.
 
     Raises:
-        ValueError: a prior or an objective returns what it should not.
+        ValueError: a prior, a likelihood or an objective returns what it should not.
     """
     loss = experiment.make_loss()
     prior = loss.model.prior
@@ -143,12 +175,33 @@ def _try_setting(experiment: Experiment) -> None:
     rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
     shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
     noise = random_streams.draw_normal(ensemble.seeds, random_streams.NOISE, 0, shape)
-    values, _ = ensemble.losses(pixels[rows], noise, len(pixels), 0.0)
-    if values.shape != (len(SEEDS),):
+    x = pixels[rows]
+    _check_loss(loss, x[0], noise[0], len(pixels))
+    ensemble.losses(x, noise, len(pixels), 0.0)
+
+
+def _check_loss(loss: Loss, x: Tensor, noise: Tensor, dataset_size: int) -> None:
+    """Check the loss of one seed, and its gradients."""
+    draw = loss.model(x, noise)
+    name = type(loss.model.likelihood).__name__
+    words = f"{name} must give one log-likelihood an image, shape {(len(x),)}"
+    _check_shape(words, draw.log_likelihood, (len(x),))
+    _check_finite(f"{name}'s log-likelihood of untrained networks", draw.log_likelihood)
+    name = type(loss.objective).__name__
+    value = loss.objective(draw, dataset_size, 0.0)
+    _check_shape(f"{name}.forward must return a scalar, shape ()", value, ())
+    if not value.requires_grad:
         raise ValueError(
-            "the objective must return a scalar for each seed; got shape "
-            f"{tuple(values.shape[1:])}"
+            f"{name}.forward must return a loss that has a gradient; it is detached "
+            "from the draw"
         )
+    _check_finite(f"the loss of {name} with untrained networks", value)
+    named = [(k, p) for k, p in loss.named_parameters() if p.requires_grad]
+    parameters = [parameter for _, parameter in named]
+    gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+    for (key, _), gradient in zip(named, gradients, strict=True):
+        if gradient is not None:
+            _check_finite(f"the gradient of {name}'s loss to {key}", gradient)
 
 
 def _check_prior(prior: Prior) -> None:
@@ -160,7 +213,9 @@ def _check_prior(prior: Prior) -> None:
     # the base class checks these, but not in a class that overrides the public methods
     _check_shape(f"{name}.sample must give (*shape, {d})", z, (*batch, d))
     words = f"{name}.log_prob must map z of shape (..., {d}) to (...), here {batch}"
-    _check_shape(words, prior.log_prob(z), batch)
+    log_prob = prior.log_prob(z)
+    _check_shape(words, log_prob, batch)
+    _check_finite(f"{name}.log_prob of its own draws", log_prob)
     for key, learned in prior.learned().items():
         if not isinstance(learned, Tensor):
             raise ValueError(
@@ -172,7 +227,9 @@ def _check_prior(prior: Prior) -> None:
     _check_posterior(prior, q, z)
     _check_spheres(prior, f"{name}'s posterior {type(q).__name__}", z)
     words = f"{name}.kl must give one value an image, shape {(IMAGES,)}"
-    _check_shape(words, prior.kl(q, z), (IMAGES,))
+    kl = prior.kl(q, z)
+    _check_shape(words, kl, (IMAGES,))
+    _check_finite(f"{name}.kl", kl)
 
 
 def _draw_posterior(
@@ -245,3 +302,12 @@ def _check_shape(expected: str, value: object, shape: tuple[int, ...]) -> None:
         tensor = isinstance(value, Tensor)
         got = tuple(value.shape) if tensor else type(value).__name__
         raise ValueError(f"{expected}; it gave {got}")
+
+
+def _check_finite(what: str, value: Tensor) -> None:
+    wrong = value[~value.isfinite()]
+    if len(wrong):
+        raise ValueError(
+            f"{what} must be finite; {len(wrong)} of {value.numel()} values are not, "
+            f"the first is {wrong[0].item()}"
+        )

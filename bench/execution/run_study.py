@@ -275,8 +275,10 @@ def stop_on_signals() -> Iterator[None]:
 
 def format_command() -> str:
     """Return the command that the user gave, to be given again."""
-    module = "bench.score" if Path(sys.argv[0]).name == "score.py" else "bench.run"
-    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+    program, *arguments = sys.argv
+    name = Path(program).stem
+    module = ["python", "-m", f"bench.{name}"] if name in ("run", "score") else [name]
+    return shlex.join([*module, *arguments])
 
 
 @contextlib.contextmanager

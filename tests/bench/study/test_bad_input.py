@@ -9,6 +9,9 @@ from typer.testing import CliRunner
 from priorbench import priors
 from priorbench.bench.execution.schedule import Block
 from priorbench.bench.execution.worker import run_block
+from priorbench.bench.models.architectures import registry as architectures
+from priorbench.bench.models.likelihoods import registry as likelihoods
+from priorbench.bench.objectives.base import registry as objectives
 from priorbench.bench.results import load_results
 from priorbench.bench.run import app
 from priorbench.bench.study.grid import load_grid
@@ -361,6 +364,133 @@ def test_objectives_that_take_one_beta(fails, grid, objective, message):
     assert "got [1.0, 2.0]" in line
 
 
+OWN = """
+import torch
+from priorbench import priors
+from priorbench.bench import objectives
+from priorbench.bench.models import architectures, likelihoods
+
+@priors.register("p")
+class P(priors.Normal):
+    def _log_prob(self, z): return z.sum(-1) * {log_prob}
+
+@likelihoods.register("l")
+class L(likelihoods.Bernoulli):
+    def __call__(self, raw, x): return {likelihood}
+
+@objectives.register("o")
+class O(objectives.Objective):
+    def forward(self, draw, dataset_size, progress):
+        value = self.beta * draw.prior.kl(draw.q, draw.z) - draw.log_likelihood
+        return {loss}
+
+@architectures.register("a")
+class A(architectures.Architecture):
+    def __init__(self, image_shape, latent_dim, num_params):
+        super().__init__()
+        self.encoder = {encoder}
+        self.decoder = {decoder}
+"""
+"""Plug-ins of every kind, of which a test spoils one."""
+
+GOOD = {
+    "log_prob": "1.0",
+    "likelihood": "super().__call__(raw, x)",
+    "loss": "value.mean()",
+    "encoder": "torch.nn.Linear(4096, num_params)",
+    "decoder": "torch.nn.Linear(latent_dim, 4096)",
+}
+
+
+@pytest.fixture
+def own_plugins(grid, tmp_path, monkeypatch):
+    """Returns the arguments of a grid of plug-ins of one's own."""
+    for registry in (priors.registry, likelihoods, objectives, architectures):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    def write(**spoilt):
+        (tmp_path / "own.py").write_text(OWN.format(**{**GOOD, **spoilt}))
+        path = grid('"isa", subspaces = [2, 2]', '"p"')
+        text = path.read_text().replace('"beta_vae"', '"o"')
+        text = text.replace('name = "mlp"\nhidden = 4', 'name = "a"')
+        path.write_text('likelihood = "l"\n' + text)
+        return "--grid", path, "--plugin", tmp_path / "own.py"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (
+            {"log_prob": "float('nan')"},
+            "'A': P.log_prob of its own draws must be finit",
+        ),
+        (
+            {"likelihood": "super().__call__(raw, x).sum()"},
+            "L must give one log-likelihood an image, shape (4,); it gave ()",
+        ),
+        (
+            {"likelihood": "super().__call__(raw, x) / 0"},
+            "L's log-likelihood of untrained networks must be finite; 4 of 4 values",
+        ),
+        ({"loss": "value"}, "O.forward must return a scalar, shape (); it gave (4,)"),
+        ({"loss": "1.0"}, "O.forward must return a scalar, shape (); it gave float"),
+        ({"loss": "value.mean(), {}"}, "must return a scalar, shape (); it gave tuple"),
+        (
+            {"loss": "value.mean().detach()"},
+            "O.forward must return a loss that has a gradient; it is detached from",
+        ),
+        (
+            {"loss": "value.mean() * float('nan')"},
+            "the loss of O with untrained networks must be finite; 1 of 1 values are "
+            "not, the first is nan",
+        ),
+        (
+            {"loss": "value.mean() + (0 * value.mean()).sqrt()"},
+            "the gradient of O's loss to model.",
+        ),
+        (
+            {"loss": "value[torch.randperm(4)].mean()"},
+            "random numbers are drawn (torch.rand, torch.randperm, dropout, ...) that "
+            "are not the seed's own",
+        ),
+        (
+            {"encoder": "torch.nn.Linear(4096, num_params + 1)"},
+            "'architecture': the encoder must map (batch, 4096) to (batch, 8), here "
+            "(4, 8); it gave (4, 9)",
+        ),
+        (
+            {"decoder": "torch.nn.Linear(latent_dim, 1)"},
+            "'architecture': the decoder must map (batch, 4) to (batch, 4096), here "
+            "(4, 4096); it gave (4, 1)",
+        ),
+        (
+            {"encoder": "torch.nn.LazyLinear(num_params)"},
+            "'architecture': lazy modules have no parameters before their first call",
+        ),
+        (
+            {
+                "decoder": "torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(4, 4096))"
+            },
+            "networks do without dropout",
+        ),
+    ],
+)
+def test_plugins_that_would_fail_in_training_are_refused_before(
+    fails, own_plugins, tmp_path, spoilt, message
+):
+    assert message in fails(*own_plugins(**spoilt))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_plugins_that_are_not_spoilt_run(own_plugins, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    options = ["--jobs", "1", "--seeds", "1", "--out", str(tmp_path / "runs")]
+    done = CliRunner().invoke(app, [*map(str, own_plugins()), *options])
+    assert done.exit_code == 0, done.output
+
+
 def test_a_product_that_does_not_add_up(fails, grid):
     line = fails(
         "--grid",
@@ -540,7 +670,7 @@ def test_a_file_of_images_that_is_not_there(fails, grid):
         'dataset = "mine.npz"\n',
     )
     line = fails("--grid", own)
-    assert "'dataset': there is no file 'mine.npz'" in line
+    assert "'dataset': there is no file or folder 'mine.npz'" in line
 
 
 def test_images_without_factors(fails, grid, tmp_path):
