@@ -17,6 +17,7 @@ from priorbench.datasets.arrays import SPLITS, from_array, from_splits
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.files.verify import check_file_kind, explain_read_errors
 from priorbench.datasets.images import ImageDataset
+from priorbench.paths import expand_path
 from priorbench.registry import suggest_names
 
 HDF5 = (".h5", ".hdf5")
@@ -70,7 +71,7 @@ def from_file(path: str | Path, **options: Any) -> FactorDataset | ImageDataset:
             :func:`priorbench.datasets.from_array` refuses what is in it; the message
             names it.
     """
-    path = Path(path).expanduser()
+    path = expand_path(path)
     for option in options:
         if option not in OPTIONS:
             known = suggest_names(option, OPTIONS)
@@ -79,7 +80,7 @@ def from_file(path: str | Path, **options: Any) -> FactorDataset | ImageDataset:
     factors = options.get("factors")
     table = None
     if factors is not None and str(factors).lower().endswith(TABLES):
-        table = read_table(Path(options.pop("factors")).expanduser())
+        table = read_table(expand_path(options.pop("factors")))
     options = {"name": path.stem, **options}
     if path.is_dir():
         return _from_folder(path, table, options)

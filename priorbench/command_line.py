@@ -7,12 +7,14 @@ import sys
 import tomllib
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import priorbench
-from priorbench.errors import UserError
+from priorbench.errors import UserError, prefix_errors
+from priorbench.paths import expand_path
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 """The option that every command has."""
@@ -55,6 +57,10 @@ def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
                 stream.reconfigure(errors="replace")
         warnings.showwarning = print_warning
         try:
+            for name, value in options.items():
+                if isinstance(value, Path):
+                    with prefix_errors("path"):
+                        options[name] = expand_path(value)
             main(**options)
             sys.stdout.flush()
         except BrokenPipeError as error:
@@ -112,7 +118,7 @@ def parse_settings(pairs: Sequence[str], option: str = "--set") -> dict[str, Any
 def _parse_value(value: str, where: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # or a number, a nesting too long
         if any(character in value for character in "[]{}\"'=,\n"):
             raise UserError(
                 f"{where}: {value!r} is not a TOML value; write 1.5, true, [2, 3], "

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from priorbench.errors import UserError, locate_error
+from priorbench.errors import UserError, locate_error, prefix_errors
+from priorbench.paths import expand_path
 from priorbench.registry import Registry, suggest_names
 
 
@@ -22,7 +23,9 @@ def load_plugin(path: str) -> list[str]:
     Raises:
         UserError: there is no such file, it does not import, or it registers nothing.
     """
-    if _make_module_name(Path(path)) in sys.modules:
+    with prefix_errors("plug-in"):
+        name = _make_module_name(expand_path(path))
+    if name in sys.modules:
         return []
     before = _list_registered()
     module = import_file(path)
@@ -48,8 +51,9 @@ def import_file(path: str) -> ModuleType:
     Raises:
         UserError: there is no such file, or it does not import; the line is named.
     """
-    file = Path(path).expanduser().resolve()
-    name = _make_module_name(Path(path))
+    with prefix_errors("plug-in"):
+        file = expand_path(path).resolve()
+    name = _make_module_name(file)
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():
@@ -78,9 +82,8 @@ def import_file(path: str) -> ModuleType:
 
 def _make_module_name(path: Path) -> str:
     """Return a module name that tells files of one name in different folders apart."""
-    file = path.expanduser().resolve()
-    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
-    return f"priorbench_plugin_{file.stem}_{digest}"
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    return f"priorbench_plugin_{path.stem}_{digest}"
 
 
 def _list_registered() -> set[str]:

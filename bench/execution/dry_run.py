@@ -103,8 +103,8 @@ def explain_plugin_errors() -> Iterator[None]:
             raise UserError(
                 "random numbers are drawn (torch.rand, torch.randperm, dropout, ...) "
                 "that are not the seed's own, so that no run could be repeated; a "
-                "posterior makes its draws from the noise that it is given, an "
-                "objective has the z of its seed, in the random order of the batch, and "
+                "posterior makes its draws from the noise that it is given, "
+                "an objective has the z of its seed, in random order, and "
                 "networks do without dropout"
                 f"{locate_error(error)}"
             ) from error

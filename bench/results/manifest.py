@@ -18,6 +18,7 @@ from priorbench.bench.results.records import Provenance, format_now
 from priorbench.bench.study.beta import Beta
 from priorbench.bench.study.identity import hash_bytes
 from priorbench.errors import UserError
+from priorbench.paths import expand_path
 from priorbench.registry import suggest_names
 
 MANIFEST = "manifest.json"
@@ -104,7 +105,7 @@ def copy_plugins(folder: Path, plugins: Sequence[str]) -> tuple[PluginCopy, ...]
     """
     copies = []
     for plugin in plugins:
-        file = Path(plugin).expanduser()
+        file = expand_path(plugin)
         source = file.read_bytes()
         name = f"{PLUGINS}/{file.stem}-{hash_bytes(source)}.py"
         (folder / PLUGINS).mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from priorbench.datasets.base import FactorDataset, registry
 from priorbench.datasets.images import ImageDataset, Images
 from priorbench.datasets.load import load_dataset
 from priorbench.datasets.own_files import check_exists, is_path, list_files
+from priorbench.paths import expand_path
 
 SAMPLED = 20_000
 """Images by which a data set of a user's own class is identified."""
@@ -44,7 +45,7 @@ def identify_dataset(plugin: Plugin) -> dict[str, Any]:
     """
     identity = {key: _identify_value(value) for key, value in plugin.arguments.items()}
     if is_path(plugin.name):
-        path = Path(plugin.name).expanduser()
+        path = expand_path(plugin.name)
         check_exists(path)
         if path.is_dir():
             return {"name": _hash_folder(path), **identity}
@@ -57,7 +58,7 @@ def identify_dataset(plugin: Plugin) -> dict[str, Any]:
 def _identify_value(value: Any) -> Any:
     """Return an argument, or the hash of the file that it is the path of."""
     if isinstance(value, str) and ("." in value or "/" in value):
-        path = Path(value).expanduser()
+        path = expand_path(value)
         if path.is_file():
             status = path.stat()
             return f"file:{_hash_file(path.resolve(), status.st_mtime, status.st_size)}"

@@ -165,7 +165,7 @@ class Method(Table):
 class Grid(Table):
     """A study: all that is held fixed, and the methods that are compared."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)
     profile: str
     description: str = ""
     seeds: int = Field(50, ge=1, le=MOST_SEEDS)

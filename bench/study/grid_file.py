@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from priorbench.errors import UserError, prefix_errors
+from priorbench.paths import expand_path
 from priorbench.registry import suggest_names
 
 GRIDS = Path(__file__).parents[1] / "grids"
@@ -101,7 +102,8 @@ def read_grid_file(grid: str) -> GridFile:
     Raises:
         UserError: there is no such grid, or the file is not valid TOML.
     """
-    path = Path(grid).expanduser()
+    with prefix_errors("grid"):
+        path = expand_path(grid)
     if path.suffix != ".toml":
         if grid not in list_grids():
             raise UserError(

@@ -9,6 +9,7 @@ from priorbench.datasets.faces.mesh import Mesh
 from priorbench.datasets.faces.model_files import read_basel_model, read_numpy_model
 from priorbench.datasets.faces.procedural import ProceduralHead
 from priorbench.datasets.files.originals import locate_original
+from priorbench.paths import expand_path
 from priorbench.registry import suggest_names
 
 FILES = {"bfm": "01_MorphableModel.mat", "ict": "ict_identity_50modes.npz"}
@@ -70,7 +71,7 @@ def find_head_model(model: str) -> HeadSource:
         path = locate_original("faces3d", FILES[model])
         name = model
     elif isinstance(model, str) and model.endswith(tuple(READERS)):
-        path = Path(model).expanduser()
+        path = expand_path(model)
         name = "file"
     else:
         known = ["procedural", "basel_renders", *FILES]

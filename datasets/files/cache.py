@@ -19,6 +19,7 @@ import numpy as np
 import platformdirs
 
 from priorbench.atomic_files import UNFINISHED, open_atomically
+from priorbench.paths import expand_path
 
 log = logging.getLogger("priorbench.datasets")
 
@@ -34,7 +35,7 @@ def get_data_folder() -> Path:
     """
     chosen = os.environ.get(VARIABLE, "")
     if chosen:
-        return Path(chosen).expanduser()
+        return expand_path(chosen)
     return Path(platformdirs.user_cache_dir("priorbench"))
 
 

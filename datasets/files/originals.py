@@ -9,6 +9,7 @@ from priorbench.datasets.about import Original
 from priorbench.datasets.files.cache import get_data_folder
 from priorbench.datasets.files.download import fetch_original
 from priorbench.datasets.files.verify import check_original
+from priorbench.paths import expand_path
 
 _own_folder: ContextVar[Path | None] = ContextVar("own_folder", default=None)
 """The user's folder of originals, where one was given."""
@@ -23,7 +24,7 @@ def take_originals_from(folder: Path | str) -> Iterator[None]:
     Raises:
         ValueError: there is no such folder.
     """
-    folder = Path(folder).expanduser()
+    folder = expand_path(folder)
     if not folder.is_dir():
         raise ValueError(f"there is no folder {str(folder)!r} to take files from")
     token = _own_folder.set(folder)
