@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +15,12 @@ from priorbench.bench.scoring.importance import (
     estimate_log_likelihood,
     summarise_estimates,
 )
-from priorbench.bench.scoring.pictures import make_pictures
+from priorbench.bench.scoring.pictures import (
+    average_codes,
+    show_reconstructions,
+    show_traversals,
+)
+from priorbench.bench.scoring.traversals import average_group_kl, space_rows
 from priorbench.bench.study.scores import ScoreRequest
 from priorbench.bench.training.encode import Encoded, encode_images
 from priorbench.bench.training.failure import explain_failure
@@ -147,24 +151,36 @@ def keep_representation(subject: Subject) -> Scores:
         ``latent_variance`` of each latent's representation, over all images.
     """
     encoded, prior = subject.encoded, subject.model.prior
-    count = min(KEPT_IMAGES, len(encoded.z))
-    rows = torch.linspace(0, len(encoded.z) - 1, count, device=encoded.z.device).long()
     representation = encoded.posterior.representation
-    latent_kl = encoded.kl.mean().repeat(encoded.z.shape[1])
-    with suppress(NotImplementedError):
-        kl = prior.kl_groups(encoded.posterior[rows], encoded.z[rows])
-        for group, values in zip(prior.coordinates, kl.T, strict=True):
-            latent_kl[list(group)] = values.double().mean()
+    latent_kl = encoded.z.new_zeros(encoded.z.shape[1], dtype=torch.float64)
+    for group, value in zip(
+        prior.coordinates, average_group_kl(prior, encoded), strict=True
+    ):
+        latent_kl[list(group)] = value
     return {
-        "representation": representation[rows].float(),
+        "representation": representation[space_rows(KEPT_IMAGES, encoded.z)].float(),
         "latent_kl": latent_kl,
         "latent_variance": representation.double().var(0, correction=0),
     }
 
 
 def draw_pictures(subject: Subject) -> Scores:
-    """Return images and their reconstructions; see :func:`make_pictures`."""
-    return make_pictures(subject.model, subject.pixels, subject.encoded)
+    """Return pictures of the model, as PNG files, and what its latents mean.
+
+    Returns:
+        ``reconstructions.png``; what :func:`show_traversals` gives; and, where there
+        are factors, ``latent_means`` of :func:`average_codes`.
+    """
+    what = subject.model, subject.pixels, subject.encoded
+    scores: Scores = {"reconstructions.png": show_reconstructions(*what)}
+    scores |= show_traversals(*what)
+    if subject.has_factors:
+        codes = subject.codes
+        representation = subject.encoded.posterior.representation
+        scores["latent_means"] = average_codes(
+            representation, codes.factors, codes.factor_sizes
+        )
+    return scores
 
 
 MODEL_FUNCTIONS: dict[str, Callable[..., Scores]] = {

@@ -18,6 +18,7 @@ from priorbench.bench.results.load import load_results
 from priorbench.bench.results.manifest import read_manifest
 from priorbench.bench.results.store import Store
 from tests.bench.conftest import ROOT
+from tests.bench.scoring.sheets import cut_sheet
 from tests.bench.small_study import DATASET, METRICS
 
 FIGURES = [
@@ -565,7 +566,7 @@ def test_images_in_splits(tmp_path, tiny, run):
         assert np.nanmax(curve) == pytest.approx(r.scores["valid_elbo"], rel=1e-5)
         assert len(curve) == 5 * r.scores["epochs"]
         (pictures,) = (s for s in r.records.values() if s.name == "pictures")
-        shown = store.load_arrays(pictures)["images"][:, 0]
-        np.testing.assert_array_equal(
-            shown, 255 * bits[52:]
-        )  # there are eight to test on
+        sheet = store.load_arrays(pictures)["reconstructions.png"]
+        # there are eight to test on
+        shown = cut_sheet(sheet, (1, *bits.shape[1:]))[0, :, 0]
+        np.testing.assert_array_equal(shown, 255 * bits[52:])

@@ -7,16 +7,13 @@ import torch
 from torch import distributions
 
 from priorbench import priors
-from priorbench.bench.models.architectures import MLP
-from priorbench.bench.models.likelihoods import Bernoulli
-from priorbench.bench.models.vae import VAE
 from priorbench.bench.scoring import evaluate
 from priorbench.bench.scoring.evaluate import Subject, score_model
 from priorbench.bench.scoring.importance import estimate_log_likelihood
 from priorbench.bench.study.scores import ScoreRequest
 from priorbench.bench.training import encode
 from priorbench.bench.training.pixels import Pixels
-from priorbench.datasets import FactorDataset, ImageDataset
+from priorbench.datasets import ImageDataset
 from priorbench.metrics.base import register, registry
 from tests.bench.training.untrained_models import (
     COUNT,
@@ -245,23 +242,6 @@ def test_the_kl_of_a_prior_that_does_not_factorise_is_that_of_all(data, pixels):
     np.testing.assert_allclose(arrays["latent_kl"], kl, rtol=1e-6)
 
 
-def test_pictures(data, pixels):
-    model = make_vae()
-    artefacts = evaluate_model(model, data, pixels, 4, {}).artefacts
-    assert artefacts.keys() == {"images", "reconstructions"}
-    for values in artefacts.values():
-        assert values.shape == (8, *SHAPE)
-        assert values.dtype == np.uint8
-    rows = [math.floor(i * 59 / 7) for i in range(8)]
-    assert (rows[0], rows[-1]) == (0, 59)
-    np.testing.assert_array_equal(artefacts["images"], 255 * data.images(rows).numpy())
-    _, z, _ = encode_alone(model, data, 4, 4096)
-    means = torch.sigmoid(model.architecture.decoder(z[rows].float())).detach() * 255
-    got = torch.from_numpy(artefacts["reconstructions"]).flatten(1)
-    assert (got - means).abs().max() <= 0.51
-    assert got.float().std() > 1
-
-
 def test_artefacts_of_metrics(data, pixels):
     chosen = {"mig": {}, "active_latents": {}}
     artefacts = evaluate_model(make_vae(), data, pixels, 0, chosen).artefacts
@@ -271,16 +251,6 @@ def test_artefacts_of_metrics(data, pixels):
     np.testing.assert_allclose(
         artefacts["latent_variance"], q.loc.numpy().var(0), rtol=1e-4
     )
-
-
-def test_a_dataset_smaller_than_the_pictures():
-    packed = np.packbits(np.eye(4, dtype=np.uint8), axis=1)
-    data = FactorDataset("four", ("a", "b"), (2, 2), (1, 2, 2), packed=packed)
-    model = VAE(MLP((1, 2, 2), 2, 4, hidden=4), priors.Normal(2), Bernoulli())
-    artefacts = evaluate_model(
-        model, data, Pixels(data, torch.device("cpu")), 0, {}
-    ).artefacts
-    assert artefacts["images"].shape == (8, 1, 2, 2)
 
 
 def test_bf16(data, pixels):

@@ -1,0 +1,159 @@
+"""Sheets of pictures, and the lines through the latent space that they show."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from priorbench import priors
+from priorbench.bench.models.architectures import MLP
+from priorbench.bench.models.likelihoods import Bernoulli
+from priorbench.bench.models.vae import VAE
+from priorbench.bench.scoring.evaluate import Subject, draw_pictures
+from priorbench.bench.scoring.pictures import average_codes, tile_pictures
+from priorbench.bench.scoring.traversals import (
+    STEPS,
+    find_typical_image,
+    make_lines,
+    space_rows,
+)
+from priorbench.bench.training.pixels import Pixels
+from priorbench.datasets import FactorDataset
+from tests.bench.scoring.sheets import cut_sheet
+from tests.bench.training.untrained_models import (
+    SHAPE,
+    encode_alone,
+    make_dataset,
+    make_vae,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_dataset()
+
+
+@torch.no_grad()
+def draw(model, data, seed=4):
+    return draw_pictures(Subject(model, data, Pixels(data, CPU), seed))
+
+
+def encode(prior, means, spread=0.1):
+    """Return codes as a prior's posterior gives them, without a model."""
+    family = prior.posterior
+    raw = torch.as_tensor(means, dtype=torch.float32)
+    scale = torch.full_like(raw, math.log(spread))
+    q = family(torch.cat([raw, scale], 1))
+    z = q.rsample(torch.zeros(len(raw), family.noise_dim(raw.shape[1])))
+    return SimpleNamespace(posterior=q, z=z, kl=prior.kl(q, z))
+
+
+def test_reconstructions_lie_below_their_images(data):
+    model = make_vae()
+    images, reconstructions = cut_sheet(draw(model, data)["reconstructions.png"], SHAPE)
+    rows = [math.floor(i * 59 / 7) for i in range(8)]
+    np.testing.assert_array_equal(images, 255 * data.images(rows).numpy())
+    _, z, _ = encode_alone(model, data, 4, 4096)
+    means = torch.sigmoid(model.architecture.decoder(z[rows].float())).detach() * 255
+    assert np.abs(reconstructions.reshape(8, -1) - means.numpy()).max() <= 0.51
+    assert reconstructions.std() > 1
+
+
+def test_a_row_of_traversals_is_what_the_decoder_makes_of_its_line(data):
+    model = make_vae()
+    found = draw(model, data)
+    sheet = cut_sheet(found["traversals.png"], SHAPE)
+    assert sheet.shape == (len(found["traversed_latent"]), STEPS, *SHAPE)
+    q, z, _ = encode_alone(model, data, 4, 4096)
+    base = q.loc[find_typical_image(q.loc)].float()
+    latent = found["traversed_latent"][0]
+    ends = z[:, latent].sort().values[[3, -4]]  # a twentieth of 60 lie beyond each
+    points = base.repeat(STEPS, 1)
+    points[:, latent] = torch.linspace(*ends.tolist(), STEPS)
+    means = torch.sigmoid(model.architecture.decoder(points)).detach() * 255
+    assert np.abs(sheet[0].reshape(STEPS, -1) - means.numpy()).max() <= 1
+    assert (np.diff(found["traversed_kl"]) <= 0).all()
+
+
+def test_colour_is_kept():
+    pictures = torch.rand(2, 3, 3, 4, 5)
+    tiles = cut_sheet(tile_pictures(pictures), (3, 4, 5))
+    assert np.abs(tiles - 255 * pictures.numpy()).max() <= 0.51
+
+
+def test_latents_that_say_nothing_have_no_line():
+    prior = priors.Normal(3)
+    means = torch.zeros(40, 3)
+    means[:, 1] = torch.linspace(-2, 2, 40)
+    lines = make_lines(prior, encode(prior, means))
+    assert [line.latent for line in lines] == [1]
+    assert make_lines(prior, encode(prior, torch.zeros(40, 3))) == []
+    (line,) = lines
+    assert line.points[:, [0, 2]].abs().max() == 0
+    assert line.points[0, 1] == pytest.approx(-2 + 2 * 4 / 39)
+
+
+def test_the_latents_of_a_subspace_are_in_the_order_of_their_variance():
+    prior = priors.ISA([2, 2])
+    generator = torch.Generator().manual_seed(0)
+    means = torch.randn(200, 4, generator=generator) * torch.tensor(
+        [0.2, 0.5, 3.0, 2.0]
+    )
+    lines = make_lines(prior, encode(prior, means))
+    assert [line.latent for line in lines] == [2, 3, 1, 0]
+    assert lines[0].kl == lines[1].kl > lines[2].kl == lines[3].kl
+
+
+@pytest.mark.parametrize(("dim", "circles"), [(1, 1), (2, 2), (4, 2)])
+def test_lines_on_a_sphere_are_great_circles_through_one_image(dim, circles):
+    prior = priors.build_prior("hypersphere", latent_dim=dim + 1, dims=[dim])
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(300, dim + 1, generator=generator)
+    directions[:, 0] += 5
+    directions[:, 1] *= 3  # most of the variance is along this axis
+    family = prior.posterior
+    raw = torch.randn(300, family.num_params(dim + 1), generator=generator)
+    raw[:, : dim + 1] = directions
+    q = family(raw)
+    z = q.rsample(torch.randn(300, family.noise_dim(dim + 1), generator=generator))
+    lines = make_lines(prior, SimpleNamespace(posterior=q, z=z, kl=prior.kl(q, z)))
+    assert len(lines) == circles
+    start = q.representation[find_typical_image(q.representation)]
+    start = start / start.norm()
+    for line in lines:
+        assert line.on == "sphere"
+        assert torch.allclose(line.points.norm(dim=1), torch.ones(STEPS), atol=1e-6)
+        torch.testing.assert_close(line.points[0], -start)  # half a turn away
+        assert torch.linalg.matrix_rank(line.points, tol=1e-5) == 2
+    across = lines[0].points[2]
+    assert (lines[0].points @ start)[2] == pytest.approx(
+        math.cos(3 * math.pi / 7), abs=1e-5
+    )
+    if dim > 1:
+        assert abs(across[1]) > 0.7
+
+
+def test_codes_are_averaged_over_the_levels_of_each_factor():
+    codes = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    factors = torch.tensor([[0, 0], [0, 2], [1, 2]])
+    means = average_codes(codes, factors, (2, 3))
+    expected = [[1, 2], [4, 5], [0, 1], [np.nan, np.nan], [3, 4]]
+    np.testing.assert_array_equal(means, np.array(expected, np.float32))
+
+
+def test_spaced_rows_reach_both_ends():
+    assert space_rows(3, torch.zeros(9)).tolist() == [0, 4, 8]
+    assert space_rows(8, torch.zeros(3)).tolist() == [0, 1, 2]
+
+
+def test_a_dataset_smaller_than_the_sheet():
+    packed = np.packbits(np.eye(4, dtype=np.uint8), axis=1)
+    data = FactorDataset("four", ("a", "b"), (2, 2), (1, 2, 2), packed=packed)
+    torch.manual_seed(0)
+    model = VAE(MLP((1, 2, 2), 2, 4, hidden=4), priors.Normal(2), Bernoulli()).eval()
+    sheet = cut_sheet(draw(model, data)["reconstructions.png"], (1, 2, 2))
+    np.testing.assert_array_equal(sheet[0, :, 0].reshape(4, 4), 255 * np.eye(4))
