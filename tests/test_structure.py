@@ -22,7 +22,7 @@ LAYERS = (
 
 BENCH_LAYERS = (
     "main",
-    "run | score | speed | figures",
+    "run | score | speed | figures | notebook",
     "execution | listing",
     "report",
     "results",

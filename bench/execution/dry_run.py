@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -14,8 +14,9 @@ from priorbench.bench.scoring.evaluate import make_codes
 from priorbench.bench.study.grid import Grid
 from priorbench.bench.study.job import Setting
 from priorbench.bench.training import random_streams
-from priorbench.bench.training.ensemble import Loss
+from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.experiment import Experiment
+from priorbench.bench.training.pixels import Pixels
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import ImageDataset, Images
 from priorbench.errors import UserError, locate_error
@@ -79,7 +80,8 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
             # one setting of each kind of β whole; the others are built
             kinds = {isinstance(s.beta, tuple): s for s in reversed(own)}
             for setting in reversed(kinds.values()):
-                _try_setting(Experiment(setting))
+                experiment = Experiment(setting)
+                try_loss(experiment.make_loss, experiment.pixels("cpu"))
             for setting in own:
                 Experiment(setting).make_loss()
         if own:
@@ -158,20 +160,23 @@ def _check_networks(grid: Grid, image_shape: tuple[int, ...]) -> None:
         _check_shape(words, output, (IMAGES, expected))
 
 
-def _try_setting(experiment: Experiment) -> None:
+def try_loss(make_loss: Callable[[], Loss], pixels: Pixels) -> None:
     """Take the loss of a few images, for one seed and for two seeds at once.
 
     A plug-in that runs for one seed alone, but not for several at once, would fail on a
     GPU only.
 
+    Args:
+        make_loss: makes one seed's model and objective.
+        pixels: the images, on the CPU.
+
     Raises:
         ValueError: a prior, a likelihood or an objective returns what it should not.
     """
-    loss = experiment.make_loss()
+    loss = make_loss()
     prior = loss.model.prior
     _check_prior(prior)
-    ensemble = experiment.make_ensemble(SEEDS, "cpu")
-    pixels = experiment.pixels("cpu")
+    ensemble = Ensemble(make_loss, SEEDS, 1.0, torch.device("cpu"))
     rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
     shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
     noise = random_streams.draw_normal(ensemble.seeds, random_streams.NOISE, 0, shape)
