@@ -68,8 +68,7 @@ from priorbench.datasets.files.matlab import read_matrices
 from priorbench.datasets.files.originals import find_original, obtain_original
 from priorbench.datasets.files.verify import explain_read_errors
 from priorbench.datasets.images import ImageDataset, Images
-from priorbench.datasets.load import load_dataset
-from priorbench.datasets.own_files import from_file
+from priorbench.datasets.load import from_file, load_dataset
 from priorbench.datasets.stored_grid import StoredGrid
 from priorbench.datasets.stored_splits import StoredSplits
 

@@ -18,8 +18,7 @@ from priorbench.datasets.about import About
 from priorbench.datasets.base import registry
 from priorbench.datasets.files.cache import get_data_folder, list_caches
 from priorbench.datasets.files.originals import find_original, take_originals_from
-from priorbench.datasets.load import load_dataset
-from priorbench.datasets.own_files import is_path
+from priorbench.datasets.load import is_path, load_dataset
 from priorbench.errors import UserError, locate_error, prefix_errors
 from priorbench.plugins import load_plugins
 

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, TypeVar
 
@@ -134,6 +134,31 @@ class Registry:
 
     def _find_installed(self) -> dict[str, Any]:
         return {point.name: point for point in entry_points(group=self.group)}
+
+
+Registration = tuple[str, str, Callable[..., Any]]
+"""The group of a registry, a name and its entry."""
+
+
+def list_session_entries() -> list[Registration]:
+    """Return what a script or a notebook registered itself, by no file of plug-ins.
+
+    Another process does not have it: it is pickled, and registered there by
+    :func:`restore_entries`.
+    """
+    return [
+        (registry.group, name, entry)
+        for registry in Registry.every
+        for name, entry in registry._entries.items()
+        if not entry.__module__.startswith("priorbench")
+    ]
+
+
+def restore_entries(entries: Iterable[Registration]) -> None:
+    """Register what :func:`list_session_entries` has listed in another process."""
+    registries = {registry.group: registry for registry in Registry.every}
+    for group, name, entry in entries:
+        registries[group]._entries.setdefault(name, entry)
 
 
 def suggest_names(name: str, known: Sequence[str]) -> str:

@@ -12,8 +12,7 @@ from priorbench.bench.study.identity import DIGITS, hash_values
 from priorbench.bench.study.sources import hash_definition
 from priorbench.datasets.base import FactorDataset, registry
 from priorbench.datasets.images import ImageDataset, Images
-from priorbench.datasets.load import load_dataset
-from priorbench.datasets.own_files import check_exists, is_path, list_files
+from priorbench.datasets.load import check_exists, is_path, list_files, load_dataset
 from priorbench.paths import expand_path
 
 SAMPLED = 20_000

@@ -8,7 +8,7 @@ from priorbench.bench.objectives.base import registry as objectives
 from priorbench.bench.study.grid import Grid, Method, Plugin
 from priorbench.bench.study.sources import hash_definition
 from priorbench.datasets.base import registry as datasets
-from priorbench.datasets.own_files import is_path
+from priorbench.datasets.load import is_path
 from priorbench.metrics.base import registry as metrics
 from priorbench.priors.base import registry as priors
 from priorbench.priors.product import list_part_names

@@ -2,7 +2,9 @@
 
 Comments, docstrings, the layout of the lines and other definitions of the file do not
 count. Classes that are inherited from, functions and constants that are used, and the
-user's own modules that are imported do.
+user's own modules that are imported do. Of what has no file, like a class of a
+notebook, the compiled code counts, so that another version of Python counts as another
+code.
 """
 
 import ast
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from priorbench.bench.study.identity import hash_values
@@ -34,7 +36,10 @@ def hash_definition(entry: Any) -> str | None:
     if package == "priorbench" or module is None:
         return None
     search = _Search(package)
-    search.add_definition(module, entry.__qualname__.partition(".")[0], entry)
+    if _has_file(module):
+        search.add_definition(module, entry.__qualname__.partition(".")[0], entry)
+    else:
+        search.add_value(entry)
     return hash_values(sorted(search.statements))
 
 
@@ -50,6 +55,7 @@ class _Search:
         self.package = package
         self.statements: set[Statement] = set()
         self._whole: set[str] = set()
+        self._values: list[Any] = []
 
     def add_definition(self, module: ModuleType, name: str, value: Any = None) -> None:
         """Add the top-level statements of a module that define a name.
@@ -72,6 +78,57 @@ class _Search:
         source = _read_module(module)
         for statement in source.statements:
             self._add_statement(module, source, statement)
+
+    def add_value(self, value: Any) -> None:
+        """Add a class, a function or another value that was made without a file."""
+        if isinstance(value, ModuleType):
+            self.add_module(value)
+            return
+        module = sys.modules.get(getattr(value, "__module__", None) or "")
+        name = getattr(value, "__qualname__", None)
+        if module is not None and name is not None and _has_file(module):
+            if self._is_own(module):
+                self.add_definition(module, name.partition(".")[0], value)
+            return
+        if any(value is known for known in self._values):
+            return
+        self._values.append(value)  # kept, so that no other object gets its id
+        if isinstance(value, type):
+            self.statements.add((value.__module__, f"class {name}"))
+            members = {k: v for k, v in vars(value).items() if k not in _OF_ANY_CLASS}
+            for key, member in members.items():
+                self.statements.add((f"{value.__module__}.{name}", key))
+                self.add_value(member)
+            for base in value.__bases__:
+                self.add_value(base)
+        elif isinstance(value, FunctionType):
+            self._add_function(value)
+        elif isinstance(value, property):
+            for function in (value.fget, value.fset):
+                self.add_value(function)
+        elif isinstance(value, staticmethod | classmethod):
+            self.add_value(value.__func__)
+        elif name is None:
+            self.statements.add((type(value).__name__, _describe_constant(value)))
+
+    def _add_function(self, function: FunctionType) -> None:
+        codes = [function.__code__]
+        for code in codes:
+            codes += [c for c in code.co_consts if isinstance(c, CodeType)]
+            constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+            if constants[:1] == [function.__doc__]:
+                constants = constants[1:]
+            described = map(_describe_constant, constants)
+            names = (*code.co_names, *code.co_varnames, *code.co_freevars)
+            text = " ".join([code.co_code.hex(), *described, *names])
+            self.statements.add((function.__module__, text))
+            for used in code.co_names:
+                if used in function.__globals__:
+                    self.add_value(function.__globals__[used])
+        for cell in function.__closure__ or ():
+            self.add_value(cell.cell_contents)
+        self.add_value(function.__defaults__)
+        self.add_value(function.__kwdefaults__)
 
     def _add_statement(
         self, module: ModuleType, source: "_Source", statement: ast.stmt
@@ -146,6 +203,39 @@ class _Search:
         return not any(path.is_relative_to(root) for root in _list_library_roots())
 
 
+_OF_ANY_CLASS = (
+    "__dict__",
+    "__doc__",
+    "__firstlineno__",
+    "__module__",
+    "__static_attributes__",
+    "__weakref__",
+)
+"""Members of a class that say nothing of what it does."""
+
+
+def _has_file(module: ModuleType) -> bool:
+    return (getattr(module, "__file__", None) or "").endswith(".py")
+
+
+def _describe_constant(value: Any) -> str:
+    """Return a plain value in words that are the same in every process."""
+    if isinstance(value, frozenset | set):
+        return f"{type(value).__name__} {sorted(map(_describe_constant, value))}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} {[_describe_constant(part) for part in value]}"
+    if isinstance(value, dict):
+        pairs = [
+            (_describe_constant(k), _describe_constant(v)) for k, v in value.items()
+        ]
+        return f"dict {pairs}"
+    if value is None or isinstance(value, str | bytes | int | float | complex):
+        return repr(value)
+    if hasattr(value, "tolist"):  # an array or a tensor
+        return f"{type(value).__name__} {value.tolist()}"
+    return type(value).__qualname__
+
+
 class _Source:
     """The top-level statements of a module, by the names that they define.
 
@@ -171,9 +261,9 @@ class _Source:
 
 
 def _read_module(module: ModuleType) -> _Source:
-    path = getattr(module, "__file__", None)
-    own = path is not None and path.endswith(".py")
-    return _parse_source(Path(path).read_bytes() if own else b"")
+    return _parse_source(
+        Path(module.__file__).read_bytes() if _has_file(module) else b""
+    )
 
 
 @lru_cache(maxsize=64)

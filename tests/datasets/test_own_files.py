@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from priorbench.datasets import from_array, from_file
-from priorbench.datasets.own_files import is_path
+from priorbench.datasets.load import is_path
 
 GREY = np.random.default_rng(0).random((6, 4, 5))
 BYTES = np.rint(GREY * 255).astype(np.uint8)

@@ -14,6 +14,11 @@ import joblib
 
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.execution.worker import Message, Tell, complete_block
+from priorbench.registry import (
+    Registration,
+    list_session_entries,
+    restore_entries,
+)
 
 
 def run_blocks(
@@ -33,8 +38,10 @@ def run_blocks(
     if not blocks:
         return
     with _open_messages(machine, show) as tell:
+        entries = list_session_entries() if machine.workers > 1 else []
         tasks = (
-            joblib.delayed(_work)(block, folder, machine, tell) for block in blocks
+            joblib.delayed(_work)(block, folder, machine, tell, entries)
+            for block in blocks
         )
         with joblib.parallel_config("loky", inner_max_num_threads=machine.threads):
             yield from joblib.Parallel(
@@ -45,11 +52,18 @@ def run_blocks(
             )(tasks)
 
 
-def _work(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
+def _work(
+    block: Block,
+    folder: Path,
+    machine: Machine,
+    tell: Tell,
+    entries: Sequence[Registration],
+) -> Block:
     """Complete one block, in a process of its own where there are several."""
     if machine.workers == 1:
         return complete_block(block, folder, machine, tell)
     exit_with_parent()
+    restore_entries(entries)
     # a terminal's Ctrl-C goes to all processes; the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -150,3 +151,64 @@ def test_registrations_leave_the_hash(tmp_path, monkeypatch):
 def test_the_projects_own_plugins_have_none():
     assert hash_definition(priors.ISA) is None
     assert hash_definition(metrics.registry.get("mig")) is None
+
+
+CELL = """
+import torch, math
+from priorbench import priors
+SCALE = 1
+def total(z):
+    return z.sum(-1) * 2
+class Base(priors.Prior):
+    def _log_prob(self, z):
+        return total(z) * SCALE
+class Own(Base):
+    width = 1.0
+    @property
+    def double(self):
+        return self.width * 2
+    @staticmethod
+    def choose(kind={"a", "b"}):
+        return kind
+    def _sample(self, shape, generator):
+        return (lambda x: x * 3)(torch.randn(*shape, generator=generator))
+"""
+"""A notebook's cell, which has no file."""
+
+
+def hash_cell(monkeypatch, old="", new=""):
+    assert old in CELL
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    exec(compile(CELL.replace(old, new, 1), "<cell>", "exec"), module.__dict__)
+    return hash_definition(module.Own)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SCALE = 1", "SCALE = 2"),
+        ("* 2", "* 4"),
+        ("total(z) *", "total(z) +"),
+        ("width = 1.0", "width = 2.0"),
+        ("self.width * 2", "self.width"),
+        ('"b"}', '"c"}'),
+        ("x * 3", "x * 5"),
+        ("class Own(Base)", "class Own(priors.Normal)"),
+    ],
+)
+def test_code_of_a_notebook_counts(monkeypatch, old, new):
+    assert hash_cell(monkeypatch, old, new) != hash_cell(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    width", "    'A docstring.'\n    width"),
+        ("    return z.sum", "    'A docstring.'\n    return z.sum"),
+        ("SCALE = 1", "SCALE = 1  # a comment\n"),
+        ("class Base", "unused = 3\nclass Base"),
+    ],
+)
+def test_words_in_a_notebook_do_not_count(monkeypatch, old, new):
+    assert hash_cell(monkeypatch, old, new) == hash_cell(monkeypatch)
