@@ -6,6 +6,8 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from priorbench.validation import explain_invalid
+
 Count = Annotated[int, Field(ge=1)]
 """A whole number of at least 1."""
 
@@ -34,7 +36,7 @@ def check_values(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         >>> def count(codes, num_bins: Count = 20): ...
         >>> check_values(count, {"num_bins": 0})
         Traceback (most recent call last):
-        ValueError: 'num_bins' must be greater than or equal to 1; got 0
+        ValueError: 'num_bins' must be at least 1; got 0
     """
     adapters = _make_adapters(function)
     for name, value in arguments.items():
@@ -43,8 +45,8 @@ def check_values(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         try:
             adapters[name].validate_python(value, strict=True)
         except ValidationError as error:
-            message = error.errors()[0]["msg"].replace("Input should be", "must be")
-            raise ValueError(f"{name!r} {message}; got {value!r}") from None
+            message = explain_invalid(error.errors()[0])
+            raise ValueError(f"{name!r} {message}") from None
 
 
 @cache

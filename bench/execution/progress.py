@@ -15,7 +15,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from priorbench.bench.execution.units import DAY, format_duration, format_size
+from priorbench.bench.execution.units import (
+    DAY,
+    format_count,
+    format_duration,
+    format_size,
+)
 from priorbench.bench.results.result import LEADING, Result
 from priorbench.bench.study.beta import format_beta
 from priorbench.bench.study.grid import Grid
@@ -152,18 +157,20 @@ def announce_plan(
         faults.append(f"{survey.failed_scores} of their scores failed")
     failed = f" ({', '.join(faults)})" if faults else ""
     nothing = "" if plan.tasks else ": nothing left to do"
+    methods = format_count(len(grid.methods), "method")
+    seeds = format_count(grid.seeds, "seed")
+    runs = format_count(len(plan.tasks), "run")
     lines = [
-        f"{grid.name}, profile {grid.profile}: {len(grid.methods)} methods, "
-        f"{grid.seeds} seeds of each setting",
-        f"{len(plan.tasks)} runs to do, {survey.done} already done{failed}{nothing}",
+        f"{grid.name}, profile {grid.profile}: {methods}, {seeds} of each setting",
+        f"{runs} to do, {survey.done} already done{failed}{nothing}",
     ]
     if grid.overrides:
         changes = (f"{key} = {value!r}" for key, value in grid.overrides.items())
         lines.insert(1, f"set on the command line: {', '.join(changes)}")
     if survey.untrained:
         lines.append(
-            f"{survey.untrained} runs are not trained yet, or their parameters were "
-            "not kept: python -m bench.run trains them"
+            f"not trained yet, or trained without keeping the parameters: "
+            f"{format_count(survey.untrained, 'run')}; python -m bench.run trains them"
         )
     scored = [task for task in plan.tasks if not task.train]
     if scored:

@@ -16,6 +16,16 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def format_count(count: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Example:
+        >>> format_count(1, "run"), format_count(2, "run")
+        ('1 run', '2 runs')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def format_size(count: float) -> str:
     """Return a number of bytes in words.
 

@@ -31,6 +31,7 @@ from priorbench.bench.study.identity import encode_json
 from priorbench.errors import UserError, prefix_errors
 from priorbench.metrics.presets import expand_presets
 from priorbench.registry import suggest_names
+from priorbench.validation import explain_invalid
 
 
 class Table(BaseModel):
@@ -85,6 +86,8 @@ class PriorPlugin(Plugin):
 
     of_the_grid: ClassVar[tuple[str, ...]] = ("beta",)
 
+
+PLUGINS = (Plugin.__name__, PriorPlugin.__name__)
 
 MOST_SEEDS = 10_000
 """Seeds of a setting; the runs of a study are listed before the first of them."""
@@ -327,14 +330,14 @@ def _explain_error(
     # a misspelt key is also a missing one: the misspelling says more
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     keys = _select_keys(first["loc"], values)
-    message = first["msg"].removeprefix("Value error, ")
+    message = explain_invalid(first)
     if first["type"] == "extra_forbidden":
         known = [name for name in _list_keys(keys[:-1]) if name != "profile"]
         message = f"unknown key; {suggest_names(str(keys[-1]), known)}"
     elif first["type"] == "missing":
         keys = [*keys, first["loc"][-1]] if keys[-1:] != [first["loc"][-1]] else keys
-    elif first["type"] != "value_error":
-        message += f"; got {first['input']!r}"
+    elif first["type"] == "model_type" and first["ctx"]["class_name"] in PLUGINS:
+        message = message.replace("a table", "a name, or a table with a name")
     return keys, message
 
 

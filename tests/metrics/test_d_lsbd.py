@@ -117,9 +117,7 @@ def test_what_is_refused(noisy):
         score(noisy, rows=slice(1, None))
     with pytest.raises(ValueError, match="'factors' must be a complete grid"):
         score(noisy, rows=np.append(np.arange(209), 0))
-    with pytest.raises(
-        ValueError, match="'max_frequency' must be greater than or equal to 1; got 0"
-    ):
+    with pytest.raises(ValueError, match="'max_frequency' must be at least 1; got 0"):
         metric(make_cyclic(noisy.z, noisy.factors, "a"), max_frequency=0)
     two = make_cyclic(np.eye(2), np.array([[0], [1]]), "a")
     with pytest.raises(ValueError, match="at least three values; 'a' has 2"):

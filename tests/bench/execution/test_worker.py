@@ -23,6 +23,7 @@ from priorbench.bench.study.scores import list_requests
 from priorbench.bench.training.experiment import Experiment
 from priorbench.metrics.base import Metric
 from priorbench.metrics.base import registry as metrics
+from tests.bench.scoring.sheets import cut_sheet
 from tests.bench.small_study import STEPS, load_jobs_results, run_jobs
 
 
@@ -74,7 +75,7 @@ def check_result(r, job, store):
     for record in r.records.values():
         arrays |= store.load_arrays(record)
     assert arrays["mutual_information"].shape == (4, 5)
-    assert arrays["images"].shape == (8, 1, 64, 64)
+    assert cut_sheet(arrays["reconstructions.png"], (1, 64, 64)).shape[:2] == (2, 8)
     assert arrays["representation"].shape == (32, 4)
     parameters = store.load_parameters(r.model)
     assert parameters["architecture.encoder.0.weight"].shape == (16, 4096)

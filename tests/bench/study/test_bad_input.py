@@ -126,12 +126,17 @@ def test_unknown_grid(fails):
             "'subspace'; did you mean 'subspaces'?",
         ),
         ("[2, 2]", "[2, 3]", "method 'A'", "has 5 latents, but 'latent_dim' is 4"),
-        ("epochs = 1", 'epochs = "one"', "line 16: 'training.epochs'", "valid integer"),
+        (
+            "epochs = 1",
+            'epochs = "one"',
+            "line 16: 'training.epochs'",
+            "must be a whole number",
+        ),
         (
             "epochs = 1",
             "epochs = 0",
             "line 16: 'training.epochs'",
-            "greater than or equal to 1",
+            "must be at least 1",
         ),
         (
             "epochs",
@@ -139,7 +144,7 @@ def test_unknown_grid(fails):
             "line 16: 'training.epoch'",
             "unknown key; did you mean 'epochs'",
         ),
-        ('name = "A"', "", "'methods[0].name'", "Field required"),
+        ('name = "A"', "", "'methods[0].name'", "is missing"),
         ("metrics = ", "metrics 5", "not valid TOML", "line 2"),
         ("ellipse", "elipse", "line 4: 'dataset'", "did you mean 'ellipse'?"),
         ("scale = [5]", "scale = [6]", "'dataset'", "scale"),
@@ -147,7 +152,7 @@ def test_unknown_grid(fails):
             "",
             "beta = [-1.0]\n",
             "line 22: 'methods[0].beta[0]'",
-            "or equal to 0; got -1.0",
+            "must be at least 0; got -1.0",
         ),
     ],
 )
@@ -571,7 +576,7 @@ def test_half_written_record_is_named_and_redone(grid, tmp_path, monkeypatch, ca
     first.write_text(text[: len(text) // 2], encoding="utf-8")
     again = CliRunner().invoke(app, given)
     assert again.exit_code == 0
-    assert "1 runs to do, 1 already done" in again.output
+    assert "1 run to do, 1 already done" in again.output
     assert f"{first} is damaged" in caplog.text
     assert "it is made again by the next run" in caplog.text
     assert len(load_results(tmp_path / "runs" / "my")) == 2
@@ -646,7 +651,7 @@ def test_a_prior_and_a_posterior_that_contradict_each_other(fails, grid, tmp_pat
         (
             '{ name = "mig_groups", num_samples = -5 }',
             "'metrics[0]', metric 'mig_groups' of method 'A': "
-            "'num_samples' must be greater than or equal to 2; got -5",
+            "'num_samples' must be at least 2; got -5",
         ),
     ],
 )

@@ -363,50 +363,50 @@ SCHEMA = {
         "seeds = 3",
         'seeds = "three"',
         1,
-        "'seeds': Input should be a valid int",
+        "'seeds': must be a whole number; got ",
     ),
     "part of a seed": (
         "seeds = 3",
         "seeds = 3.5",
         1,
-        "'seeds': Input should be a valid int",
+        "'seeds': must be a whole number; got ",
     ),
     "no seeds": (
         "seeds = 3",
         "seeds = 0",
         1,
-        "'seeds': Input should be greater than or equal",
+        "'seeds': must be at least 1; got 0",
     ),
     "negative seeds": ("seeds = 3", "seeds = -2", 1, "got -2"),
     "no latents": (
         "latent_dim = 6",
         "latent_dim = 0",
         3,
-        "'latent_dim': Input should be greater",
+        "'latent_dim': must be at least 1",
     ),
     "no epochs": (
         "epochs = 7",
         "epochs = 0",
         11,
-        "'training.epochs': Input should be greater",
+        "'training.epochs': must be at least 1",
     ),
     "batch of one": (
         "epochs = 7",
         "batch_size = 1",
         11,
-        "'training.batch_size': Input should be",
+        "'training.batch_size': must be at least 2",
     ),
     "no step": (
         "epochs = 7",
         "learning_rate = 0.0",
         11,
-        "'training.learning_rate': Input should",
+        "'training.learning_rate': must be greater than 0",
     ),
     "no warm-up": (
         "epochs = 7",
         "warm_up = 0",
         11,
-        "'training.warm_up': Input should be greater",
+        "'training.warm_up': must be at least 1",
     ),
     "longer warm-up": (
         "epochs = 7",
@@ -418,36 +418,46 @@ SCHEMA = {
         "epochs = 7",
         "look_ahead = 0",
         11,
-        "'training.look_ahead': Input should",
+        "'training.look_ahead': must be at least 1",
     ),
     "no number": (
         "epochs = 7",
         "learning_rate = nan",
         11,
-        "'training.learning_rate': Input sho",
+        "'training.learning_rate': must be finite; got nan",
     ),
-    "beta no list": ("beta = [1.0, 4]", "beta = 1.0", 2, "'beta': "),
+    "beta no list": (
+        "beta = [1.0, 4]",
+        "beta = 1.0",
+        2,
+        "'beta': must be a list, in brackets; got 1.0",
+    ),
     "beta a word": (
         "beta = [1.0, 4]",
         'beta = ["a"]',
         2,
-        "'beta[0]': Input should be a valid num",
+        "'beta[0]': must be a number; got \"a\"",
     ),
     "metrics no list": ('metrics = ["mig", {', "metrics = 3 #", 4, "'metrics': "),
-    "plug-in a number": ('prior = "normal"', "prior = 3", 15, "'methods[0].prior': "),
+    "plug-in a number": (
+        'prior = "normal"',
+        "prior = 3",
+        15,
+        "'methods[0].prior': must be a name, or a table with a name; got 3",
+    ),
     "plug-in without name": (
         '{ name = "isa", ',
         "{ ",
         20,
-        "'methods[1].prior.name': Field req",
+        "'methods[1].prior.name': is missing",
     ),
-    "no prior": ('prior = "normal"\n', "", 13, "'methods[0].prior': Field required"),
-    "no dataset name": ('name = "dsprites"\n', "", 6, "'dataset.name': Field required"),
+    "no prior": ('prior = "normal"\n', "", 13, "'methods[0].prior': is missing"),
+    "no dataset name": ('name = "dsprites"\n', "", 6, "'dataset.name': is missing"),
     "method without name": (
         'name = "A"\n',
         "",
         13,
-        "'methods[0].name': Field required",
+        "'methods[0].name': is missing",
     ),
     "method with empty name": ('name = "A"', 'name = ""', 14, "'methods[0].name': "),
     "two of a name": ('name = "B"', 'name = "A"', None, "two methods are called 'A'"),
@@ -469,12 +479,12 @@ def test_missing_keys(write, key):
     start = GOOD.index(key)
     text = GOOD[:start] + GOOD[GOOD.index("\n\n", start) + 1 :]
     name = key.strip("[").split(" ")[0].split("]")[0]
-    assert error(write(text)).endswith(f": '{name}': Field required")
+    assert error(write(text)).endswith(f": '{name}': is missing")
 
 
 def test_no_methods(write):
     text = GOOD[: GOOD.index("[[methods]]")]
-    assert error(write(text)).endswith("'methods': Field required")
+    assert error(write(text)).endswith("'methods': is missing")
     assert "'methods': " in error(write("methods = []\n" + text))
 
 
@@ -536,7 +546,7 @@ BAD_VALUES = {
     "beta of a group negative": (
         "beta = [1.0, 4]",
         "beta = [[1.0, -2.0]]",
-        "'beta[0][1]': Input should be greater than or equal to 0; got",
+        "'beta[0][1]': must be at least 0; got",
     ),
     "beta of a group not a number": (
         "beta = [2]",
@@ -551,7 +561,7 @@ BAD_VALUES = {
     "beta of a group a word": (
         "beta = [1.0, 4]",
         'beta = [["a"]]',
-        "'beta[0][0]': Input should be a valid number; got 'a'",
+        "'beta[0][0]': must be a number; got \"a\"",
     ),
     "beta of a group a list": ("beta = [1.0, 4]", "beta = [[[1.0]]]", "'beta[0][0]'"),
     "betas of groups twice": (
@@ -683,10 +693,10 @@ def test_a_bare_plugin_takes_arguments(write):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training.epochs": 0}, "--set training.epochs: Input should be greater"),
+        ({"training.epochs": 0}, "--set training.epochs: must be at least"),
         ({"trainng.epochs": 1}, "--set trainng.epochs: unknown key; did you mean 'tr"),
         ({"training.epoch": 1}, "--set training.epoch: unknown key; did you mean 'ep"),
-        ({"methods.1.beta": [-1]}, "--set methods.1.beta: Input should be greater"),
+        ({"methods.1.beta": [-1]}, "--set methods.1.beta: must be at least"),
         ({"methods.2.beta": [1]}, "--set 'methods.2.beta': 2 must be a position from"),
         ({"methods.x": 1}, "--set 'methods.x': 'x' must be a position from 0 to 1"),
         ({"seeds.a": 1}, "--set 'seeds.a': 'seeds' has no key 'a'; it is 3"),
