@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from priorbench.command_line import Version, explain_errors
+from priorbench.command_line import OneLineCommand, Version, explain_errors
 
 COMMANDS = {
     "run": ("priorbench.bench.run", "Run a study; what is done is not done again."),
@@ -39,7 +39,7 @@ def make_console_app(words: Sequence[str]) -> typer.Typer:
     for name, (module, text) in COMMANDS.items():
         if name == given:
             main = explain_errors(importlib.import_module(module).main)
-            app.command(name)(main)
+            app.command(name, cls=OneLineCommand)(main)
         else:
             app.command(name, help=text)(lambda: None)  # shown only
 

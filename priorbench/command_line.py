@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import sys
 import tomllib
 import warnings
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import priorbench
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
+
+UsageError = typer.BadParameter.__base__
+"""What a wrong command line raises; Typer does not name it."""
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 """The option that every command has."""
@@ -81,10 +86,30 @@ def print_warning(message: Warning | str, *_: Any) -> None:
     typer.echo(f"WARNING: {message}", err=True)
 
 
+class OneLineCommand(TyperCommand):
+    """A command that prints what is wrong with its options in one line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line; end with status 2 where it is wrong."""
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            if "--debug" in args:
+                raise
+            message = re.sub(
+                r"Invalid value for (.+): Input should be",
+                r"\1 must be",
+                error.format_message(),
+            )
+            message = re.sub(r"a valid integer.*", "a whole number", message)
+            typer.echo(f"error: {message} (--help shows all options)", err=True)
+            raise typer.Exit(2) from error
+
+
 def make_app(main: Callable[..., Any]) -> typer.Typer:
     """Return the command line of one command."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(explain_errors(main))
+    app.command(cls=OneLineCommand)(explain_errors(main))
     return app
 
 

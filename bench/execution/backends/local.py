@@ -3,10 +3,8 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 
@@ -14,11 +12,14 @@ import joblib
 
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.execution.worker import Message, Tell, complete_block
+from priorbench.processes import exit_with_parent
 from priorbench.registry import (
     Registration,
     list_session_entries,
     restore_entries,
 )
+
+LOCALHOST = "127.0.0.1"
 
 
 def run_blocks(
@@ -43,7 +44,12 @@ def run_blocks(
             joblib.delayed(_work)(block, folder, machine, tell, entries)
             for block in blocks
         )
-        with joblib.parallel_config("loky", inner_max_num_threads=machine.threads):
+        with joblib.parallel_config(
+            "loky",
+            inner_max_num_threads=machine.threads,
+            initializer=exit_with_parent,
+            initargs=(os.getpid(),),
+        ):
             yield from joblib.Parallel(
                 n_jobs=machine.workers,
                 return_as="generator_unordered",
@@ -62,7 +68,6 @@ def _work(
     """Complete one block, in a process of its own where there are several."""
     if machine.workers == 1:
         return complete_block(block, folder, machine, tell)
-    exit_with_parent()
     restore_entries(entries)
     # a terminal's Ctrl-C goes to all processes; the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -82,32 +87,22 @@ def _open_messages(machine: Machine, show: Tell) -> Iterator[Tell]:
     if machine.workers == 1:
         yield show
         return
-    manager = SyncManager()
-    manager.start(exit_with_parent)
+    # a socket of the file system would leave its folder behind after kill -9
+    manager = SyncManager(address=(LOCALHOST, 0))
+    manager.start(exit_with_parent, (os.getpid(),))
     with manager:
         messages = manager.Queue()
 
         def forward_messages() -> None:
-            while (message := messages.get()) is not None:
-                show(message)
+            with suppress(OSError, EOFError):  # the workers notice it too, and end
+                while (message := messages.get()) is not None:
+                    show(message)
 
         thread = threading.Thread(target=forward_messages, daemon=True)
         thread.start()
         try:
             yield messages.put
         finally:
-            messages.put(None)
+            with suppress(OSError, EOFError):
+                messages.put(None)
             thread.join(timeout=1)
-
-
-@cache
-def exit_with_parent() -> None:
-    """End this process within a second of its parent's end."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
