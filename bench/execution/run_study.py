@@ -16,7 +16,10 @@ import torch
 import typer
 from filelock import FileLock, Timeout
 from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import (
+    BrokenProcessPool,
+    TerminatedWorkerError,
+)
 from rich.console import Console
 
 from priorbench.atomic_files import remove_unfinished
@@ -306,6 +309,12 @@ def explain_memory_errors() -> Iterator[None]:
             f"a process was ended from outside (exit code {ends}), where it is SIGKILL "
             "most often because memory ran out; finished runs are kept: give the same "
             "command again, with fewer processes (--jobs) if it was memory"
+        ) from error
+    except BrokenProcessPool as error:
+        *_, last = str(error.__cause__ or error).strip().splitlines()
+        raise UserError(
+            f"a process could not take its work ({last}); finished runs are kept: give "
+            "the same command again"
         ) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise UserError(

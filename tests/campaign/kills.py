@@ -55,6 +55,7 @@ class Campaign:
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "",
             "OMP_NUM_THREADS": "1",
+            "PYTHONFAULTHANDLER": "1",
             "TMPDIR": str(self.temporary),
             # what torch keeps there on purpose
             "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
@@ -87,8 +88,11 @@ class Campaign:
             output, _ = command.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             self.faults["the command hangs"] += 1
-            os.killpg(command.pid, signal.SIGKILL)
+            os.kill(command.pid, signal.SIGABRT)  # Python says where
+            for pid in self.find_processes():
+                os.kill(pid, signal.SIGKILL)
             output, _ = command.communicate()
+            print(f"--- hangs after {kind}\n{output[-5000:]}", flush=True)
         if "Traceback" in output:
             self.faults["traceback"] += 1
             print(f"--- {kind}\n{output[-3000:]}")

@@ -9,6 +9,7 @@ from multiprocessing.managers import SyncManager
 from pathlib import Path
 
 import joblib
+from joblib.externals.loky.backend import resource_tracker
 
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.execution.worker import Message, Tell, complete_block
@@ -38,6 +39,8 @@ def run_blocks(
     """
     if not blocks:
         return
+    if machine.workers > 1:
+        _start_tracker()
     with _open_messages(machine, show) as tell:
         entries = list_session_entries() if machine.workers > 1 else []
         tasks = (
@@ -79,6 +82,21 @@ def _work(
             os._exit(1)  # the command is gone: nobody waits for this block
 
     return complete_block(block, folder, machine, tell_parent)
+
+
+def _start_tracker() -> None:
+    """Start loky's process that cleans up, so that a terminal's end does not end it.
+
+    It ignores other signals itself; SIGHUP it ignores if it is started so.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    signum = getattr(signal, "SIGHUP", None) if main else None
+    before = signal.signal(signum, signal.SIG_IGN) if signum else None
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if signum:
+            signal.signal(signum, before)
 
 
 @contextmanager
