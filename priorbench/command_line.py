@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 import priorbench
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
+from priorbench.processes import ignore_interrupts
 
 UsageError = typer.BadParameter.__base__
 """What a wrong command line raises; Typer does not name it."""
@@ -72,6 +73,9 @@ def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
             # Python flushes once more at its end, which must not fail
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(141) from error
+        except KeyboardInterrupt as error:
+            ignore_interrupts()
+            raise typer.Exit(130) from error
         except UserError as error:
             if options.get("debug"):
                 raise

@@ -48,6 +48,7 @@ from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.errors import UserError, prefix_errors
 from priorbench.metrics.base import registry as metrics
+from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
 
 
@@ -230,6 +231,7 @@ def _run_plan(
             command = plan.machine.command
             score_chance(Store(folder.parent), study, requests, command)
     except KeyboardInterrupt as stop:
+        ignore_interrupts()
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         console.print(
             f"\nstopped; finished runs are kept. Go on with\n    {format_command()}",

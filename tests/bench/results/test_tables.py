@@ -94,8 +94,9 @@ def test_statistics_by_hand():
     assert row["mig_median"] == 0.2
     # Deviations -0.2, -0.1, 0.3: variance 0.14 / 2, over 3 seeds.
     assert row["mig_se"] == pytest.approx((0.07 / 3) ** 0.5)
-    # A resample is all 0.1 once in 27, 3.7% > 2.5%: both ends are the extremes.
-    assert (row["mig_ci_low"], row["mig_ci_high"]) == pytest.approx((0.1, 0.6))
+    reach = 4.302653 * (0.07 / 3) ** 0.5  # Student's t of 2 degrees of freedom, 97.5%
+    assert row["mig_ci_low"] == pytest.approx(0.3 - reach)
+    assert row["mig_ci_high"] == pytest.approx(0.3 + reach)
 
 
 def test_a_score_that_some_runs_lack():
