@@ -12,16 +12,19 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from priorbench.atomic_files import write_atomically
+from priorbench.bench.report.comparisons import make_comparison_table
 from priorbench.bench.report.figures import style
 from priorbench.bench.report.figures.distribution import draw_distribution
 from priorbench.bench.report.figures.likelihood import draw_likelihood
 from priorbench.bench.report.figures.trade_off import draw_trade_off
 from priorbench.bench.report.likelihoods import LIKELIHOOD, make_likelihood_files
+from priorbench.bench.report.page import make_page
 from priorbench.bench.report.plain_text import format_csv
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
 from priorbench.bench.results.manifest import read_manifest
 from priorbench.bench.results.result import LEADING
+from priorbench.bench.results.store import Store
 from priorbench.bench.results.tables import (
     make_correlation_table,
     make_runs_table,
@@ -32,6 +35,7 @@ from priorbench.errors import UserError
 log = logging.getLogger("priorbench")
 
 FORMATS = ("png", "pdf")
+PAGE = "report.html"
 
 
 def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
@@ -40,11 +44,13 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     They show what the manifest of the last command names, as far as it is done.
     ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
     ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
-    correlation of the headline scores over the runs, ``chance.csv`` what each metric
-    gives for noise. Each of the first headline scores has the figures
-    ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the log-likelihood
-    is a headline, there are the tables ``likelihoods``, the figure ``likelihood`` and,
-    where values are published for the grid, the tables ``published``. A figure whose
+    correlation of the headline scores over the runs, ``comparisons.csv`` says of each
+    pair of methods which is better, and ``chance.csv`` what each metric gives for
+    noise. ``report.html`` shows all of it. Each of the first headline scores has the
+    figures ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the
+    log-likelihood is a headline, there are the tables ``likelihoods``, the figure
+    ``likelihood`` and, where values are published for the grid, the tables
+    ``published``. A figure whose
     scores no run has is left out, with a warning. Where all runs have failed, the
     tables are written, so that the reasons can be read, and then the error is raised.
 
@@ -76,6 +82,8 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     if len(study.headlines) > 1:
         correlations = make_correlation_table(results)
         tables["correlations.csv"] = format_csv(correlations, "%.4f")
+    comparisons = make_comparison_table(study, study.headlines)
+    tables["comparisons.csv"] = format_csv(comparisons, "%.6g")
     written = _write_files(folder, tables.items())
     if all(result.status == "failed" for result in results):
         reason = " ".join(str(results[0].reason).split())
@@ -84,7 +92,12 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
             f"reasons are in {folder / 'runs.csv'}; one is: {reason}"
         )
     shown = replace(study, headlines=study.headlines[:drawn])
-    return written + _write_files(folder, make_files(shown))
+    page = make_page(study, manifest, comparisons, chance, Store(folder.parent))
+    return [
+        *written,
+        *_write_files(folder, make_files(shown)),
+        *_write_files(folder, [(PAGE, page)]),
+    ]
 
 
 def make_files(study: Study) -> Iterator[tuple[str, bytes]]:

@@ -25,7 +25,7 @@ MARK = "PRIORBENCH_CAMPAIGN"
 PATIENCE = 5.0
 """Seconds after which nothing of a killed command may be left."""
 
-LONGEST = 14.0
+LONGEST = 10.0
 """Seconds of a command within which it is killed."""
 
 KINDS = ("parent", "terminate", "hang up", "interrupt twice", "worker", "messages")
@@ -43,7 +43,7 @@ class Campaign:
     def __init__(self, folder, seeds, generator):
         self.folder = folder
         self.generator = generator
-        self.grid = write_study(folder, seeds=seeds, epochs=40)
+        self.grid = write_study(folder, seeds=seeds, epochs=20)
         self.expected = 4 * seeds
         self.created = {}
         self.faults = Counter()

@@ -1,0 +1,131 @@
+"""From a study to its page: Jinja2 for what is read, Plotly for what is drawn."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from priorbench.bench.report.page.data import list_plotted_scores, make_data
+from priorbench.bench.report.page.gallery import make_gallery
+from priorbench.bench.report.page.summary import make_summary
+from priorbench.bench.report.published import find_published
+from priorbench.bench.report.study import Study
+from priorbench.bench.results.manifest import Manifest
+from priorbench.bench.results.store import Store
+
+FOLDER = Path(__file__).parent
+
+FILES = {
+    "runs.csv": "a row for each run",
+    "settings.csv": "a row for each method and β",
+    "scores.csv": "a row for each value of each score",
+    "comparisons.csv": "a row for each pair of methods, score and place",
+    "correlations.csv": "rank correlations of the scores over the runs",
+    "chance.csv": "what the metrics give for noise",
+}
+"""The tables beside the page, in words."""
+
+
+def make_page(
+    study: Study,
+    manifest: Manifest,
+    comparisons: pd.DataFrame,
+    chance: pd.DataFrame,
+    store: Store,
+) -> bytes:
+    """Return ``report.html`` of a study.
+
+    It asks for nothing from a network: Plotly's code is in it. What a method is called
+    is text everywhere, whatever is in it.
+
+    Args:
+        study: the results.
+        manifest: of the study.
+        comparisons: see :func:`priorbench.bench.report.comparisons`.
+        chance: what each metric gives for noise.
+        store: where losses and pictures are.
+    """
+    scores = list_plotted_scores(study)
+    data = make_data(study, scores, comparisons, find_published(study.grid), store)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("page.html").render(
+        summary=make_summary(study, manifest, comparisons),
+        settings=make_rows(study),
+        headlines=study.headlines,
+        failures=[result for result in study.results if result.reason],
+        chance=dict(zip(chance["score"], chance["value"], strict=True)),
+        gallery=make_gallery(study, store),
+        files=FILES,
+        grid_text=manifest.text,
+        data=encode_data(data),
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+        program=Markup((FOLDER / "page.js").read_text(encoding="utf-8")),
+        plotly=Markup(get_plotlyjs()),
+    )
+    return page.encode()
+
+
+def encode_data(data: dict[str, Any]) -> Markup:
+    r"""Return data as JSON that stays data inside of a script element.
+
+    Example:
+        >>> encode_data({"a": ["</script>", float("nan")]})
+        Markup('{"a":["\\u003c/script>",null]}')
+    """
+    text = json.dumps(_replace_nan(data), ensure_ascii=False, separators=(",", ":"))
+    for character in "<\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _replace_nan(value: Any) -> Any:
+    """Return plain values that JSON has: null for NaN, five digits of a float."""
+    if isinstance(value, dict):
+        return {key: _replace_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nan(part) for part in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.5g}") if np.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+def make_rows(study: Study) -> list[dict[str, Any]]:
+    """Return the rows of the table of settings: means and standard errors."""
+    rows = []
+    for row in study.settings.to_dict("records"):
+        cells = []
+        for score in (*study.headlines, "reconstruction", "elbo"):
+            mean = row.get(f"{score}_mean", np.nan)
+            se = row.get(f"{score}_se", np.nan)
+            known = np.isfinite(mean)
+            cells.append(
+                {
+                    "value": mean if known else "",
+                    "text": f"{mean:.4g}" if known else "–",
+                    "error": f"± {se:.2g}" if np.isfinite(se) else "",
+                }
+            )
+        beta = row["beta"]
+        rows.append(
+            {
+                "method": row["method"],
+                "beta": beta if isinstance(beta, str) else f"{beta:g}",
+                "n": row["n"],
+                "failures": row["failures"],
+                "cells": cells,
+            }
+        )
+    return rows

@@ -1,0 +1,108 @@
+"""Pictures of each setting's representative, best and worst model."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from priorbench.bench.report.study import Study
+from priorbench.bench.results.files import DamagedFileError
+from priorbench.bench.results.result import Result
+from priorbench.bench.results.store import Store
+from priorbench.bench.study.beta import format_beta
+
+FIELD = "reconstruction"
+
+
+def make_gallery(study: Study, store: Store) -> list[dict[str, Any]]:
+    """Return pictures, setting by setting; the newest scores may have none yet.
+
+    Each setting has ``method``, ``beta`` and ``models``, of which each has what it is
+    ("representative", "best" or "worst"), its seed, id and scores, and PNG files as
+    addresses that hold the data.
+    """
+    settings: dict[tuple[str, Any], list[Result]] = {}
+    for result in study.results:
+        if result.status == "finished" and _find_pictures(result) is not None:
+            settings.setdefault((result.method, result.beta), []).append(result)
+    gallery = []
+    for (method, beta), results in settings.items():
+        models = [
+            _show_model(kind, result, study.headlines, store)
+            for kind, result in choose_models(results, study.headlines).items()
+        ]
+        shown = [model for model in models if model]
+        if shown:
+            beta_text = format_beta(beta)
+            gallery.append({"method": method, "beta": beta_text, "models": shown})
+    return gallery
+
+
+def choose_models(
+    results: Sequence[Result], headlines: Sequence[str]
+) -> dict[str, Result]:
+    """Return the representative model of a setting, and the best and worst ones.
+
+    The representative is among the upper half by the first headline score the one that
+    is nearest to their mean in that score and in reconstruction, by the Mahalanobis
+    distance. References: Stühmer et al. 2019, A.5.
+
+    Args:
+        results: finished runs of one setting.
+        headlines: scores of which more is better; the first that all have decides.
+    """
+    common = [h for h in headlines if all(h in r.scores for r in results)]
+    score = common[0] if common else "elbo"
+    ranked = sorted(results, key=lambda result: result.scores.get(score, -np.inf))
+    upper = ranked[len(ranked) // 2 :]
+    points = np.array(
+        [[r.scores.get(name, 0.0) for name in (score, FIELD)] for r in upper]
+    )
+    apart = points - points.mean(axis=0)
+    inverse = np.linalg.pinv(apart.T @ apart / len(upper))
+    distances = np.einsum("ni,ij,nj->n", apart, inverse, apart)
+    chosen = {"representative": upper[int(distances.argmin())]}
+    if len(ranked) > 1:
+        chosen |= {"best": ranked[-1], "worst": ranked[0]}
+    return chosen
+
+
+def _find_pictures(result: Result) -> Any:
+    found = (s for s in result.records.values() if s.name == "pictures")
+    return next((s for s in found if s.status == "finished"), None)
+
+
+def _show_model(
+    kind: str, result: Result, headlines: Sequence[str], store: Store
+) -> dict[str, Any] | None:
+    try:
+        arrays = store.load_arrays(_find_pictures(result))
+    except DamagedFileError:
+        return None
+    shown = [*headlines[:2], FIELD]
+    latents = arrays.get("traversed_latent", ())
+    spheres = arrays.get("traversed_sphere", ())
+    nats = arrays.get("traversed_kl", ())
+    return {
+        "kind": kind,
+        "seed": result.seed,
+        "id": result.id,
+        "scores": {n: f"{result.scores[n]:.4g}" for n in shown if n in result.scores},
+        "learned": {
+            name: ", ".join(f"{value:.3g}" for value in values[:12])
+            for name, values in result.learned.items()
+        },
+        "reconstructions": _encode_png(arrays.get("reconstructions.png")),
+        "traversals": _encode_png(arrays.get("traversals.png")),
+        "lines": [
+            f"{'sphere from z' if sphere else 'z'}{latent}: {kl:.2g} nats"
+            for latent, sphere, kl in zip(latents, spheres, nats, strict=True)
+        ],
+    }
+
+
+def _encode_png(content: np.ndarray | None) -> str:
+    if content is None:
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"

@@ -1,0 +1,113 @@
+"""The head of the page: what the study is, and how much it can bear."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from priorbench.bench.report.comparisons import EVERY_BETA
+from priorbench.bench.report.study import Study
+from priorbench.bench.results.manifest import Manifest
+from priorbench.bench.results.result import Result
+
+FEW = 6
+"""Seeds below which no comparison can say that a method is better."""
+
+
+def make_summary(
+    study: Study, manifest: Manifest, comparisons: pd.DataFrame
+) -> dict[str, Any]:
+    """Return the facts of the page's head, in words.
+
+    Args:
+        study: the results.
+        manifest: of the study.
+        comparisons: the table of comparisons.
+    """
+    results = study.results
+    failed = sum(result.status == "failed" for result in results)
+    missing = len(manifest.models) - len(results)
+    seeds = {(e.method, e.beta): 0 for e in manifest.models}
+    for entry in manifest.models:
+        seeds[entry.method, entry.beta] += 1
+    betas = len({entry.beta for entry in manifest.models})
+    hours = sum(r.timings.get("train_seconds", 0.0) for r in results) / 3600
+    versions = results[0].provenance.versions
+    facts = {
+        "Runs": f"{len(results) - failed} finished, {failed} failed, {missing} missing",
+        "Methods": ", ".join(study.methods),
+        "Held fixed": _describe_fixed(results[0]),
+        "Precision": manifest.precision,
+        "Device": _list_distinct(result.provenance.device for result in results),
+        "Training": f"{hours:.3g} hours in all",
+        "Versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
+        "Commit": _list_distinct(result.provenance.commit or "" for result in results),
+        "Command": manifest.provenance.command or "",
+        "Written": manifest.written,
+    }
+    most = max(seeds.values(), default=0)
+    return {
+        "grid": study.grid,
+        "profile": study.profile,
+        "description": manifest.description,
+        "sentence": f"{_count(len(study.methods), 'method')} at {betas} β, "
+        f"{_count(most, 'seed')} of each setting.",
+        "facts": {name: fact for name, fact in facts.items() if fact},
+        "warnings": list(_list_warnings(study, missing, comparisons)),
+        "unfinished": missing > 0,
+    }
+
+
+def _describe_fixed(result: Result) -> str:
+    """Return data set, networks and training of a run, in words."""
+    config, parts = result.model.config, []
+    for name in ("dataset", "architecture", "likelihood"):
+        given = dict(config.get(name, {}))
+        label = given.pop("name", "")
+        parts.append(f"{name.replace('_', ' ')} {label}{_list_arguments(given)}")
+    if "latent_dim" in config:
+        parts.append(f"{config['latent_dim']} latents")
+    if config.get("training"):
+        parts.append(f"training{_list_arguments(config['training'])}")
+    return "; ".join(parts)
+
+
+def _list_arguments(given: dict[str, Any]) -> str:
+    if not given:
+        return ""
+    return f" ({', '.join(f'{key} {value}' for key, value in given.items())})"
+
+
+def _list_warnings(study: Study, missing: int, comparisons: pd.DataFrame) -> Any:
+    """Yield plain words on what the results cannot bear."""
+    if missing:
+        yield f"{missing} runs are still missing: this is the state so far."
+    failures = study.failures
+    if failures:
+        yield failures
+    n = study.settings.loc[study.settings["n"] > 0, "n"]
+    if not len(n) or not study.headlines:
+        return
+    fewest, score = int(n.min()), study.headlines[0]
+    if fewest == 1:
+        yield "One seed: nothing here says how far a difference is chance."
+        return
+    rows = comparisons[comparisons["score"] == score]
+    together = rows[rows["at"] == EVERY_BETA]
+    detectable = (together if len(together) else rows)["detectable"].median()
+    if np.isfinite(detectable):
+        found = f"a difference in {score} below {detectable:.2g} would mostly be missed"
+        yield f"{fewest} seeds: {found}."
+    if fewest < FEW:
+        yield (
+            f"With fewer than {FEW} seeds no method is called better or worse than "
+            "another."
+        )
+
+
+def _list_distinct(values: Any) -> str:
+    return ", ".join(dict.fromkeys(value for value in values if value))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
