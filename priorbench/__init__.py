@@ -12,13 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from priorbench.processes import end_quietly
+from priorbench.processes import end_at_interrupts
 from priorbench.short_names import ROOMS, ShortNames
 
 __version__ = "0.1.0"
 
 if sys.argv[:1] == ["-m"]:  # python -m bench.run: a command is imported
-    end_quietly()
+    end_at_interrupts()
 
 _HERE = Path(__file__).parent
 if not all(

@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 import priorbench
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
-from priorbench.processes import ignore_interrupts
+from priorbench.processes import ignore_interrupts, raise_interrupts
 
 UsageError = typer.BadParameter.__base__
 """What a wrong command line raises; Typer does not name it."""
@@ -58,6 +58,7 @@ def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(main)
     def command(**options: Any) -> None:
+        raise_interrupts()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sys
 import threading
 import time
-from types import TracebackType
 
 
 def exit_with_parent(parent: int) -> None:
@@ -24,22 +22,27 @@ def exit_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def end_quietly() -> None:
-    """End without a traceback where Ctrl-C comes before the command has begun.
+def end_at_interrupts() -> None:
+    """Let Ctrl-C end this process at once and without a word.
 
-    This is for a process that is a command, which takes seconds to import.
+    This is for a command while it imports, which takes seconds: an interrupt there is
+    swallowed by some libraries, and leaves them half imported.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    def show_error(
-        kind: type[BaseException], error: BaseException, place: TracebackType | None
-    ) -> None:
-        if not issubclass(kind, KeyboardInterrupt):
-            sys.__excepthook__(kind, error, place)
 
-    sys.excepthook = show_error
+def raise_interrupts() -> None:
+    """Let Ctrl-C raise ``KeyboardInterrupt`` again."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL and _is_main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ignore_interrupts() -> None:
     """Ignore Ctrl-C from now on, for the command is ending."""
-    if threading.current_thread() is threading.main_thread():
+    if _is_main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

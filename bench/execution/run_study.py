@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 import shlex
 import shutil
@@ -257,17 +258,28 @@ class Stopped(KeyboardInterrupt):
         self.signum = signum
 
 
+LAST_SECONDS = 10.0
+"""Seconds after a signal within which a command ends, whatever it waits for."""
+
+
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Raise :class:`Stopped` where the system asks to end, or the terminal is closed.
+    """Raise :class:`Stopped` at Ctrl-C, where the system asks to end, or at a hang-up.
 
-    Outside the main thread, which alone can be told of signals, nothing is done.
+    A pool of processes that a signal has broken may never finish its own shutdown; then
+    the command ends after :data:`LAST_SECONDS` all the same. Outside the main thread,
+    which alone can be told of signals, nothing is done.
     """
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ignored = signal.SIG_IGN  # by nohup, or in the background of a shell
+    names = [n for n in names if signal.getsignal(getattr(signal, n)) != ignored]
     if threading.current_thread() is not threading.main_thread():
         names = []
 
     def stop(signum: int, _: object) -> None:
+        timer = threading.Timer(LAST_SECONDS, _end_now, (signum,))
+        timer.daemon = True
+        timer.start()
         raise Stopped(signum)
 
     before = {name: signal.signal(getattr(signal, name), stop) for name in names}
@@ -276,6 +288,12 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+def _end_now(signum: int) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(128 + signum)
 
 
 def format_command() -> str:
@@ -375,6 +393,6 @@ def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) 
 
 def _write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     """Write tables and figures; Matplotlib is imported only for this."""
-    from priorbench.bench.report import write_report
+    from priorbench.bench.report.write import write_report
 
     return write_report(folder, drawn)

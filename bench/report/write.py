@@ -18,7 +18,7 @@ from priorbench.bench.report.figures.distribution import draw_distribution
 from priorbench.bench.report.figures.likelihood import draw_likelihood
 from priorbench.bench.report.figures.trade_off import draw_trade_off
 from priorbench.bench.report.likelihoods import LIKELIHOOD, make_likelihood_files
-from priorbench.bench.report.page import make_page
+from priorbench.bench.report.page.build import make_page
 from priorbench.bench.report.plain_text import format_csv
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
@@ -71,10 +71,12 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     if not results:
         raise UserError(f"no finished run of {folder} yet; run its grid first")
     study = make_study(manifest, results)
+    comparisons = make_comparison_table(study, study.headlines)
     tables = {
         "runs.csv": format_csv(make_runs_table(results)),
         "settings.csv": format_csv(study.settings, "%.10g"),
         "scores.csv": format_csv(make_scores_table(results)),
+        "comparisons.csv": format_csv(comparisons, "%.6g"),
     }
     chance = load_chance(folder, manifest)
     if len(chance):
@@ -82,8 +84,6 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     if len(study.headlines) > 1:
         correlations = make_correlation_table(results)
         tables["correlations.csv"] = format_csv(correlations, "%.4f")
-    comparisons = make_comparison_table(study, study.headlines)
-    tables["comparisons.csv"] = format_csv(comparisons, "%.6g")
     written = _write_files(folder, tables.items())
     if all(result.status == "failed" for result in results):
         reason = " ".join(str(results[0].reason).split())

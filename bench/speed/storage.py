@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from priorbench.bench.report import write_report
+from priorbench.bench.report.write import write_report
 from priorbench.bench.results.load import load_results
 from priorbench.bench.results.manifest import Entry, Manifest, write_manifest
 from priorbench.bench.results.records import ModelRecord, ScoreRecord

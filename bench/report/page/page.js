@@ -36,7 +36,7 @@ function layout(changes) {
     paper_bgcolor: paper,
     plot_bgcolor: paper,
     font: { color: ink, family: "system-ui, sans-serif" },
-    margin: { l: 60, r: 15, t: 10, b: 50 },
+    margin: { l: 60, r: 15, t: 34, b: 50 },
     legend: narrow ? { orientation: "h", y: -0.25 } : {},
     ...changes,
     xaxis: { ...axis, ...changes.xaxis },
@@ -215,6 +215,8 @@ function drawDistributions() {
 function drawCorrelations() {
   const names = data.correlations.columns.slice(1);
   const cells = data.correlations.data.map((row) => row.slice(1));
+  find("correlations").hidden = names.length < 2;
+  if (names.length < 2) return;
   draw("correlation-plot", [{
     type: "heatmap", x: names.map(plain), y: names.map(plain), z: cells, zmin: -1, zmax: 1,
     colorscale: "RdBu", reversescale: false,

@@ -15,7 +15,8 @@ from priorbench.errors import UserError
 from tests.bench.synthetic_results import make_likelihood_result as make_result
 from tests.bench.synthetic_results import make_study, save_results
 
-BASE = ["runs.csv", "settings.csv", "scores.csv"]
+BASE = ["runs.csv", "settings.csv", "scores.csv", "comparisons.csv"]
+PAGE = ["report.html"]
 OWN = ["likelihoods.csv", "likelihoods.md"]
 THEIRS = ["published.csv", "published.md"]
 FIGURE = ["likelihood.png", "likelihood.pdf"]
@@ -37,7 +38,7 @@ def test_files_of_a_published_grid(tmp_path, caplog):
     written = write_report(
         save_results(tmp_path / "runs", [make_result(), make_result("N40")])
     )
-    assert list_names(written) == BASE + OWN + THEIRS + FIGURE
+    assert list_names(written) == BASE + OWN + THEIRS + FIGURE + PAGE
     assert not caplog.records  # nothing about MIG, which there cannot be
 
 
@@ -54,7 +55,7 @@ def test_a_grid_of_another_name_has_no_published_table(tmp_path):
         list_names(
             write_report(save_results(tmp_path / "runs", [make_result(grid="mine")]))
         )
-        == BASE + OWN + FIGURE
+        == BASE + OWN + FIGURE + PAGE
     )
 
 
@@ -78,6 +79,7 @@ def test_another_headline_has_its_figures_beside_the_likelihoods(tmp_path):
         "elbo_vs_reconstruction.pdf",
         "elbo_distribution.png",
         "elbo_distribution.pdf",
+        *PAGE,
     ]
 
 

@@ -18,11 +18,14 @@ FILES = [
     "runs.csv",
     "settings.csv",
     "scores.csv",
+    "comparisons.csv",
     "mig_vs_reconstruction.png",
     "mig_vs_reconstruction.pdf",
     "mig_distribution.png",
     "mig_distribution.pdf",
+    "report.html",
 ]
+TABLES, FIGURES, PAGE = FILES[:4], FILES[4:-1], FILES[-1]
 
 
 def test_writes_every_file_and_nothing_else(tmp_path):
@@ -31,7 +34,7 @@ def test_writes_every_file_and_nothing_else(tmp_path):
     assert sorted(p.name for p in folder.iterdir() if p.is_file()) == sorted(
         [*FILES, "manifest.json"]
     )
-    assert all((folder / name).stat().st_size > 5000 for name in FILES[3:])
+    assert all((folder / name).stat().st_size > 5000 for name in FIGURES)
 
 
 def test_same_records_give_same_bytes(tmp_path):
@@ -86,7 +89,7 @@ def test_figures_without_their_scores_are_left_out(tmp_path, caplog):
     written = write_report(
         save_results(tmp_path / "study", [make_result(scores={"mig": 0.3})])
     )
-    assert [p.name for p in written] == [*FILES[:3], *FILES[5:]]
+    assert [p.name for p in written] == [*TABLES, *FIGURES[2:], PAGE]
     assert "mig_vs_reconstruction is not drawn" in caplog.text
 
 
@@ -95,13 +98,14 @@ def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
     run = make_result(scores=scores, headlines=("my_score", "mig"))
     written = write_report(save_results(tmp_path / "study", [run]))
     assert [p.name for p in written] == [
-        *FILES[:3],
+        *TABLES,
         "correlations.csv",
         "my_score_vs_reconstruction.png",
         "my_score_vs_reconstruction.pdf",
         "my_score_distribution.png",
         "my_score_distribution.pdf",
-        *FILES[3:],
+        *FIGURES,
+        PAGE,
     ]
     columns = list(pd.read_csv(tmp_path / "study" / "runs.csv").columns)
     first = columns.index("my_score")
@@ -111,7 +115,7 @@ def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
 def test_runs_without_headlines_have_tables_and_one_warning(tmp_path, caplog):
     runs = [make_result(headlines=()), make_result(seed=1, headlines=())]
     written = write_report(save_results(tmp_path / "study", runs))
-    assert [p.name for p in written] == FILES[:3]
+    assert [p.name for p in written] == [*TABLES, PAGE]
     [warning] = [r.getMessage() for r in caplog.records]
     assert warning.startswith(
         "no figure is drawn: no run of profile quick has a headline"
