@@ -281,7 +281,7 @@ def _open_members(path: Path) -> Iterator[Mapping[str, Any]]:
     if suffix == ".npy":
         yield {"images": np.load(path, mmap_mode="r", allow_pickle=False)}
     elif suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             yield MappedMembers(path, file)
     elif suffix in HDF5:
         if find_spec("h5py") is None:

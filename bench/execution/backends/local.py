@@ -39,26 +39,28 @@ def run_blocks(
     """
     if not blocks:
         return
-    if machine.workers > 1:
-        _start_tracker()
     with _open_messages(machine, show) as tell:
         entries = list_session_entries() if machine.workers > 1 else []
         tasks = (
             joblib.delayed(_work)(block, folder, machine, tell, entries)
             for block in blocks
         )
-        with joblib.parallel_config(
+        pool = joblib.parallel_config(
             "loky",
             inner_max_num_threads=machine.threads,
             initializer=exit_with_parent,
             initargs=(os.getpid(),),
-        ):
-            yield from joblib.Parallel(
+        )
+        with pool:
+            parallel = joblib.Parallel(
                 n_jobs=machine.workers,
                 return_as="generator_unordered",
                 pre_dispatch="n_jobs",
                 batch_size=1,
-            )(tasks)
+            )
+            with _shield_children(machine):
+                done = parallel(tasks)  # which starts the processes
+            yield from done
 
 
 def _work(
@@ -72,8 +74,6 @@ def _work(
     if machine.workers == 1:
         return complete_block(block, folder, machine, tell)
     restore_entries(entries)
-    # a terminal's Ctrl-C goes to all processes; the parent alone answers it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def tell_parent(message: Message) -> None:
         try:
@@ -84,19 +84,24 @@ def _work(
     return complete_block(block, folder, machine, tell_parent)
 
 
-def _start_tracker() -> None:
-    """Start loky's process that cleans up, so that a terminal's end does not end it.
+@contextmanager
+def _shield_children(machine: Machine) -> Iterator[None]:
+    """Start processes that a terminal's Ctrl-C and end do not reach.
 
-    It ignores other signals itself; SIGHUP it ignores if it is started so.
+    The terminal tells all processes; the parent alone answers, and they end with it.
+    Blocked signals stay blocked in what is started.
     """
-    main = threading.current_thread() is threading.main_thread()
-    signum = getattr(signal, "SIGHUP", None) if main else None
-    before = signal.signal(signum, signal.SIG_IGN) if signum else None
+    if machine.workers == 1 or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    told = {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, told)
     try:
-        resource_tracker.ensure_running()
+        resource_tracker.ensure_running()  # it blocks and unblocks signals itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, told)
+        yield
     finally:
-        if signum:
-            signal.signal(signum, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -107,7 +112,8 @@ def _open_messages(machine: Machine, show: Tell) -> Iterator[Tell]:
         return
     # a socket of the file system would leave its folder behind after kill -9
     manager = SyncManager(address=(LOCALHOST, 0))
-    manager.start(exit_with_parent, (os.getpid(),))
+    with _shield_children(machine):
+        manager.start(exit_with_parent, (os.getpid(),))
     with manager:
         messages = manager.Queue()
 

@@ -16,7 +16,7 @@ FIELD = "reconstruction"
 
 
 def make_gallery(study: Study, store: Store) -> list[dict[str, Any]]:
-    """Return pictures, setting by setting; the newest scores may have none yet.
+    """Return pictures, setting by setting, of those that have any.
 
     Each setting has ``method``, ``beta`` and ``models``, of which each has what it is
     ("representative", "best" or "worst"), its seed, id and scores, and PNG files as
@@ -28,9 +28,13 @@ def make_gallery(study: Study, store: Store) -> list[dict[str, Any]]:
             settings.setdefault((result.method, result.beta), []).append(result)
     gallery = []
     for (method, beta), results in settings.items():
+        kinds: dict[str, list[str]] = {}  # one model may be several of them
+        chosen = choose_models(results, study.headlines)
+        for kind, result in chosen.items():
+            kinds.setdefault(result.id, []).append(kind)
         models = [
-            _show_model(kind, result, study.headlines, store)
-            for kind, result in choose_models(results, study.headlines).items()
+            _show_model(" and ".join(names), chosen[names[0]], study.headlines, store)
+            for names in kinds.values()
         ]
         shown = [model for model in models if model]
         if shown:

@@ -226,12 +226,24 @@ function drawCorrelations() {
   }], { yaxis: { autorange: "reversed" }, xaxis: { tickangle: -45 } });
 }
 
+function curveOf(curve, kind) {
+  if (kind !== "regularisation") return curve[kind];
+  return curve.loss.map((loss, i) => loss + curve.log_likelihood[i]);
+}
+
 function drawTraining() {
   const number = find("training-method").selectedIndex;
   const kind = find("training-curve").value;
   const own = data.curves.filter((c) => c.method === number);
   const betas = [...new Set(own.map((c) => c.beta))];
   const shown = new Set();
+  // the first steps would hide the others
+  const late = own.flatMap((c) => {
+    const values = curveOf(c, kind);
+    return values.slice(Math.ceil(values.length / 10)).filter((v) => v !== null);
+  });
+  const [low, high] = late.length ? [Math.min(...late), Math.max(...late)] : [0, 1];
+  const edge = 0.05 * (high - low || 1);
   draw("training-plot", own.map((c) => {
     const shade = betas.length < 2 ? 0.3 : betas.indexOf(c.beta) / (betas.length - 1);
     const first = !shown.has(c.beta);
@@ -239,14 +251,15 @@ function drawTraining() {
     return {
       name: plain(`β = ${c.beta}`), legendgroup: c.beta, showlegend: first, mode: "lines",
       x: c.step,
-      y: kind === "regularisation" ? c.loss.map((v, i) => v + c.log_likelihood[i]) : c[kind],
+      y: curveOf(c, kind),
       line: {
         width: 1, dash: c.failed ? "dash" : "solid",
         color: `hsl(${Math.round(220 - 200 * shade)}, 70%, 50%)`,
       },
       text: plain(`seed ${c.seed}`), hovertemplate: "%{text}: %{y:.4g}<extra></extra>",
     };
-  }), { xaxis: { title: { text: "step" } }, yaxis: { title: { text: "nats per image" } } });
+  }), { xaxis: { title: { text: "step" } }, yaxis: {
+    title: { text: "nats per image" }, range: [low - edge, high + edge] } });
 }
 
 function makeSortable(table) {
