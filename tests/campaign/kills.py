@@ -31,6 +31,12 @@ LONGEST = 10.0
 KINDS = ("parent", "terminate", "hang up", "interrupt twice", "worker", "messages")
 
 
+def hear_signals():
+    """Undo what a shell's background and nohup ignore."""
+    for signum in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_DFL)
+
+
 class Campaign:
     """A study that is killed, and what is found after each kill.
 
@@ -72,8 +78,7 @@ class Campaign:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # in the background of a shell SIGINT is ignored
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=hear_signals,
         )
 
     def run_trial(self):

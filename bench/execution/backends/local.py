@@ -1,5 +1,6 @@
 """The local back end: processes of this machine, through joblib and loky."""
 
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -97,7 +98,8 @@ def _shield_children(machine: Machine) -> Iterator[None]:
     told = {signal.SIGINT, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, told)
     try:
-        resource_tracker.ensure_running()  # it blocks and unblocks signals itself
+        for tracker in (multiprocessing.resource_tracker, resource_tracker):
+            tracker.ensure_running()  # some versions unblock signals
         signal.pthread_sigmask(signal.SIG_BLOCK, told)
         yield
     finally:
