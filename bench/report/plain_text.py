@@ -1,21 +1,78 @@
-"""Tables as plain text: CSV, and Markdown with aligned columns."""
+"""Tables as plain text: CSV, LaTeX, and Markdown with aligned columns."""
 
 import io
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
+
+FORMULA_SIGNS = ("=", "+", "-", "@")
+BACKSLASH = "\\"
 
 
 def format_csv(table: pd.DataFrame, digits: str | None = None) -> bytes:
     """Return ``table`` as a CSV file.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
 
     Args:
         table: to be written.
         digits: format of its floats, like "%.10g"; None for all digits.
     """
     file = io.StringIO()
+    table = table.map(_quote_formula)
     table.to_csv(file, index=False, float_format=digits, lineterminator="\n")
     return file.getvalue().encode()
+
+
+def _quote_formula(value: Any) -> Any:
+    formula = isinstance(value, str) and value[:1] in FORMULA_SIGNS and value[1:]
+    return f"'{value}" if formula else value
+
+
+def format_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    r"""Return a LaTeX table, of the package booktabs, to be put into a paper.
+
+    Args:
+        columns: of the header.
+        rows: with one entry for each column; the first is aligned left. In a number
+            ``±`` becomes ``\pm``.
+
+    Example:
+        >>> print(format_latex(["method", "mig"], [["a_b", "0.1 ± 0.02"]]).decode())
+        \begin{tabular}{lr}
+        \toprule
+        method & mig \\
+        \midrule
+        a\_b & $0.1 \pm 0.02$ \\
+        \bottomrule
+        \end{tabular}
+        <BLANKLINE>
+    """
+
+    def join_cells(cells: Sequence[str]) -> str:
+        return " & ".join(map(_escape_latex, cells)) + r" \\"
+
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+        r"\toprule",
+        join_cells(columns),
+        r"\midrule",
+        *map(join_cells, rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _escape_latex(text: str) -> str:
+    if re.fullmatch(r"[-+.\de]+( ± [-+.\de]+)?", text):
+        return f"${text.replace('±', BACKSLASH + 'pm')}$"
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+    special |= {"^": r"\textasciicircum{}", "β": r"$\beta$"}
+    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in text)
 
 
 def format_markdown(

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from math import isfinite, nan
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -19,7 +20,10 @@ from priorbench.bench.report.figures.likelihood import draw_likelihood
 from priorbench.bench.report.figures.trade_off import draw_trade_off
 from priorbench.bench.report.likelihoods import LIKELIHOOD, make_likelihood_files
 from priorbench.bench.report.page.build import make_page
-from priorbench.bench.report.plain_text import format_csv
+from priorbench.bench.report.plain_text import (
+    format_csv,
+    format_latex,
+)
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
 from priorbench.bench.results.manifest import read_manifest
@@ -43,6 +47,7 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
 
     They show what the manifest of the last command names, as far as it is done.
     ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
+    ``settings.tex`` the same of the headline scores for a paper,
     ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
     correlation of the headline scores over the runs, ``comparisons.csv`` says of each
     pair of methods which is better, and ``chance.csv`` what each metric gives for
@@ -76,6 +81,7 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
         "runs.csv": format_csv(make_runs_table(results)),
         "settings.csv": format_csv(study.settings, "%.10g"),
         "scores.csv": format_csv(make_scores_table(results)),
+        "settings.tex": format_latex(*list_cells(study)),
         "comparisons.csv": format_csv(comparisons, "%.6g"),
     }
     chance = load_chance(folder, manifest)
@@ -98,6 +104,23 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
         *_write_files(folder, make_files(shown)),
         *_write_files(folder, [(PAGE, page)]),
     ]
+
+
+def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the table for a paper: headline scores."""
+    scores = [*study.headlines, "reconstruction"]
+    columns = ["method", "β", "n", *scores]
+    rows = []
+    for row in study.settings.to_dict("records"):
+        beta = row["beta"]
+        cells = [row["method"], beta if isinstance(beta, str) else f"{beta:g}"]
+        cells.append(str(row["n"]))
+        for score in scores:
+            mean, se = (row.get(f"{score}_{name}", nan) for name in ("mean", "se"))
+            error = f" ± {se:.2g}" if isfinite(se) else ""
+            cells.append(f"{mean:.4g}{error}" if isfinite(mean) else "")
+        rows.append(cells)
+    return columns, rows
 
 
 def make_files(study: Study) -> Iterator[tuple[str, bytes]]:

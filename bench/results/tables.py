@@ -26,6 +26,9 @@ RUN = (
 )
 LONG = ("method", "beta", "seed", "id")
 ORIGIN = ("device", "precision", "commit", "created")
+BOOKKEEPING = ("_se", "_error", "_latents", "_epoch", "epochs")
+"""Ends of the names of scores that say how surely or how another one was computed."""
+
 MODEL_SCORES = ("reconstruction", "elbo", "kl")
 """Scores of every model, which come after the headlines."""
 
@@ -127,8 +130,8 @@ def make_settings_table(results: Sequence[Result]) -> pd.DataFrame:
 
     Columns: profile, method, beta (a number, or text like "1/1/8" of a β for each
     group, as in :func:`make_runs_table`), ``n`` finished runs, ``failures``, then for
-    each score ``<score>_mean``, ``_median``, ``_se``, ``_ci_low`` and ``_ci_high``,
-    over the finished runs that have the score; see
+    each of :func:`list_compared_scores` ``<score>_mean``, ``_median``, ``_se``,
+    ``_ci_low`` and ``_ci_high``, over the finished runs that have the score; see
     :func:`priorbench.bench.results.statistics.summarise_columns`.
     """
     methods = list(dict.fromkeys(result.method for result in results))
@@ -138,7 +141,7 @@ def make_settings_table(results: Sequence[Result]) -> pd.DataFrame:
     ):
         setting = (result.profile, result.method, result.beta)
         settings.setdefault(setting, []).append(result)
-    names = list_scores(results)
+    names = list_compared_scores(results)
     rows = []
     for setting, members in settings.items():
         finished = [result for result in members if result.status == "finished"]
@@ -162,6 +165,18 @@ def list_headlines(results: Iterable[Result]) -> list[str]:
     """Return the headline scores of the results, in the order of first appearance."""
     named = (name for result in results for name in result.headlines)
     return list(dict.fromkeys(named))
+
+
+def list_compared_scores(results: Sequence[Result]) -> list[str]:
+    """Return the scores that are worth comparing, in the order of :func:`list_scores`.
+
+    Error bounds, and counters of how a score was computed, are left out.
+    """
+    return [
+        name
+        for name in list_scores(results)
+        if not name.endswith(BOOKKEEPING) or name == "active_latents"
+    ]
 
 
 def list_scores(results: Sequence[Result]) -> list[str]:

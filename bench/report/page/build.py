@@ -10,13 +10,14 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from priorbench.bench.report.page.data import list_plotted_scores, make_data
+from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
 from priorbench.bench.report.published import find_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
 from priorbench.bench.results.store import Store
+from priorbench.bench.results.tables import list_compared_scores
 
 FOLDER = Path(__file__).parent
 
@@ -50,7 +51,7 @@ def make_page(
         chance: what each metric gives for noise.
         store: where losses and pictures are.
     """
-    scores = list_plotted_scores(study)
+    scores = list_compared_scores(study.results)
     data = make_data(study, scores, comparisons, find_published(study.grid), store)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),

@@ -12,7 +12,6 @@ from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.store import Store
 from priorbench.bench.results.tables import (
-    list_scores,
     make_correlation_table,
 )
 from priorbench.bench.study.beta import format_beta, make_sort_key
@@ -25,22 +24,11 @@ SYMBOLS = (
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
-BOOKKEEPING = ("_se", "_error", "_latents", "_epoch", "epochs")
-"""Ends of the names of scores that say how another one was computed."""
-
 STEPS = 60
 """Points of a loss curve that is drawn."""
 
 CURVES = 600
 """Loss curves that are drawn, the first seeds of every setting."""
-
-
-def list_plotted_scores(study: Study) -> list[str]:
-    """Return the scores that the page offers for its axes: headlines first."""
-    named = list_scores(study.results)
-    kept = [name for name in named if not name.endswith(BOOKKEEPING)]
-    active = [name for name in named if name == "active_latents"]
-    return [name for name in kept if name not in active] + active
 
 
 def make_data(

@@ -15,7 +15,7 @@ from priorbench.errors import UserError
 from tests.bench.synthetic_results import make_likelihood_result as make_result
 from tests.bench.synthetic_results import make_study, save_results
 
-BASE = ["runs.csv", "settings.csv", "scores.csv", "comparisons.csv"]
+BASE = ["runs.csv", "settings.csv", "scores.csv", "settings.tex", "comparisons.csv"]
 PAGE = ["report.html"]
 OWN = ["likelihoods.csv", "likelihoods.md"]
 THEIRS = ["published.csv", "published.md"]

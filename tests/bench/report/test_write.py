@@ -18,6 +18,7 @@ FILES = [
     "runs.csv",
     "settings.csv",
     "scores.csv",
+    "settings.tex",
     "comparisons.csv",
     "mig_vs_reconstruction.png",
     "mig_vs_reconstruction.pdf",
@@ -25,7 +26,7 @@ FILES = [
     "mig_distribution.pdf",
     "report.html",
 ]
-TABLES, FIGURES, PAGE = FILES[:4], FILES[4:-1], FILES[-1]
+TABLES, FIGURES, PAGE = FILES[:5], FILES[5:-1], FILES[-1]
 
 
 def test_writes_every_file_and_nothing_else(tmp_path):
@@ -35,6 +36,25 @@ def test_writes_every_file_and_nothing_else(tmp_path):
         [*FILES, "manifest.json"]
     )
     assert all((folder / name).stat().st_size > 5000 for name in FIGURES)
+
+
+def test_the_table_for_a_paper(tmp_path):
+    """Names are text; the columns are the headlines' means and standard errors."""
+    results = [make_result("a_b & c", seed=s, mig=m) for s, m in enumerate((0.1, 0.2))]
+    folder = save_results(tmp_path / "study", results)
+    write_report(folder)
+    lines = (folder / "settings.tex").read_text(encoding="utf-8").splitlines()
+    assert r"method & $\beta$ & n & mig & reconstruction \\" in lines
+    assert r"a\_b \& c & $1$ & $2$ & $0.15 \pm 0.05$ & $-30 \pm 0$ \\" in lines
+
+
+def test_no_text_is_a_formula_in_a_spreadsheet(tmp_path):
+    reason = '=HYPERLINK("http://x")'
+    results = [make_result(), make_result(seed=1, status="failed", reason=reason)]
+    folder = save_results(tmp_path / "study", results)
+    write_report(folder)
+    reasons = pd.read_csv(folder / "runs.csv")["reason"].dropna().tolist()
+    assert reasons == [f"'{reason}"]
 
 
 def test_same_records_give_same_bytes(tmp_path):
