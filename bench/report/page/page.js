@@ -187,6 +187,8 @@ function drawDistributions() {
   const score = find("distribution-score").value;
   const values = data.runs.scores[score] ?? [];
   const boxes = [], profiles = [];
+  // with few seeds a box says less than the points
+  const few = data.settings.every((s) => s.n < 5);
   methods.forEach((method, number) => {
     const rows = data.runs.method.flatMap((m, row) =>
       (m === number && values[row] !== null ? [row] : []));
@@ -195,8 +197,8 @@ function drawDistributions() {
     boxes.push({
       type: "box", name: plain(method.name), boxpoints: "all", jitter: 0.4, pointpos: 0,
       x: rows.map((row) => `β = ${data.runs.beta[row]}`), y: rows.map((row) => values[row]),
-      marker: { color, symbol: method.symbol, size: 4 }, line: { color, width: 1 },
-      fillcolor: "rgba(0,0,0,0)",
+      marker: { color, symbol: method.symbol, size: few ? 8 : 4 }, fillcolor: "rgba(0,0,0,0)",
+      line: { color: few ? "rgba(0,0,0,0)" : color, width: 1 },
       text: rows.map((row) => plain(`seed ${data.runs.seed[row]}, run ${data.runs.id[row]}`)),
     });
     const sorted = rows.map((row) => values[row]).sort((a, b) => a - b);
