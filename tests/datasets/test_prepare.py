@@ -87,7 +87,7 @@ def test_all_of_a_folder_leaves_out_what_it_lacks(shared_data, small, monkeypatc
         (("cars3d", "--set", "seed"), "--set 'seed': write it key=value"),
         (("omniglot", "--set", "sed=1"), "no argument 'sed'; did you mean 'seed'"),
         (("omniglot", "--set", "seed=[1"), "'[1' is not a TOML value"),
-        (("none.npz",), "there is no file 'none.npz'"),
+        (("none.npz",), "there is no file or folder 'none.npz'"),
         (("--list", "--plugin", "mine.py"), "plug-in 'mine.py': there is no such file"),
         (("cars3d", "--from", "/none"), "no folder '/none'"),
         (("cars3d", "--from", "."), "needs the file 'nips2015-analogy-data.tar.gz'"),
@@ -121,7 +121,7 @@ def test_a_file_of_ones_own_is_prepared(tmp_path):
     np.savez(path, images=np.random.default_rng(0).random((40, 6, 6)))
     code, output = run(path, "--set", "test=0.2", "--sheet", sheet)
     assert code == 0, output
-    assert "40 images; train=28, valid=4, test=8; a file of your own" in output
+    assert "40 images; train=28, valid=4, test=8; your own" in output
     assert imread(sheet).std() > 0.1
 
 

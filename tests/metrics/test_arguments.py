@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from priorbench import metrics
+from priorbench.validation import format_value
 
 ARGUMENTS = [
     (name, key)
@@ -17,7 +18,7 @@ ARGUMENTS = [
 @pytest.mark.parametrize(("name", "key"), ARGUMENTS)
 def test_what_no_argument_can_be(name, key, value):
     codes = metrics.synthetic_codes("perfect", sizes=(2, 3))
-    with pytest.raises(ValueError, match=f"'{key}' .*; got {value!r}"):
+    with pytest.raises(ValueError, match=f"'{key}' .*; got {format_value(value)}"):
         metrics.registry.get(name)(codes, **{key: value})
 
 
