@@ -129,6 +129,7 @@ def test_progress_is_shown_on_a_terminal_only(small, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_two_processes_may_render_at_once(full, tmp_path):
     program = "import datasets; print(len(datasets.load_dataset('dsprites')))"
     environment = {

@@ -142,6 +142,7 @@ def test_runs_without_headlines_have_tables_and_one_warning(tmp_path, caplog):
     )
 
 
+@pytest.mark.slow
 def test_two_thousand_runs(tmp_path):
     folder = save_results(
         tmp_path / "study", make_results(betas=(1.0, 2.0, 4.0, 6.0, 8.0), seeds=200)

@@ -12,7 +12,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("objective", training.PLAIN_LOOPS)
-@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("seeds", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_case_has_its_figures(objective, seeds, monkeypatch, tmp_path):
     monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
     found = training.measure_training(
