@@ -9,6 +9,8 @@ import time
 def exit_with_parent(parent: int) -> None:
     """End this process within half a second of its parent's end, however that ends.
 
+    SIGTERM, which may be blocked while a process is started, ends it too.
+
     Args:
         parent: number of the process that started this one. It is given, for a parent
             may end before this process can ask for its number.
@@ -19,6 +21,9 @@ def exit_with_parent(parent: int) -> None:
             time.sleep(0.5)
         os._exit(1)
 
+    if hasattr(signal, "pthread_sigmask"):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=watch, daemon=True).start()
 
 

@@ -24,6 +24,9 @@ WORDS = {
 }
 """Words for Pydantic's types of errors; others keep Pydantic's own."""
 
+LONGEST = 100
+"""Characters of a value that are shown."""
+
 
 def explain_invalid(error: Mapping[str, Any]) -> str:
     """Return one of the errors of Pydantic in words.
@@ -44,7 +47,10 @@ def explain_invalid(error: Mapping[str, Any]) -> str:
         message = words.format_map(error.get("ctx", {}))
     if error["type"] == "missing":
         return message
-    return f"{message}; got {format_value(error['input'])}"
+    value = format_value(error["input"])
+    if len(value) > LONGEST:
+        value = f"{value[: LONGEST - 1]}…"
+    return f"{message}; got {value}"
 
 
 def format_value(value: Any) -> str:

@@ -51,3 +51,18 @@ def test_a_reader_that_has_gone_is_no_error():
 
 def test_a_warning_is_one_line():
     assert run().stderr.decode() == "WARNING: the factors are few\n"
+
+
+def test_wrong_options_are_one_line():
+    for arguments, message in (
+        (["--lines", "x"], "'--lines' must be a whole number"),
+        (["--lines"], "--lines"),
+        (["--line", "1"], "--line"),
+        (["more"], "more"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2
+        line = done.stderr.decode()
+        assert line.startswith("error: ")
+        assert message in line
+        assert line.count("\n") == 1

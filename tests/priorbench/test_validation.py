@@ -49,5 +49,12 @@ def test_errors_are_in_the_words_of_a_file(values, message):
     assert explain_invalid(error.value.errors()[0]) == message
 
 
+def test_a_long_value_is_cut():
+    with pytest.raises(ValidationError) as error:
+        Whole.model_validate({"text": "x" * 999})
+    told = explain_invalid(error.value.errors()[0])
+    assert told.endswith('got "' + 98 * "x" + "…")
+
+
 def test_values_are_as_in_a_file():
     assert format_value([True, 'a"b', [1, 2.5]]) == r'[true, "a\"b", [1, 2.5]]'

@@ -90,12 +90,13 @@ def _shield_children(machine: Machine) -> Iterator[None]:
     """Start processes that a terminal's Ctrl-C and end do not reach.
 
     The terminal tells all processes; the parent alone answers, and they end with it.
-    Blocked signals stay blocked in what is started.
+    Blocked signals stay blocked in what is started. Meanwhile the parent hears none,
+    for what a handler raises is lost where a process forks.
     """
     if machine.workers == 1 or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    told = {signal.SIGINT, signal.SIGHUP}
+    told = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, told)
     try:
         for tracker in (multiprocessing.resource_tracker, resource_tracker):

@@ -185,6 +185,15 @@ def test_the_line_of_the_dataset_is_its_table(fails, grid):
         (["--device", "cuda:99"], "there is no device 'cuda:99'"),
         (["--plugin", "none.py"], "plug-in 'none.py': there is no such file"),
         (["--plugin", "my.toml"], "plug-in 'my.toml' is not a Python file"),
+        (["--plugin", "~no_such_user/x.py"], "there is no such user"),
+        (["--plugin", "x" * 300 + ".py"], "File name too long"),
+        (["--profile", "[/red]"], "unknown profile '[/red]'"),
+        (["--only", "[/red]"], "unknown method '[/red]'"),
+        (["--set", "function-x=1"], "--set function-x: unknown key"),
+        (["--set", "of-x=1"], "--set of-x: unknown key"),
+        (["--set", "seeds=" + "9" * 5000], "--set seeds: must be a whole number"),
+        (["--set", 'dataset="~no_such_user/x.npz"'], "there is no such user"),
+        (["--set", 'name="' + "n" * 300 + '"'], "must have at most 200 characters"),
     ],
 )
 def test_wrong_options(fails, grid, arguments, message):
