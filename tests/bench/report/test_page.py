@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_the_head_says_what_is_missing_and_what_could_not_be_seen(tmp_path):
     write_manifest(folder, manifest.model_copy(update={"models": models}))
     write_report(folder)
     text = (folder / "report.html").read_text(encoding="utf-8")
-    assert "1 runs are still missing" in text
+    assert "1 run still missing" in text
     assert '<meta http-equiv="refresh"' in text
     assert re.search(r"3 seeds: a difference in mig below 0\.\d+ would mostly be", text)
     assert "With fewer than 6 seeds no method is called better" in text
@@ -162,6 +163,14 @@ def count_traces(browser, plot):
     return browser.execute_script(script, plot)
 
 
+def wait_for(browser, script, expected):
+    """Check that a script comes to give a value; Plotly draws when it finds the time."""
+    deadline = time.monotonic() + 20
+    while (found := browser.execute_script(script)) != expected:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
 def choose(browser, select, value):
     browser.execute_script(
         "const s = document.getElementById(arguments[0]); s.value = arguments[1];"
@@ -201,7 +210,7 @@ def test_the_legend_hides_a_method(opened):
         "return [...document.querySelectorAll('#trade-off-plot .legendtext')]"
         ".map(e => e.textContent)"
     )
-    assert opened.execute_script(shown) == list(NAMES)
+    wait_for(opened, shown, list(NAMES))
     toggle = opened.find_element("css selector", "#trade-off-plot .legendtoggle")
     opened.execute_script(
         "arguments[0].dispatchEvent(new MouseEvent('mousedown'))", toggle
@@ -210,11 +219,7 @@ def test_the_legend_hides_a_method(opened):
         "arguments[0].dispatchEvent(new MouseEvent('mouseup'))", toggle
     )
     visible = "return document.getElementById('trade-off-plot')._fullData[0].visible"
-    for _ in range(40):
-        if opened.execute_script(visible) == "legendonly":
-            break
-        opened.execute_async_script("setTimeout(arguments[0], 50)")
-    assert opened.execute_script(visible) == "legendonly"
+    wait_for(opened, visible, "legendonly")
 
 
 def test_the_verdict_follows_its_menus(opened):
