@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from math import floor, isfinite, log10
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,24 @@ def format_csv(table: pd.DataFrame, digits: str | None = None) -> bytes:
 def _quote_formula(value: Any) -> Any:
     formula = isinstance(value, str) and value[:1] in FORMULA_SIGNS and value[1:]
     return f"'{value}" if formula else value
+
+
+def format_mean(mean: float, se: float) -> tuple[str, str]:
+    """Return a mean and its standard error to two digits of the error; "" for NaN.
+
+    Without an error the mean has four digits.
+
+    Example:
+        >>> format_mean(0.08044, 0.067), format_mean(-92.648, 12.3)
+        (('0.080', '0.067'), ('-93', '12'))
+        >>> format_mean(0.08044, float("nan"))
+        ('0.08044', '')
+    """
+    if not (isfinite(mean) and isfinite(se) and se > 0):
+        error = "0" if se == 0 else ""
+        return (f"{mean:.4g}" if isfinite(mean) else ""), error
+    places = max(0, 1 - floor(log10(se)))
+    return f"{mean:.{places}f}", f"{se:.{places}f}"
 
 
 def format_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -23,6 +23,7 @@ from priorbench.bench.report.page.build import make_page
 from priorbench.bench.report.plain_text import (
     format_csv,
     format_latex,
+    format_mean,
 )
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
@@ -117,8 +118,7 @@ def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
         cells.append(str(row["n"]))
         for score in scores:
             mean, se = (row.get(f"{score}_{name}", nan) for name in ("mean", "se"))
-            error = f" ± {se:.2g}" if isfinite(se) else ""
-            cells.append(f"{mean:.4g}{error}" if isfinite(mean) else "")
+            cells.append(" ± ".join(filter(None, format_mean(mean, se))))
         rows.append(cells)
     return columns, rows
 

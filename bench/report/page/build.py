@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
+from priorbench.bench.report.plain_text import format_mean
 from priorbench.bench.report.published import find_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
@@ -111,12 +112,12 @@ def make_rows(study: Study) -> list[dict[str, Any]]:
         for score in (*study.headlines, "reconstruction", "elbo"):
             mean = row.get(f"{score}_mean", np.nan)
             se = row.get(f"{score}_se", np.nan)
-            known = np.isfinite(mean)
+            text, error = format_mean(mean, se)
             cells.append(
                 {
-                    "value": mean if known else "",
-                    "text": f"{mean:.4g}" if known else "–",
-                    "error": f"± {se:.2g}" if np.isfinite(se) else "",
+                    "value": mean if text else "",
+                    "text": text or "–",
+                    "error": f"± {error}" if error else "",
                 }
             )
         beta = row["beta"]

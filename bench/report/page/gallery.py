@@ -8,6 +8,7 @@ import numpy as np
 
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
+from priorbench.bench.results.records import ScoreRecord
 from priorbench.bench.results.result import Result
 from priorbench.bench.results.store import Store
 from priorbench.bench.study.beta import format_beta
@@ -72,7 +73,7 @@ def choose_models(
     return chosen
 
 
-def _find_pictures(result: Result) -> Any:
+def _find_pictures(result: Result) -> ScoreRecord | None:
     found = (s for s in result.records.values() if s.name == "pictures")
     return next((s for s in found if s.status == "finished"), None)
 
@@ -80,8 +81,11 @@ def _find_pictures(result: Result) -> Any:
 def _show_model(
     kind: str, result: Result, headlines: Sequence[str], store: Store
 ) -> dict[str, Any] | None:
+    record = _find_pictures(result)
+    if record is None:
+        return None
     try:
-        arrays = store.load_arrays(_find_pictures(result))
+        arrays = store.load_arrays(record)
     except DamagedFileError:
         return None
     shown = [*headlines[:2], FIELD]

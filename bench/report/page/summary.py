@@ -1,5 +1,6 @@
 """The head of the page: what the study is, and how much it can bear."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from priorbench.bench.report.comparisons import EVERY_BETA
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
 from priorbench.bench.results.result import Result
+from priorbench.units import format_count
 
 FEW = 6
 """Seeds below which no comparison can say that a method is better."""
@@ -50,8 +52,8 @@ def make_summary(
         "grid": study.grid,
         "profile": study.profile,
         "description": manifest.description,
-        "sentence": f"{_count(len(study.methods), 'method')} at {betas} β, "
-        f"{_count(most, 'seed')} of each setting.",
+        "sentence": f"{format_count(len(study.methods), 'method')} at {betas} β, "
+        f"{format_count(most, 'seed')} of each setting.",
         "facts": {name: fact for name, fact in facts.items() if fact},
         "warnings": list(_list_warnings(study, missing, comparisons)),
         "unfinished": missing > 0,
@@ -78,10 +80,12 @@ def _list_arguments(given: dict[str, Any]) -> str:
     return f" ({', '.join(f'{key} {value}' for key, value in given.items())})"
 
 
-def _list_warnings(study: Study, missing: int, comparisons: pd.DataFrame) -> Any:
+def _list_warnings(
+    study: Study, missing: int, comparisons: pd.DataFrame
+) -> Iterator[str]:
     """Yield plain words on what the results cannot bear."""
     if missing:
-        yield f"{missing} runs are still missing: this is the state so far."
+        yield f"{format_count(missing, 'run')} still missing: this is the state so far."
     failures = study.failures
     if failures:
         yield failures
@@ -105,9 +109,5 @@ def _list_warnings(study: Study, missing: int, comparisons: pd.DataFrame) -> Any
         )
 
 
-def _list_distinct(values: Any) -> str:
+def _list_distinct(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(value for value in values if value))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

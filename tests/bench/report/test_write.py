@@ -45,7 +45,7 @@ def test_the_table_for_a_paper(tmp_path):
     write_report(folder)
     lines = (folder / "settings.tex").read_text(encoding="utf-8").splitlines()
     assert r"method & $\beta$ & n & mig & reconstruction \\" in lines
-    assert r"a\_b \& c & $1$ & $2$ & $0.15 \pm 0.05$ & $-30 \pm 0$ \\" in lines
+    assert r"a\_b \& c & $1$ & $2$ & $0.150 \pm 0.050$ & $-30 \pm 0$ \\" in lines
 
 
 def test_no_text_is_a_formula_in_a_spreadsheet(tmp_path):
