@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from priorbench.bench.models.architectures import Architecture
 from priorbench.bench.models.build import build_networks
 from priorbench.bench.scoring.evaluate import make_codes
 from priorbench.bench.study.grid import Grid
@@ -66,11 +67,12 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
     first = Experiment(settings[0])
     with grid.blame("dataset"), explain_plugin_errors():
         _warn_about(first.dataset)
-        first.pixels(
-            "cpu"
-        )  # all images are read, and those of a class of one's own checked
+        # all images are read, and those of a class of one's own are checked
+        first.pixels("cpu")
     with grid.blame("architecture"), explain_plugin_errors():
-        _check_networks(grid, first.dataset.image_shape)
+        shape, d = first.dataset.image_shape, grid.latent_dim
+        built = build_networks(grid.architecture.model_dump(), shape, d, 2 * d)
+        _check_networks(built, math.prod(shape), d, 2 * d)
     with grid.blame("training", "look_ahead"):
         first.make_early_stopping("cpu")
     for number, method in enumerate(grid.methods):
@@ -105,10 +107,8 @@ def explain_plugin_errors() -> Iterator[None]:
             raise UserError(
                 "random numbers are drawn (torch.rand, torch.randperm, dropout, ...) "
                 "that are not the seed's own, so that no run could be repeated; a "
-                "posterior makes its draws from the noise that it is given, "
-                "an objective has the z of its seed, in random order, and "
-                "networks do without dropout"
-                f"{locate_error(error)}"
+                "posterior draws from the noise that it is given, an objective has the "
+                f"z of its seed, and networks do without dropout{locate_error(error)}"
             ) from error
         if "vmap" in text or "Batching rule" in text:
             text += (
@@ -138,13 +138,10 @@ def _warn_about(dataset: Images) -> None:
         )
 
 
-def _check_networks(grid: Grid, image_shape: tuple[int, ...]) -> None:
+def _check_networks(
+    networks: Architecture, pixels: int, latent_dim: int, num_params: int
+) -> None:
     """Check what the networks make of images and of latents."""
-    d, pixels = grid.latent_dim, math.prod(image_shape)
-    num_params = 2 * d
-    networks = build_networks(
-        grid.architecture.model_dump(), image_shape, d, num_params
-    )
     if any(is_lazy(parameter) for parameter in networks.parameters()):
         raise ValueError(
             "lazy modules have no parameters before their first call; give their "
@@ -152,7 +149,7 @@ def _check_networks(grid: Grid, image_shape: tuple[int, ...]) -> None:
         )
     for part, width, expected in (
         ("encoder", pixels, num_params),
-        ("decoder", d, pixels),
+        ("decoder", latent_dim, pixels),
     ):
         words = f"the {part} must map (batch, {width}) to (batch, {expected}), here "
         words += f"({IMAGES}, {expected})"
@@ -175,10 +172,17 @@ def try_loss(make_loss: Callable[[], Loss], pixels: Pixels) -> None:
     """
     loss = make_loss()
     prior = loss.model.prior
+    d = prior.latent_dim
     _check_prior(prior)
+    _check_networks(
+        loss.model.architecture,
+        math.prod(pixels.shape),
+        d,
+        prior.posterior.num_params(d),
+    )
     ensemble = Ensemble(make_loss, SEEDS, 1.0, torch.device("cpu"))
     rows = torch.arange(min(IMAGES, len(pixels))).expand(len(SEEDS), -1)
-    shape = (rows.shape[1], prior.posterior.noise_dim(prior.latent_dim))
+    shape = (rows.shape[1], prior.posterior.noise_dim(d))
     noise = random_streams.draw_normal(ensemble.seeds, random_streams.NOISE, 0, shape)
     x = pixels[rows]
     _check_loss(loss, x[0], noise[0], len(pixels))

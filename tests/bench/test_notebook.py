@@ -9,6 +9,8 @@ import torch
 
 import priorbench
 from priorbench import datasets, priors
+from priorbench.bench.models.architectures import Architecture
+from priorbench.bench.models.architectures import registry as architectures
 from priorbench.bench.objectives.base import Objective, registry
 from priorbench.errors import UserError
 from tests.bench.small_study import METHODS
@@ -97,6 +99,15 @@ class Diverging(Objective):
         return loss + torch.where(torch.as_tensor(progress) > 0.5, torch.inf, 0.0)
 
 
+class Narrow(Architecture):
+    """A decoder with one output, which would be broadcast."""
+
+    def __init__(self, image_shape, latent_dim, num_params):
+        super().__init__()
+        self.encoder = torch.nn.Linear(64, num_params)
+        self.decoder = torch.nn.Linear(latent_dim, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -112,9 +123,14 @@ class Diverging(Objective):
             "'beta' must have one number for each of the prior's 10",
         ),
         ({"device": "tpu"}, "'--device' must be auto, cpu"),
+        (
+            {"architecture": "tests_narrow"},
+            r"the decoder must map \(batch, 10\) to \(batch, 64\).*it gave \(4, 1\)",
+        ),
     ],
 )
-def test_what_is_wrong_is_named_before_the_training(arguments, message):
+def test_what_is_wrong_is_named_before_the_training(monkeypatch, arguments, message):
+    monkeypatch.setitem(architectures._entries, "tests_narrow", Narrow)
     given = {"dataset": make_dots(), **SMALL, **arguments}
     with pytest.raises((UserError, ValueError), match=message):
         priorbench.train(**given)
