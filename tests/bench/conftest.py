@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.bench.command_server import run_command
-from tests.bench.small_study import load_jobs, write_grid
+from tests.bench.small_study import MINIMAL, load_jobs, write_grid
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,3 +65,41 @@ def run(tmp_path, environment):
         return done
 
     return call
+
+
+@pytest.fixture
+def fails(tmp_path, monkeypatch):
+    """Runs the command in this process and gives its error line."""
+    from priorbench.bench.run import app
+
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, out="runs"):
+        given = [*map(str, arguments), "--out", str(tmp_path / out)]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 2, done.output
+        line = done.stderr.strip()
+        assert line.startswith("error: ")
+        assert "\n" not in line
+        debug = CliRunner().invoke(app, [*given, "--debug"])
+        assert debug.exception is not None
+        assert not isinstance(debug.exception, SystemExit)
+        return line.removeprefix("error: ")
+
+    return call
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """Writes the least grid there is, with one textual change."""
+
+    def write(old="", new=""):
+        assert old in MINIMAL
+        path = tmp_path / "my.toml"
+        path.write_text(
+            MINIMAL.replace(old, new, 1) if old else MINIMAL + new, encoding="utf-8"
+        )
+        return path
+
+    return write

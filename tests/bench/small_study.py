@@ -45,6 +45,30 @@ training.epochs = 2
 """
 """32 images; two methods, two β, two seeds; four steps an epoch."""
 
+MINIMAL = """
+metrics = ["mig"]
+latent_dim = 4
+[dataset]
+name = "dsprites"
+[dataset.factors]
+shape = ["ellipse"]
+scale = [5]
+orientation = [0]
+posX = [0, 10]
+posY = [0, 10]
+[architecture]
+name = "mlp"
+hidden = 4
+[training]
+epochs = 1
+batch_size = 2
+[[methods]]
+name = "A"
+prior = { name = "isa", subspaces = [2, 2] }
+objective = { name = "beta_vae" }
+"""
+"""The least that a grid can say, on four images of dSprites."""
+
 IMAGES, STEPS = 32, 4
 
 DATASET = GRID[GRID.index("[dataset]") : GRID.index("[architecture]")]
