@@ -141,9 +141,9 @@ Registration = tuple[str, str, Callable[..., Any]]
 
 
 def list_session_entries() -> list[Registration]:
-    """Return what a script or a notebook registered itself, by no file of plug-ins.
+    """Return the plug-ins that a script or a notebook has registered itself.
 
-    Another process does not have it: it is pickled, and registered there by
+    Another process does not have them: they are pickled, and registered there by
     :func:`restore_entries`.
     """
     return [
@@ -155,7 +155,7 @@ def list_session_entries() -> list[Registration]:
 
 
 def restore_entries(entries: Iterable[Registration]) -> None:
-    """Register what :func:`list_session_entries` has listed in another process."""
+    """Register the plug-ins that another process has listed."""
     registries = {registry.group: registry for registry in Registry.every}
     for group, name, entry in entries:
         registries[group]._entries.setdefault(name, entry)

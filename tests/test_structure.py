@@ -36,7 +36,10 @@ BENCH_LAYERS = (
 
 PRIORS_LAYERS = ("check", "product", "base", "posteriors", "spheres", "numerics")
 
-BOTTOM = ("registry", "errors", "command_line", "compiled", "plugins", "atomic_files")
+BOTTOM = (
+    *("registry", "errors", "command_line", "compiled", "plugins", "atomic_files"),
+    *("paths", "processes", "units", "validation"),
+)
 
 LONGEST_CHAIN = 12
 """Modules in a row that import one another."""

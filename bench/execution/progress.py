@@ -15,15 +15,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from priorbench.bench.execution.units import (
+from priorbench.bench.results.result import LEADING, Result
+from priorbench.bench.study.beta import format_beta
+from priorbench.bench.study.grid import Grid
+from priorbench.units import (
     DAY,
     format_count,
     format_duration,
     format_size,
 )
-from priorbench.bench.results.result import LEADING, Result
-from priorbench.bench.study.beta import format_beta
-from priorbench.bench.study.grid import Grid
 
 if TYPE_CHECKING:
     from priorbench.bench.execution.plan import Plan

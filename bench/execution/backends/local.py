@@ -87,11 +87,12 @@ def _work(
 
 @contextmanager
 def _shield_children(machine: Machine) -> Iterator[None]:
-    """Start processes that a terminal's Ctrl-C and end do not reach.
+    """Shield processes that are started in this context from the terminal's signals.
 
-    The terminal tells all processes; the parent alone answers, and they end with it.
-    Blocked signals stay blocked in what is started. Meanwhile the parent hears none,
-    for what a handler raises is lost where a process forks.
+    A terminal sends Ctrl-C and its hang-up to all processes; the parent alone answers,
+    and the others end with it. A signal that is blocked here stays blocked in what is
+    started. Meanwhile none interrupts the parent either, for an exception that a
+    handler raises is lost where a process forks.
     """
     if machine.workers == 1 or not hasattr(signal, "pthread_sigmask"):
         yield
