@@ -65,9 +65,13 @@ def explain_errors(main: Callable[..., Any]) -> Callable[..., Any]:
         warnings.showwarning = print_warning
         try:
             for name, value in options.items():
-                if isinstance(value, Path):
-                    with prefix_errors("path"):
+                with prefix_errors("path"):
+                    if isinstance(value, Path):
                         options[name] = expand_path(value)
+                    elif isinstance(value, list):
+                        options[name] = [
+                            expand_path(v) if isinstance(v, Path) else v for v in value
+                        ]
             main(**options)
             sys.stdout.flush()
         except BrokenPipeError as error:

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 import typer
 from filelock import FileLock, Timeout
-from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import (
     BrokenProcessPool,
     TerminatedWorkerError,
@@ -24,7 +23,7 @@ from joblib.externals.loky.process_executor import (
 from rich.console import Console
 
 from priorbench.atomic_files import remove_unfinished
-from priorbench.bench.execution.backends.local import run_blocks
+from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.chance import identify_chance, score_chance
 from priorbench.bench.execution.dry_run import check_study
 from priorbench.bench.execution.plan import Plan, make_plan, pick_device, plan_machine
@@ -233,7 +232,6 @@ def _run_plan(
             score_chance(Store(folder.parent), study, requests, command)
     except KeyboardInterrupt as stop:
         ignore_interrupts()
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
         console.print(
             f"\nstopped; finished runs are kept. Go on with\n    {format_command()}",
             highlight=False,
@@ -242,6 +240,8 @@ def _run_plan(
         )
         signum = stop.signum if isinstance(stop, Stopped) else signal.SIGINT
         raise typer.Exit(128 + signum) from None
+    finally:
+        end_pool()
     for path in _write_report(folder):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     store = Store(folder.parent)
@@ -395,4 +395,4 @@ def _write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     """Write tables and figures; Matplotlib is imported only for this."""
     from priorbench.bench.report.write import write_report
 
-    return write_report(folder, drawn)
+    return write_report(folder, drawn=drawn)

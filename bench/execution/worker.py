@@ -16,7 +16,7 @@ from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecor
 from priorbench.bench.results.store import Store
 from priorbench.bench.results.trained_model import restore_model
 from priorbench.bench.scoring.evaluate import Score, Subject, score_model
-from priorbench.bench.study.job import Job
+from priorbench.bench.study.job import TRAINING_VERSION, Job
 from priorbench.bench.training.experiment import Experiment
 from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.train import Trained
@@ -197,6 +197,7 @@ def _make_record(
         beta=setting.beta,
         seed=trained.seed,
         precision=setting.precision,
+        training_version=TRAINING_VERSION,
         image_shape=tuple(experiment.dataset.image_shape),
         status="finished" if reason is None else "failed",
         reason=reason,

@@ -1,4 +1,4 @@
-"""``python -m bench.report runs/<grid>``: tables and figures of a folder of runs."""
+"""``python -m bench.report runs/<grid>``: tables, figures and page of studies."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,18 +6,34 @@ from typing import Annotated
 import typer
 
 from priorbench.bench.report import write_report
+from priorbench.bench.report.write import FORMATS, parse_formats
 from priorbench.command_line import Debug, Plugins, make_app
 from priorbench.plugins import load_plugins
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder of one grid, runs/<grid>.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of studies, runs/<grid>; several share a page."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what is written: the study's own, or for several "
+            "'comparison' beside the first."
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(help="What is written; parquet, a table for pandas, is one too."),
+    ] = ",".join(FORMATS),
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """Write the tables and figures of the runs in FOLDER into FOLDER."""
+    """Write the tables, figures and page of the runs in FOLDERS."""
     load_plugins(plugin or [])
-    for path in write_report(folder):
+    formats = parse_formats(format)
+    for path in write_report(*folders, out=out, formats=formats):
         typer.echo(path)
 
 

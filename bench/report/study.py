@@ -16,7 +16,7 @@ class Study:
     """The results of a study, as the manifest of its last command names them.
 
     Attributes:
-        grid: its name.
+        grid: its name, or those of several.
         profile: of the grid.
         results: of the runs that are done, in the order of the grid.
         settings: the rows of the table of settings, ordered by method and β.

@@ -3,16 +3,20 @@
 The same results give the same files. Nothing here imports torch.
 """
 
+import importlib.util
+import io
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from math import nan
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from priorbench.atomic_files import write_atomically
+from priorbench.bench.report.aggregates import make_aggregate_table
 from priorbench.bench.report.comparisons import make_comparison_table
 from priorbench.bench.report.figures import style
 from priorbench.bench.report.figures.distribution import draw_distribution
@@ -26,33 +30,66 @@ from priorbench.bench.report.plain_text import (
     format_mean,
 )
 from priorbench.bench.report.study import Study, make_study
-from priorbench.bench.results.load import load_chance, load_results
-from priorbench.bench.results.manifest import read_manifest
+from priorbench.bench.results.combine import load_studies
+from priorbench.bench.results.load import load_chance
 from priorbench.bench.results.result import LEADING
-from priorbench.bench.results.store import Store
 from priorbench.bench.results.tables import (
+    list_compared_scores,
     make_correlation_table,
     make_runs_table,
     make_scores_table,
 )
 from priorbench.errors import UserError
+from priorbench.registry import suggest_names
 
 log = logging.getLogger("priorbench")
 
-FORMATS = ("png", "pdf")
+IMAGES = ("png", "pdf")
+FORMATS = ("html", "csv", "tex", "md", *IMAGES)
+"""What is written unless other formats are asked for."""
+
+PARQUET = "parquet"
 PAGE = "report.html"
+TOGETHER = "comparison"
+"""Folder of the report of several studies, beside the first of them."""
 
 
-def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
-    """Write the tables and figures of the study in ``folder`` into ``folder``.
+def parse_formats(names: str) -> tuple[str, ...]:
+    """Return the formats in a list with commas.
+
+    Raises:
+        UserError: one is unknown, or parquet is asked for without pyarrow.
+    """
+    formats = tuple(name.strip() for name in names.split(","))
+    known = (*FORMATS, PARQUET)
+    for name in formats:
+        if name not in known:
+            raise UserError(
+                f"--format: unknown format {name!r}; {suggest_names(name, known)}"
+            )
+    if PARQUET in formats and importlib.util.find_spec("pyarrow") is None:
+        raise UserError(
+            "--format parquet needs pyarrow; install it with: pip install pyarrow"
+        )
+    return formats
+
+
+def write_report(
+    *folders: Path,
+    out: Path | None = None,
+    drawn: int = LEADING,
+    formats: Collection[str] = FORMATS,
+) -> list[Path]:
+    """Write the tables, the figures and the page of a study, or of several together.
 
     They show what the manifest of the last command names, as far as it is done.
+    Several studies are joined by :mod:`priorbench.bench.results.combine`.
     ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
     ``settings.tex`` the same of the headline scores for a paper,
     ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
     correlation of the headline scores over the runs, ``comparisons.csv`` says of each
-    pair of methods which is better, and ``chance.csv`` what each metric gives for
-    noise. ``report.html`` shows all of it. Each of the first headline scores has the
+    pair of methods which is better, ``aggregates.csv`` has each method's means over all
+    its runs, and ``chance.csv`` what each metric gives for noise. ``report.html`` shows all of it. Each of the first headline scores has the
     figures ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the
     log-likelihood is a headline, there are the tables ``likelihoods``, the figure
     ``likelihood`` and, where values are published for the grid, the tables
@@ -61,8 +98,11 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     tables are written, so that the reasons can be read, and then the error is raised.
 
     Args:
-        folder: of one study, ``runs/<grid>``.
+        *folders: of the studies, ``runs/<grid>`` each.
+        out: folder for what is written; the study's own, or for several
+            :data:`TOGETHER` beside the first.
         drawn: how many headline scores have figures, the first ones of the grid.
+        formats: of :data:`FORMATS` and "parquet", what is written.
 
     Returns:
         The files written, each whole.
@@ -71,40 +111,60 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
         UserError: there is no such folder, no finished run in it, or it cannot be
             written.
     """
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    results = load_results(folder, manifest)
+    manifest, results = load_studies(folders)
+    if out is None:
+        out = folders[0] if len(folders) == 1 else folders[0].parent / TOGETHER
+    names = " and ".join(map(str, folders))
     if not results:
-        raise UserError(f"no finished run of {folder} yet; run its grid first")
+        raise UserError(f"no finished run of {names} yet; run its grid first")
     study = make_study(manifest, results)
     comparisons = make_comparison_table(study, study.headlines)
+    chance = load_chance(folders[0], manifest)
+    aggregates = make_aggregate_table(study, list_compared_scores(results))
     tables = {
-        "runs.csv": format_csv(make_runs_table(results)),
-        "settings.csv": format_csv(study.settings, "%.10g"),
-        "scores.csv": format_csv(make_scores_table(results)),
-        "settings.tex": format_latex(*list_cells(study)),
-        "comparisons.csv": format_csv(comparisons, "%.6g"),
+        "runs": (make_runs_table(results), None),
+        "settings": (study.settings, "%.10g"),
+        "scores": (make_scores_table(results), None),
+        "comparisons": (comparisons, "%.6g"),
+        "aggregates": (aggregates, "%.6g"),
     }
-    chance = load_chance(folder, manifest)
     if len(chance):
-        tables["chance.csv"] = format_csv(chance, "%.10g")
+        tables["chance"] = (chance, "%.10g")
     if len(study.headlines) > 1:
-        correlations = make_correlation_table(results)
-        tables["correlations.csv"] = format_csv(correlations, "%.4f")
-    written = _write_files(folder, tables.items())
+        tables["correlations"] = (make_correlation_table(results), "%.4f")
+    written = _write_files(out, make_tables(tables, formats))
+    if "tex" in formats:
+        content = format_latex(*list_cells(study))
+        written += _write_files(out, [("settings.tex", content)])
     if all(result.status == "failed" for result in results):
         reason = " ".join(str(results[0].reason).split())
         raise UserError(
-            f"no finished run of {folder} yet; all {len(results)} failed, the "
-            f"reasons are in {folder / 'runs.csv'}; one is: {reason}"
+            f"no finished run of {names} yet; all {len(results)} failed, the "
+            f"reasons are in {out / 'runs.csv'}; one is: {reason}"
         )
     shown = replace(study, headlines=study.headlines[:drawn])
-    page = make_page(study, manifest, comparisons, chance, Store(folder.parent))
-    return [
-        *written,
-        *_write_files(folder, make_files(shown)),
-        *_write_files(folder, [(PAGE, page)]),
-    ]
+    written += _write_files(out, make_files(shown, formats))
+    if "html" in formats:
+        beside = [path.name for path in written]
+        page = make_page(study, manifest, comparisons, aggregates, chance, beside)
+        written += _write_files(out, [(PAGE, page)])
+    return written
+
+
+def make_tables(
+    tables: Mapping[str, tuple[pd.DataFrame, str | None]], formats: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each table, in each format that is wanted.
+
+    Args:
+        tables: each with the format of its floats in a CSV file, by name.
+        formats: of which CSV and parquet are tables.
+    """
+    for name, (table, digits) in tables.items():
+        if "csv" in formats:
+            yield f"{name}.csv", format_csv(table, digits)
+        if PARQUET in formats:
+            yield f"{name}.{PARQUET}", encode_parquet(table)
 
 
 def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
@@ -123,13 +183,27 @@ def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def make_files(study: Study) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each file that shows one profile."""
-    yield from make_likelihood_files(study).items()
-    for name, draw in list_figures(study):
+def encode_parquet(table: pd.DataFrame) -> bytes:
+    """Return ``table`` as a parquet file; a column of numbers and text is text."""
+    mixed = [name for name in table if table[name].dtype == object]
+    file = io.BytesIO()
+    text = {name: table[name].astype("string") for name in mixed}
+    table.assign(**text).to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def make_files(
+    study: Study, formats: Collection[str] = FORMATS
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each table and figure of likelihoods or MIG."""
+    for name, content in make_likelihood_files(study).items():
+        if name.rpartition(".")[-1] in formats:
+            yield name, content
+    kinds = [kind for kind in IMAGES if kind in formats]
+    for name, draw in list_figures(study) if kinds else ():
         with style.use_style():
             figure = draw(study)
-            images = {kind: style.encode_image(figure, kind) for kind in FORMATS}
+            images = {kind: style.encode_image(figure, kind) for kind in kinds}
         for kind, image in images.items():
             yield f"{name}.{kind}", image
 

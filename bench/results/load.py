@@ -41,10 +41,10 @@ def load_results(folder: Path, manifest: Manifest | None = None) -> list[Result]
         result = load_result(store, manifest, entry)
         if result is not None:
             results.append(result)
-    return compare_seeds(store, results)
+    return compare_seeds(results)
 
 
-def compare_seeds(store: Store, results: list[Result]) -> list[Result]:
+def compare_seeds(results: list[Result]) -> list[Result]:
     """Return results with the score ``udr`` where two seeds of a setting have codes."""
     settings: dict[tuple[str, Beta], dict[int, dict[str, np.ndarray]]] = {}
     for position, result in enumerate(results):
@@ -52,7 +52,7 @@ def compare_seeds(store: Store, results: list[Result]) -> list[Result]:
             if score.name != "representation" or score.status != "finished":
                 continue
             try:
-                arrays = store.load_arrays(score)
+                arrays = results[position].store.load_arrays(score)
             except DamagedFileError as error:
                 log.warning("%s; the run has no udr", error)
                 continue
@@ -78,7 +78,7 @@ def load_result(store: Store, manifest: Manifest, entry: Entry) -> Result | None
     if model is None:
         return None
     records = store.load_scores(entry.id, manifest.scores)
-    return Result(manifest.grid, manifest.profile, entry, model, records)
+    return Result(manifest.grid, manifest.profile, entry, model, store, records)
 
 
 def load_chance(folder: Path, manifest: Manifest) -> "pd.DataFrame":

@@ -45,6 +45,7 @@ class ModelRecord(_Record):
         beta: strength of the objective.
         seed: number of the seed.
         precision: of the matrix products.
+        training_version: of the project's code that trains.
         image_shape: (channels, height, width).
         status: a failed training has a ``reason``.
         reason: why it failed, in words.
@@ -63,6 +64,7 @@ class ModelRecord(_Record):
     beta: Beta
     seed: int
     precision: str
+    training_version: int = 3
     image_shape: tuple[int, ...]
     status: Literal["finished", "failed"]
     reason: str | None = None

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from priorbench.bench.results.manifest import Entry
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
+from priorbench.bench.results.store import Store
 from priorbench.bench.study.beta import Beta
 
 LEADING = 3
@@ -21,6 +22,7 @@ class Result:
         profile: of the grid.
         entry: labels and id.
         model: record of the training.
+        store: where its files are.
         records: of the scores, by key, in the order in which they were asked for.
         comparison: scores that compare the run with the other seeds of its setting.
     """
@@ -29,6 +31,7 @@ class Result:
     profile: str
     entry: Entry
     model: ModelRecord
+    store: Store
     records: Mapping[str, ScoreRecord] = field(default_factory=dict)
     comparison: Mapping[str, float] = field(default_factory=dict)
 

@@ -143,5 +143,5 @@ def load_jobs_results(jobs, folder):
         )
         if model is not None:
             scores = store.load_scores(job.id, keys)
-            results.append(Result(grid.name, grid.profile, entry, model, scores))
+            results.append(Result(grid.name, grid.profile, entry, model, store, scores))
     return results

@@ -72,7 +72,8 @@ def make_result(
         **{name: fields[name] for name in FIELDS},
     )
     records = make_score_records(model, fields["headlines"], fields["scores"])
-    return Result(fields["grid"], fields["profile"], entry, model, records)
+    store = Store(Path("unsaved"))
+    return Result(fields["grid"], fields["profile"], entry, model, store, records)
 
 
 def make_score_records(model, headlines, scores) -> dict[str, ScoreRecord]:

@@ -10,6 +10,7 @@ from multiprocessing.managers import SyncManager
 from pathlib import Path
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend import resource_tracker
 
 from priorbench.bench.execution.schedule import Block, Machine
@@ -62,6 +63,19 @@ def run_blocks(
             with _shield_children(machine):
                 done = parallel(tasks)  # which starts the processes
             yield from done
+
+
+def end_pool() -> None:
+    """End the processes that wait for blocks, at once.
+
+    Left to themselves they end with the command; but one that lost its messages, or
+    that is still at work after a stop, would let the command wait for it.
+    """
+    # any other arguments would make a second pool, after waiting for the first
+    pool = get_reusable_executor(reuse=True, kill_workers=True)
+    # joblib's own has a folder to remove too
+    end = getattr(pool, "terminate", pool.shutdown)
+    end(kill_workers=True)
 
 
 def _work(

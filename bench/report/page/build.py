@@ -1,6 +1,7 @@
 """From a study to its page: Jinja2 for what is read, Plotly for what is drawn."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +18,31 @@ from priorbench.bench.report.plain_text import format_mean
 from priorbench.bench.report.published import find_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
-from priorbench.bench.results.store import Store
 from priorbench.bench.results.tables import list_compared_scores
 
 FOLDER = Path(__file__).parent
 
 FILES = {
-    "runs.csv": "a row for each run",
-    "settings.csv": "a row for each method and β",
-    "scores.csv": "a row for each value of each score",
-    "comparisons.csv": "a row for each pair of methods, score and place",
-    "correlations.csv": "rank correlations of the scores over the runs",
-    "chance.csv": "what the metrics give for noise",
+    "runs": "a row for each run",
+    "settings": "a row for each method and β",
+    "scores": "a row for each value of each score",
+    "comparisons": "a row for each pair of methods, score and place",
+    "aggregates": "a row for each score and method: means over all its runs",
+    "correlations": "rank correlations of the scores over the runs",
+    "chance": "what the metrics give for noise",
 }
 """The tables beside the page, in words."""
+
+TABLES = (".csv", ".parquet", ".tex")
 
 
 def make_page(
     study: Study,
     manifest: Manifest,
     comparisons: pd.DataFrame,
+    aggregates: pd.DataFrame,
     chance: pd.DataFrame,
-    store: Store,
+    beside: Sequence[str],
 ) -> bytes:
     """Return ``report.html`` of a study.
 
@@ -48,12 +52,14 @@ def make_page(
     Args:
         study: the results.
         manifest: of the study.
-        comparisons: see :func:`priorbench.bench.report.comparisons`.
+        comparisons: of the methods, pair by pair.
+        aggregates: of each method.
         chance: what each metric gives for noise.
-        store: where losses and pictures are.
+        beside: names of the files beside the page.
     """
     scores = list_compared_scores(study.results)
-    data = make_data(study, scores, comparisons, find_published(study.grid), store)
+    published = find_published(study.grid)
+    data = make_data(study, scores, comparisons, aggregates, published)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -67,8 +73,8 @@ def make_page(
         headlines=study.headlines,
         failures=[result for result in study.results if result.reason],
         chance=dict(zip(chance["score"], chance["value"], strict=True)),
-        gallery=make_gallery(study, store),
-        files=FILES,
+        gallery=make_gallery(study),
+        files={name: FILES[Path(name).stem] for name in beside if is_table(name)},
         grid_text=manifest.text,
         data=encode_data(data),
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -76,6 +82,11 @@ def make_page(
         plotly=Markup(get_plotlyjs()),
     )
     return page.encode()
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file beside the page is a table that the page links."""
+    return Path(name).stem in FILES and Path(name).suffix in TABLES
 
 
 def encode_data(data: dict[str, Any]) -> Markup:

@@ -10,7 +10,6 @@ from priorbench.bench.report.figures.style import PALETTE
 from priorbench.bench.report.published import Published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
-from priorbench.bench.results.store import Store
 from priorbench.bench.results.tables import (
     make_correlation_table,
 )
@@ -35,17 +34,17 @@ def make_data(
     study: Study,
     scores: Sequence[str],
     comparisons: pd.DataFrame,
+    aggregates: pd.DataFrame,
     published: Sequence[Published],
-    store: Store,
 ) -> dict[str, Any]:
     """Return all that the page's program reads.
 
     Args:
         study: the results.
         scores: those that may be drawn.
-        comparisons: the table of comparisons.
+        comparisons: of the methods, pair by pair.
+        aggregates: of each method.
         published: values of papers.
-        store: where the loss curves are.
     """
     methods = list(study.methods)
     correlations = make_correlation_table(study.results)
@@ -68,8 +67,9 @@ def make_data(
             for p in published
         ],
         "comparisons": comparisons.to_dict("split", index=False),
+        "aggregates": aggregates.to_dict("split", index=False),
         "correlations": correlations.to_dict("split", index=False),
-        "curves": _list_curves(study, methods, store),
+        "curves": _list_curves(study, methods),
     }
 
 
@@ -113,14 +113,12 @@ def _list_runs(
     }
 
 
-def _list_curves(
-    study: Study, methods: Sequence[str], store: Store
-) -> list[dict[str, Any]]:
+def _list_curves(study: Study, methods: Sequence[str]) -> list[dict[str, Any]]:
     """Return thinned loss curves, seed by seed, failed ones too."""
     curves: list[dict[str, Any]] = []
     for run in sorted(study.results, key=lambda result: result.seed)[:CURVES]:
         try:
-            losses = store.load_losses(run.model)
+            losses = run.store.load_losses(run.model)
         except DamagedFileError:
             continue
         if not len(losses.get("step", ())):

@@ -10,13 +10,12 @@ from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.records import ScoreRecord
 from priorbench.bench.results.result import Result
-from priorbench.bench.results.store import Store
 from priorbench.bench.study.beta import format_beta
 
 FIELD = "reconstruction"
 
 
-def make_gallery(study: Study, store: Store) -> list[dict[str, Any]]:
+def make_gallery(study: Study) -> list[dict[str, Any]]:
     """Return pictures, setting by setting, of those that have any.
 
     Each setting has ``method``, ``beta`` and ``models``, of which each has what it is
@@ -34,7 +33,7 @@ def make_gallery(study: Study, store: Store) -> list[dict[str, Any]]:
         for kind, result in chosen.items():
             kinds.setdefault(result.id, []).append(kind)
         models = [
-            _show_model(" and ".join(names), chosen[names[0]], study.headlines, store)
+            _show_model(" and ".join(names), chosen[names[0]], study.headlines)
             for names in kinds.values()
         ]
         shown = [model for model in models if model]
@@ -79,13 +78,13 @@ def _find_pictures(result: Result) -> ScoreRecord | None:
 
 
 def _show_model(
-    kind: str, result: Result, headlines: Sequence[str], store: Store
+    kind: str, result: Result, headlines: Sequence[str]
 ) -> dict[str, Any] | None:
     record = _find_pictures(result)
     if record is None:
         return None
     try:
-        arrays = store.load_arrays(record)
+        arrays = result.store.load_arrays(record)
     except DamagedFileError:
         return None
     shown = [*headlines[:2], FIELD]

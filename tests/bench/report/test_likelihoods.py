@@ -15,7 +15,8 @@ from priorbench.errors import UserError
 from tests.bench.synthetic_results import make_likelihood_result as make_result
 from tests.bench.synthetic_results import make_study, save_results
 
-BASE = ["runs.csv", "settings.csv", "scores.csv", "settings.tex", "comparisons.csv"]
+TABLES = ("runs", "settings", "scores", "comparisons", "aggregates")
+BASE = [*(f"{name}.csv" for name in TABLES), "settings.tex"]
 PAGE = ["report.html"]
 OWN = ["likelihoods.csv", "likelihoods.md"]
 THEIRS = ["published.csv", "published.md"]

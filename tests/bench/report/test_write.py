@@ -18,15 +18,16 @@ FILES = [
     "runs.csv",
     "settings.csv",
     "scores.csv",
-    "settings.tex",
     "comparisons.csv",
+    "aggregates.csv",
+    "settings.tex",
     "mig_vs_reconstruction.png",
     "mig_vs_reconstruction.pdf",
     "mig_distribution.png",
     "mig_distribution.pdf",
     "report.html",
 ]
-TABLES, FIGURES, PAGE = FILES[:5], FILES[5:-1], FILES[-1]
+TABLES, FIGURES, PAGE = FILES[:6], FILES[6:-1], FILES[-1]
 
 
 def test_writes_every_file_and_nothing_else(tmp_path):
