@@ -6,7 +6,14 @@ The same results give the same files. Nothing here imports torch.
 import importlib.util
 import io
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from functools import partial
 from math import nan
@@ -48,6 +55,9 @@ IMAGES = ("png", "pdf")
 FORMATS = ("html", "csv", "tex", "md", *IMAGES)
 """What is written unless other formats are asked for."""
 
+WIDEST = 6
+"""Scores beside each other on a page of paper."""
+
 PARQUET = "parquet"
 PAGE = "report.html"
 TOGETHER = "comparison"
@@ -86,16 +96,16 @@ def write_report(
     Several studies are joined by :mod:`priorbench.bench.results.combine`.
     ``runs.csv`` has a row for each run, ``settings.csv`` for each method and β,
     ``settings.tex`` the same of the headline scores for a paper,
-    ``scores.csv`` for each value of each score; ``correlations.csv`` has the rank
-    correlation of the headline scores over the runs, ``comparisons.csv`` says of each
-    pair of methods which is better, ``aggregates.csv`` has each method's means over all
-    its runs, and ``chance.csv`` what each metric gives for noise. ``report.html`` shows all of it. Each of the first headline scores has the
-    figures ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the
-    log-likelihood is a headline, there are the tables ``likelihoods``, the figure
-    ``likelihood`` and, where values are published for the grid, the tables
-    ``published``. A figure whose
-    scores no run has is left out, with a warning. Where all runs have failed, the
-    tables are written, so that the reasons can be read, and then the error is raised.
+    ``scores.csv`` for each value of each score; ``comparisons.csv`` says of each pair
+    of methods which is better, ``aggregates.csv`` has each method's means over all its
+    runs, ``chance.csv`` what each metric gives for noise, and ``correlations.csv`` the
+    rank correlation of the headline scores over the runs. Each of the first headline
+    scores has the figures ``<score>_vs_reconstruction`` and ``<score>_distribution``.
+    Where the log-likelihood is a headline, there are the tables ``likelihoods``, the
+    figure ``likelihood`` and, where values are published for the grid, the tables
+    ``published``. ``report.html`` shows all of it. A figure whose scores no run has is
+    left out, with a warning. Where all runs have failed, the tables are written, so
+    that the reasons can be read, and then the error is raised.
 
     Args:
         *folders: of the studies, ``runs/<grid>`` each.
@@ -134,8 +144,7 @@ def write_report(
         tables["correlations"] = (make_correlation_table(results), "%.4f")
     written = _write_files(out, make_tables(tables, formats))
     if "tex" in formats:
-        content = format_latex(*list_cells(study))
-        written += _write_files(out, [("settings.tex", content)])
+        written += _write_files(out, [("settings.tex", make_latex(study))])
     if all(result.status == "failed" for result in results):
         reason = " ".join(str(results[0].reason).split())
         raise UserError(
@@ -167,9 +176,17 @@ def make_tables(
             yield f"{name}.{PARQUET}", encode_parquet(table)
 
 
-def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of the table for a paper: headline scores."""
+def make_latex(study: Study) -> bytes:
+    """Return headline scores as tables for a paper, :data:`WIDEST` in each."""
     scores = [*study.headlines, "reconstruction"]
+    parts = [scores[i : i + WIDEST] for i in range(0, len(scores), WIDEST)]
+    return b"\n".join(format_latex(*list_cells(study, part)) for part in parts)
+
+
+def list_cells(
+    study: Study, scores: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a table of mean scores."""
     columns = ["method", "β", "n", *scores]
     rows = []
     for row in study.settings.to_dict("records"):
@@ -195,7 +212,7 @@ def encode_parquet(table: pd.DataFrame) -> bytes:
 def make_files(
     study: Study, formats: Collection[str] = FORMATS
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each table and figure of likelihoods or MIG."""
+    """Yield the name and the content of each file for print, or of likelihoods."""
     for name, content in make_likelihood_files(study).items():
         if name.rpartition(".")[-1] in formats:
             yield name, content
@@ -249,6 +266,7 @@ def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]
     for name, content in files:
         path = folder / name
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             written.append(write_atomically(path, content))
         except OSError as error:
             reason = error.strerror or error

@@ -168,8 +168,8 @@ def draw_pictures(subject: Subject) -> Scores:
     """Return pictures of the model, as PNG files, and what its latents mean.
 
     Returns:
-        ``reconstructions.png``; what :func:`show_traversals` gives; and, where there
-        are factors, ``latent_means`` of :func:`average_codes`.
+        ``reconstructions.png``; what :func:`show_traversals` gives; and for each
+        factor, if there are any, ``latents_by_<factor>`` of :func:`average_codes`.
     """
     what = subject.model, subject.pixels, subject.encoded
     scores: Scores = {"reconstructions.png": show_reconstructions(*what)}
@@ -177,9 +177,9 @@ def draw_pictures(subject: Subject) -> Scores:
     if subject.has_factors:
         codes = subject.codes
         representation = subject.encoded.posterior.representation
-        scores["latent_means"] = average_codes(
-            representation, codes.factors, codes.factor_sizes
-        )
+        means = average_codes(representation, codes.factors, codes.factor_sizes)
+        for name, levels in zip(codes.factor_names, means, strict=True):
+            scores[f"latents_by_{name}"] = levels
     return scores
 
 

@@ -15,6 +15,9 @@ from priorbench.bench.training.pixels import Pixels
 IMAGES = 8
 """Images that are shown with their reconstructions."""
 
+KINDS = 4
+"""Levels of a factor that splits the means over the others, at most."""
+
 GAP = 2
 """Pixels between two pictures of a sheet."""
 
@@ -65,8 +68,14 @@ def show_traversals(
     return found
 
 
-def average_codes(codes: Tensor, factors: Tensor, sizes: tuple[int, ...]) -> np.ndarray:
+def average_codes(
+    codes: Tensor, factors: Tensor, sizes: tuple[int, ...]
+) -> list[np.ndarray]:
     """Return the mean code of the images at each level of each factor.
+
+    Where a factor has no more than :data:`KINDS` levels, like a shape, the means of the
+    others are taken for each of its levels apart: what a rotation does to an ellipse
+    it need not do to a square.
 
     Args:
         codes: (N, latent_dim).
@@ -74,15 +83,23 @@ def average_codes(codes: Tensor, factors: Tensor, sizes: tuple[int, ...]) -> np.
         sizes: number of levels of each factor.
 
     Returns:
-        float32 (sum of the sizes, latent_dim), factor by factor; NaN for a level that
-        does not occur.
+        float32 (kinds, levels, latent_dim) of each factor, with one kind of the factor
+        that makes them; NaN for levels that do not occur together.
     """
+    smallest = min(sizes)
+    kind = sizes.index(smallest) if smallest <= KINDS else None
     means = []
     for f, size in enumerate(sizes):
-        levels = factors[:, f].to(codes.device)
-        sums = codes.new_zeros(size, codes.shape[1]).index_add_(0, levels, codes)
-        means.append(sums / torch.bincount(levels, minlength=size)[:, None])
-    return torch.cat(means).float().cpu().numpy()
+        levels, kinds = factors[:, f].to(codes.device), 1
+        if kind not in (None, f):
+            kinds = smallest
+            levels = levels + size * factors[:, kind].to(codes.device)
+        sums = codes.new_zeros(kinds * size, codes.shape[1]).index_add_(
+            0, levels, codes
+        )
+        mean = sums / torch.bincount(levels, minlength=kinds * size)[:, None]
+        means.append(mean.unflatten(0, (kinds, size)).float().cpu().numpy())
+    return means
 
 
 def tile_pictures(pictures: Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from priorbench.bench.report.columns import describe_columns
 from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
@@ -19,6 +20,7 @@ from priorbench.bench.report.published import find_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
 from priorbench.bench.results.tables import list_compared_scores
+from priorbench.bench.study.beta import format_beta
 
 FOLDER = Path(__file__).parent
 
@@ -77,6 +79,9 @@ def make_page(
         files={name: FILES[Path(name).stem] for name in beside if is_table(name)},
         grid_text=manifest.text,
         data=encode_data(data),
+        columns=describe_columns(scores),
+        curves=data["curves"],
+        format_beta=format_beta,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         program=Markup((FOLDER / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from priorbench.bench.report.page.latents import draw_latents
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.records import ScoreRecord
@@ -106,6 +107,7 @@ def _show_model(
             f"{'sphere from z' if sphere else 'z'}{latent}: {kl:.2g} nats"
             for latent, sphere, kl in zip(latents, spheres, nats, strict=True)
         ],
+        "latents": draw_latents(arrays),
     }
 
 

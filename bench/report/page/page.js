@@ -214,6 +214,31 @@ function drawDistributions() {
   });
 }
 
+const aggregates = data.aggregates.data.map((row) =>
+  Object.fromEntries(data.aggregates.columns.map((name, i) => [name, row[i]])));
+
+function drawAggregates() {
+  const score = find("distribution-score").value;
+  const rows = aggregates.filter((a) => a.score === score).reverse();
+  draw("aggregate-plot", [{
+    type: "scatter", mode: "markers", showlegend: false,
+    x: rows.map((a) => a.interquartile_mean), y: rows.map((a) => plain(a.method)),
+    error_x: {
+      type: "data", symmetric: false, thickness: 1.5,
+      array: rows.map((a) => (a.high === null ? 0 : a.high - a.interquartile_mean)),
+      arrayminus: rows.map((a) => (a.low === null ? 0 : a.interquartile_mean - a.low)),
+    },
+    marker: {
+      size: 10,
+      color: rows.map((a) => colorOf(methods.find((m) => m.name === a.method))),
+      symbol: rows.map((a) => methods.find((m) => m.name === a.method).symbol),
+    },
+    text: rows.map((a) => `${a.n} runs of ${a.seeds} seeds`),
+    hovertemplate: "%{y}: %{x:.4g}, %{text}<extra></extra>",
+  }], { xaxis: { title: { text: plain(score) } }, yaxis: { type: "category" },
+    height: 110 + 28 * rows.length });
+}
+
 function drawCorrelations() {
   const names = data.correlations.columns.slice(1);
   const cells = data.correlations.data.map((row) => row.slice(1));
@@ -313,6 +338,7 @@ function showRuns(row) {
 function drawAll() {
   drawTradeOff();
   drawDistributions();
+  drawAggregates();
   drawCorrelations();
   drawTraining();
 }
@@ -325,7 +351,10 @@ fill("training-method", methods.map((m) => m.name));
 for (const id of ["x", "y", "bars", "seeds", "published"])
   find(id).addEventListener("change", drawTradeOff);
 for (const id of ["verdict-score", "verdict-place"]) find(id).addEventListener("change", showVerdict);
-find("distribution-score").addEventListener("change", drawDistributions);
+find("distribution-score").addEventListener("change", () => {
+  drawDistributions();
+  drawAggregates();
+});
 for (const id of ["training-method", "training-curve"])
   find(id).addEventListener("change", drawTraining);
 makeSortable(find("settings-table"));

@@ -1,6 +1,6 @@
 """The head of the page: what the study is, and how much it can bear."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,15 @@ from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
 from priorbench.bench.results.result import Result
 from priorbench.units import format_count
+
+FIXED = {
+    "dataset": "data set",
+    "architecture": "architecture",
+    "likelihood": "likelihood",
+    "latent_dim": "number of latents",
+    "training": "training",
+}
+"""What a study holds fixed, in words, by the key of a run's configuration."""
 
 FEW = 6
 """Seeds below which no comparison can say that a method is better."""
@@ -34,15 +43,18 @@ def make_summary(
         seeds[entry.method, entry.beta] += 1
     betas = len({entry.beta for entry in manifest.models})
     hours = sum(r.timings.get("train_seconds", 0.0) for r in results) / 3600
-    versions = results[0].provenance.versions
+    fixed, varied = describe_fixed(results)
     facts = {
         "Runs": f"{len(results) - failed} finished, {failed} failed, {missing} missing",
         "Methods": ", ".join(study.methods),
-        "Held fixed": _describe_fixed(results[0]),
+        "Held fixed": fixed,
         "Precision": manifest.precision,
         "Device": _list_distinct(result.provenance.device for result in results),
         "Training": f"{hours:.3g} hours in all",
-        "Versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
+        "Versions": _list_distinct(
+            ", ".join(f"{k} {v}" for k, v in result.provenance.versions.items())
+            for result in results
+        ),
         "Commit": _list_distinct(result.provenance.commit or "" for result in results),
         "Command": manifest.provenance.command or "",
         "Written": manifest.written,
@@ -55,29 +67,38 @@ def make_summary(
         "sentence": f"{format_count(len(study.methods), 'method')} at {betas} β, "
         f"{format_count(most, 'seed')} of each setting.",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "warnings": list(_list_warnings(study, missing, comparisons)),
+        "warnings": [*varied, *_list_warnings(study, missing, comparisons)],
         "unfinished": missing > 0,
     }
 
 
-def _describe_fixed(result: Result) -> str:
-    """Return data set, networks and training of a run, in words."""
-    config, parts = result.model.config, []
-    for name in ("dataset", "architecture", "likelihood"):
-        given = dict(config.get(name, {}))
-        label = given.pop("name", "")
-        parts.append(f"{name.replace('_', ' ')} {label}{_list_arguments(given)}")
-    if "latent_dim" in config:
-        parts.append(f"{config['latent_dim']} latents")
-    if config.get("training"):
-        parts.append(f"training{_list_arguments(config['training'])}")
-    return "; ".join(parts)
+def describe_fixed(results: Sequence[Result]) -> tuple[str, list[str]]:
+    """Return what all runs have in common, in words, and a warning of what they lack.
+
+    Example:
+        >>> _describe({"name": "mlp", "hidden": 64}), _describe(20)
+        ('mlp (hidden 64)', '20')
+    """
+    fixed, varied = [], []
+    for name in FIXED:
+        found = [result.model.config.get(name) for result in results]
+        words = list(dict.fromkeys(_describe(value) for value in found if value))
+        if len(words) == 1:
+            fixed.append(f"{FIXED[name]} {words[0]}")
+        elif words:
+            varied.append(f"{FIXED[name]} ({' or '.join(words)})")
+    if not varied:
+        return "; ".join(fixed), []
+    return "; ".join(fixed), [f"Not the same in all runs: {'; '.join(varied)}."]
 
 
-def _list_arguments(given: dict[str, Any]) -> str:
-    if not given:
-        return ""
-    return f" ({', '.join(f'{key} {value}' for key, value in given.items())})"
+def _describe(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    given = {key: part for key, part in value.items() if key != "name"}
+    words = ", ".join(f"{key} {part}" for key, part in given.items())
+    label = value.get("name", "")
+    return f"{label} ({words})".strip() if words else label
 
 
 def _list_warnings(

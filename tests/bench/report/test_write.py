@@ -119,8 +119,9 @@ def test_a_headline_has_its_figures_and_leads_the_tables(tmp_path):
     run = make_result(scores=scores, headlines=("my_score", "mig"))
     written = write_report(save_results(tmp_path / "study", [run]))
     assert [p.name for p in written] == [
-        *TABLES,
+        *TABLES[:-1],
         "correlations.csv",
+        TABLES[-1],
         "my_score_vs_reconstruction.png",
         "my_score_vs_reconstruction.pdf",
         "my_score_distribution.png",
@@ -271,3 +272,65 @@ def test_imports_neither_torch_nor_pyplot():
         "sys.exit(bool({'torch', 'matplotlib.pyplot'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_several_studies_share_a_page(tmp_path):
+    one = save_results(tmp_path / "runs" / "one", make_results(("a",), seeds=2))
+    others = make_results(("b",), seeds=2, config={"latent_dim": 3}, grid="other")
+    two = save_results(tmp_path / "runs" / "two", others)
+    done = CliRunner().invoke(command.app, [str(one), str(two)])
+    assert done.exit_code == 0
+    together = tmp_path / "runs" / "comparison"
+    assert [Path(line) for line in done.stdout.split()] == [together / f for f in FILES]
+    assert set(pd.read_csv(together / "comparisons.csv")["a"]) == {"a"}
+    assert set(pd.read_csv(together / "comparisons.csv")["b"]) == {"b"}
+    page = (together / "report.html").read_text(encoding="utf-8")
+    assert "study + other" in page
+    assert not (one / "report.html").exists()
+
+
+def test_what_is_written_and_where(tmp_path):
+    folder = save_results(tmp_path / "study", make_results())
+    written = write_report(folder, out=tmp_path / "out", formats=("csv", "png"))
+    wanted = [name for name in FILES if name.endswith((".csv", ".png"))]
+    assert written == [tmp_path / "out" / name for name in wanted]
+    (page,) = write_report(folder, formats=("html",))
+    assert 'href="runs.csv"' not in page.read_text(encoding="utf-8")
+
+
+def test_a_table_of_numbers_and_text_is_a_parquet_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    runs = [make_result(beta=1.0), make_result(beta=(1.0, 8.0))]
+    folder = save_results(tmp_path / "study", runs)
+    write_report(folder, formats=("parquet",))
+    table = pd.read_parquet(folder / "runs.parquet")
+    assert table["beta"].tolist() == ["1.0", "1/8"]
+    assert table["mig"].tolist() == [0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        ("csv,jpeg", "--format: unknown format 'jpeg'; "),
+        ("html,parquet", "--format parquet needs pyarrow; install it with: pip"),
+    ],
+)
+def test_formats_that_cannot_be_written(tmp_path, monkeypatch, formats, message):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    folder = save_results(tmp_path / "study", [make_result()])
+    failed = CliRunner().invoke(command.app, [str(folder), "--format", formats])
+    assert failed.exit_code == 2
+    assert failed.stderr.startswith(f"error: {message}")
+    assert not (folder / "runs.csv").exists()
+
+
+def test_a_wide_table_for_a_paper_is_broken(tmp_path):
+    names = [f"score_{i}" for i in range(8)]
+    scores = dict.fromkeys(names, 1.0) | {"reconstruction": -1.0}
+    folder = save_results(
+        tmp_path / "study", [make_result(scores=scores, headlines=tuple(names))]
+    )
+    write_report(folder, drawn=0, formats=("tex",))
+    text = (folder / "settings.tex").read_text(encoding="utf-8")
+    assert text.count(r"\begin{tabular}{lrrrrrrrr}") == 1
+    assert text.count(r"\begin{tabular}{lrrrrr}") == 1

@@ -137,12 +137,25 @@ def test_lines_on_a_sphere_are_great_circles_through_one_image(dim, circles):
         assert abs(across[1]) > 0.7
 
 
+CODES = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+NONE = [np.nan, np.nan]
+
+
 def test_codes_are_averaged_over_the_levels_of_each_factor():
-    codes = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    factors = torch.tensor([[0, 0], [0, 2], [1, 2]])
-    means = average_codes(codes, factors, (2, 3))
-    expected = [[1, 2], [4, 5], [0, 1], [np.nan, np.nan], [3, 4]]
-    np.testing.assert_array_equal(means, np.array(expected, np.float32))
+    factors = torch.tensor([[0, 0], [0, 5], [1, 5]])
+    means = average_codes(CODES, factors, (5, 6))
+    assert [mean.shape for mean in means] == [(1, 5, 2), (1, 6, 2)]
+    expected = [[1, 2], [4, 5], NONE, NONE, NONE]
+    np.testing.assert_array_equal(means[0][0], np.array(expected, np.float32))
+    np.testing.assert_array_equal(means[1][0, 5], [3, 4])
+
+
+def test_a_factor_of_few_levels_splits_the_others():
+    factors = torch.tensor([[0, 0], [2, 1], [2, 1]])
+    by_first, by_second = average_codes(CODES, factors, (3, 2))
+    expected = [[[0, 1], NONE, NONE], [NONE, NONE, [3, 4]]]
+    np.testing.assert_array_equal(by_first, np.array(expected, np.float32))
+    np.testing.assert_array_equal(by_second, np.array([[[0, 1], [3, 4]]], np.float32))
 
 
 def test_spaced_rows_reach_both_ends():
