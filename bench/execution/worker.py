@@ -12,6 +12,7 @@ from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.models.vae import VAE
+from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
 from priorbench.bench.results.store import Store
 from priorbench.bench.results.trained_model import restore_model
@@ -32,6 +33,10 @@ Tell = Callable[[Message], None]
 
 Restore = Callable[[Job], VAE]
 """Returns the trained model of a job that is in the store, on the CPU."""
+
+
+POINTS = 250
+"""Of the loss curve of a model that is not kept."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,8 @@ def run_block(
             model = trained.model if trained.model is not None else trained.best
             state = model.state_dict() if keep and model is not None else {}
             parameters = {name: value.cpu().numpy() for name, value in state.items()}
-            yield ModelResult(record, trained.losses, parameters)
+            losses = trained.losses if keep else thin_curve(trained.losses, POINTS)
+            yield ModelResult(record, losses, parameters)
     for job in block.jobs:
         model = models.pop(job.seed, None)
         if block.train and model is None:

@@ -9,6 +9,7 @@ import pandas as pd
 from priorbench.bench.report.figures.style import PALETTE
 from priorbench.bench.report.published import Published
 from priorbench.bench.report.study import Study
+from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.tables import (
     make_correlation_table,
@@ -22,6 +23,9 @@ SYMBOLS = (
 """Plotly's names of the markers of the figures for print."""
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+CURVE = ("step", "loss", "log_likelihood")
+"""Columns of a loss curve."""
 
 STEPS = 60
 """Points of a loss curve that is drawn."""
@@ -123,21 +127,14 @@ def _list_curves(study: Study, methods: Sequence[str]) -> list[dict[str, Any]]:
             continue
         if not len(losses.get("step", ())):
             continue
-        # means over equal parts: a step's loss scatters by its batch
-        parts = min(STEPS, len(losses["step"]))
-        starts = np.linspace(0, len(losses["step"]), parts, endpoint=False).astype(int)
-        counts = np.diff([*starts, len(losses["step"])])
-        thinned = {
-            name: np.add.reduceat(losses[name], starts) / counts
-            for name in ("step", "loss", "log_likelihood")
-        }
+        thinned = thin_curve(losses, STEPS)
         curves.append(
             {
                 "method": methods.index(run.method),
                 "beta": format_beta(run.beta),
                 "seed": run.seed,
                 "failed": run.status == "failed",
-                **{name: values.tolist() for name, values in thinned.items()},
+                **{name: thinned[name].tolist() for name in CURVE},
             }
         )
     return curves
