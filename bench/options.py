@@ -19,6 +19,19 @@ Out = Annotated[Path, Option(help="Folder of the results.")]
 RetryFailed = Annotated[
     bool, Option("--retry-failed", help="Do again what has failed.")
 ]
+CheckpointMinutes = Annotated[
+    float,
+    Option(min=0, help="Minutes between checkpoints of a training; 0 for none."),
+]
+TimeLimit = Annotated[
+    float | None,
+    Option(
+        metavar="MINUTES",
+        help="Stop before so many minutes are over, trainings with a checkpoint, and "
+        "exit with 124; the same command goes on.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and stop.")]
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from priorbench.bench.execution.run_study import Options, run_study
 from priorbench.bench.listing import make_table
 from priorbench.bench.options import (
+    CheckpointMinutes,
     Device,
     DryRun,
     GridOption,
@@ -17,6 +18,7 @@ from priorbench.bench.options import (
     Only,
     Out,
     RetryFailed,
+    TimeLimit,
     choose_grid,
 )
 from priorbench.bench.study.grid import load_grid
@@ -60,6 +62,8 @@ def main(
     out: Out = Path("runs"),
     plugin: Plugins = None,
     retry_failed: RetryFailed = False,
+    checkpoint_minutes: CheckpointMinutes = 15.0,
+    time_limit: TimeLimit = None,
     dry_run: DryRun = False,
     version: Version = False,
     debug: Debug = False,
@@ -86,6 +90,8 @@ def main(
         jobs=jobs,
         plugins=plugin or [],
         retry_failed=retry_failed,
+        checkpoint_minutes=checkpoint_minutes,
+        time_limit=time_limit,
         dry_run=dry_run,
     )
     run_study(study, options, console)

@@ -16,6 +16,7 @@ from priorbench.bench.options import (
     Only,
     Out,
     RetryFailed,
+    TimeLimit,
     choose_grid,
 )
 from priorbench.bench.results.manifest import read_manifest
@@ -58,6 +59,7 @@ def main(
     out: Out = Path("runs"),
     plugin: Plugins = None,
     retry_failed: RetryFailed = False,
+    time_limit: TimeLimit = None,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
@@ -92,6 +94,7 @@ def main(
         jobs=jobs,
         plugins=plugin or [],
         retry_failed=retry_failed,
+        time_limit=time_limit,
         dry_run=dry_run,
         train=False,
     )

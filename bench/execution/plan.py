@@ -64,7 +64,8 @@ def make_plan(survey: Survey, machine: Machine) -> Plan:
     for own in methods.values():
         experiment = Experiment(own[0].job.setting)
         trained = sum(task.train for task in own)
-        cost = trained * count_training_flops(experiment)
+        begun = sum(task.reached[0] for task in own) / experiment.grid.training.epochs
+        cost = (trained - begun) * count_training_flops(experiment)
         images = sum(count_scored_images(experiment, task.requests) for task in own)
         cost += images * count_image_flops(experiment)[0]
         budget = CALIBRATION_SECONDS / len(methods)

@@ -47,6 +47,7 @@ class Display:
         self.console = console
         self.running: dict[str, tuple[int, int, int, float]] = {}
         self.total, self.done = total, 0
+        self.before = 0.0  # parts of runs that earlier commands have done
         self.start = self.last_line = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -74,6 +75,8 @@ class Display:
     def show_progress(self, message: tuple[str, int, int, int, float]) -> None:
         """Show a block's label, runs, epochs done, epochs in all, images per second."""
         label, runs, epoch, epochs, rate = message
+        if not rate:  # the first of a block, which may go on from a checkpoint
+            self.before += runs * epoch / epochs
         self.running[label] = (runs, epoch, epochs, rate)
         now = time.monotonic()
         due = epoch and now - self.last_line > QUIET_SECONDS
@@ -101,10 +104,11 @@ class Display:
         done = float(self.done)
         for runs, epoch, epochs, _ in list(self.running.values()):
             done += runs * epoch / epochs
-        if not done or self.done == self.total:
+        here = done - self.before
+        if here <= 0 or self.done == self.total:
             return ""
         elapsed = time.monotonic() - self.start
-        return f"{format_duration(elapsed / done * max(self.total - done, 0))} left"
+        return f"{format_duration(elapsed / here * max(self.total - done, 0))} left"
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
@@ -176,6 +180,9 @@ def announce_plan(
     if scored:
         names = list(dict.fromkeys(r.name for task in scored for r in task.requests))
         lines.append(f"{len(scored)} of them are trained and lack {', '.join(names)}")
+    begun = sum(any(task.reached) for task in plan.tasks)
+    if begun:
+        lines.append(f"{begun} of them have a checkpoint to go on from")
     if survey.not_kept:
         lines.append(
             f"{survey.not_kept} of them are trained again, for their parameters were "

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import re
 import shlex
@@ -9,8 +10,9 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +33,7 @@ from priorbench.bench.execution.progress import Display, announce_plan
 from priorbench.bench.execution.provenance import make_provenance
 from priorbench.bench.execution.schedule import plan_rounds
 from priorbench.bench.execution.survey import survey_store
+from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoints
 from priorbench.bench.results.load import load_result
 from priorbench.bench.results.manifest import (
     Entry,
@@ -50,6 +53,7 @@ from priorbench.errors import UserError, prefix_errors
 from priorbench.metrics.base import registry as metrics
 from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
+from priorbench.units import format_count
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Options:
         jobs: number of processes; None to decide by the machine.
         plugins: files of plug-ins, which are imported already.
         retry_failed: do failed trainings and scores again.
+        checkpoint_minutes: between two checkpoints of a training; 0 for none.
+        time_limit: minutes within which the command ends; None for no limit.
         dry_run: show the plan and stop.
         train: train what is not trained; otherwise models are only scored.
     """
@@ -75,6 +81,8 @@ class Options:
     jobs: int | None = None
     plugins: Sequence[str] = ()
     retry_failed: bool = False
+    checkpoint_minutes: float = 15.0
+    time_limit: float | None = None
     dry_run: bool = False
     train: bool = True
 
@@ -97,8 +105,9 @@ def run_study(
     Raises:
         UserError: the study, an option or a plug-in is at fault, or memory or disk ran
             out; the message says which.
-        typer.Exit: with 130 after Ctrl-C.
+        typer.Exit: with 130 after Ctrl-C, with 124 at the time limit.
     """
+    end = time.time() + 60 * (options.time_limit or math.inf)
     _check_options(study, options)
     with prefix_errors("--device"):
         device = pick_device(options.device)
@@ -112,11 +121,12 @@ def run_study(
     check_study(study, list_settings(study, options.precision, options.only))
     requests = list_requests(study)
     wanted = list_jobs(study, options.precision, options.only)
-    store = Store(options.out)
+    store, checkpoints = Store(options.out), Checkpoints(options.out)
     with contextlib.nullcontext() if options.dry_run else lock_folder(folder):
         if not options.dry_run:
             remove_unfinished(folder)
             store.remove_unfinished()
+            checkpoints.remove_finished(store)
         survey = survey_store(
             store,
             wanted,
@@ -124,10 +134,16 @@ def run_study(
             study.keep_models,
             options.retry_failed,
             options.train,
+            checkpoints.find(),
         )
         with explain_memory_errors():
             machine = plan_machine(
                 survey.tasks, device, options.jobs, options.plugins, format_command()
+            )
+            machine = replace(
+                machine,
+                checkpoint_minutes=options.checkpoint_minutes,
+                deadline=end - min(LAST_MINUTE, 6 * (options.time_limit or 0)),
             )
             plan = make_plan(survey, machine)
         others = [p for p in study.file.profiles if p != study.profile]
@@ -140,7 +156,7 @@ def run_study(
         with explain_disk_errors(folder):
             manifest = _make_manifest(study, options, requests, added, folder)
             write_manifest(folder, manifest)
-        _run_plan(plan, folder, manifest, study, requests, console)
+        _run_plan(plan, folder, manifest, study, requests, console, end)
 
 
 def _check_options(study: Grid, options: Options) -> None:
@@ -153,10 +169,15 @@ def _check_options(study: Grid, options: Options) -> None:
     for name in options.only or []:
         if name not in known:
             raise UserError(f"unknown method {name!r}; {suggest_names(name, known)}")
-    if study.name == MODELS:
+    if study.name in (MODELS, CHECKPOINTS):
         raise UserError(
-            f"{study.locate('name')}: {MODELS!r} is the folder of the models; give the "
-            "grid another name"
+            f"{study.locate('name')}: {study.name!r} is the folder of the "
+            f"{study.name}; give the grid another name"
+        )
+    if options.time_limit is not None and not 0 < options.time_limit < math.inf:
+        raise UserError(
+            f"'--time-limit' must be a positive number of minutes; got "
+            f"{options.time_limit}"
         )
 
 
@@ -217,29 +238,41 @@ def _run_plan(
     study: Grid,
     requests: Sequence[ScoreRequest],
     console: Console,
+    end: float,
 ) -> None:
     """Run a plan, and write the report at the end; its start after every round too.
 
     Raises:
         UserError: memory or disk ran out; what is finished is kept.
         typer.Exit: with 128 and the signal's number after Ctrl-C (130) or another
-            signal; the command to go on is printed. With 1 where runs or scores failed.
+            signal, and with 124 where ``end``, in seconds as ``time.time()``, came
+            before all was done; the command to go on is printed. With 1 where runs or
+            scores failed.
     """
     try:
-        with stop_on_signals(), explain_memory_errors(), explain_disk_errors(folder):
+        with (
+            stop_on_signals(end - time.time()),
+            explain_memory_errors(),
+            explain_disk_errors(folder),
+        ):
             _run_rounds(plan, folder, manifest, console)
             command = plan.machine.command
             score_chance(Store(folder.parent), study, requests, command)
     except KeyboardInterrupt as stop:
         ignore_interrupts()
+        ids = {task.job.id for task in plan.tasks}
+        kept = len(ids & Checkpoints(folder.parent).find().keys())
+        begun = f", and checkpoints of {format_count(kept, 'run')}" if kept else ""
         console.print(
-            f"\nstopped; finished runs are kept. Go on with\n    {format_command()}",
+            f"\nstopped; finished runs are kept{begun}. Go on with\n"
+            f"    {format_command()}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-        signum = stop.signum if isinstance(stop, Stopped) else signal.SIGINT
-        raise typer.Exit(128 + signum) from None
+        interrupted = 128 + signal.SIGINT
+        status = stop.status if isinstance(stop, Stopped) else interrupted
+        raise typer.Exit(status) from None
     finally:
         end_pool()
     for path in _write_report(folder):
@@ -251,20 +284,32 @@ def _run_plan(
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has asked the command to stop, as Ctrl-C does."""
+    """A signal has asked the command to stop, as Ctrl-C does, or its time is up.
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
+    Args:
+        status: that the command exits with.
+    """
 
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+TIME_UP = 124
+"""Exit status at the time limit, which is that of ``timeout``."""
+
+LAST_MINUTE = 60.0
+"""Seconds before a time limit at which trainings stop; of a short limit a tenth."""
 
 LAST_SECONDS = 10.0
 """Seconds after a signal within which a command ends, whatever it waits for."""
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
+def stop_on_signals(seconds: float = math.inf) -> Iterator[None]:
     """Raise :class:`Stopped` at Ctrl-C, where the system asks to end, or at a hang-up.
+
+    The same is done after ``seconds``, where the system has a clock that signals.
 
     A pool of processes that a signal has broken may never finish its own shutdown; then
     the command ends after :data:`LAST_SECONDS` all the same. Outside the main thread,
@@ -273,27 +318,36 @@ def stop_on_signals() -> Iterator[None]:
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     ignored = signal.SIG_IGN  # by nohup, or in the background of a shell
     names = [n for n in names if signal.getsignal(getattr(signal, n)) != ignored]
+    alarm = getattr(signal, "SIGALRM", None)
+    timed = seconds < math.inf and alarm is not None
+    if timed:
+        names.append("SIGALRM")
     if threading.current_thread() is not threading.main_thread():
-        names = []
+        names, timed = [], False
 
     def stop(signum: int, _: object) -> None:
-        timer = threading.Timer(LAST_SECONDS, _end_now, (signum,))
+        status = TIME_UP if signum == alarm else 128 + signum
+        timer = threading.Timer(LAST_SECONDS, _end_now, (status,))
         timer.daemon = True
         timer.start()
-        raise Stopped(signum)
+        raise Stopped(status)
 
     before = {name: signal.signal(getattr(signal, name), stop) for name in names}
+    if timed:
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
     try:
         yield
     finally:
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
 
 
-def _end_now(signum: int) -> None:
+def _end_now(status: int) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    os._exit(128 + signum)
+    os._exit(status)
 
 
 def format_command() -> str:
@@ -371,12 +425,18 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) -> None:
+    """Run the blocks of a plan.
+
+    Raises:
+        Stopped: the machine's deadline came before all were done.
+    """
     rounds = plan_rounds(plan.tasks, plan.machine.block_size)
     blocks = list(itertools.chain.from_iterable(rounds))
     sizes = (sum(len(block.seeds) for block in blocks) for blocks in rounds)
     ends = list(itertools.accumulate(sizes))
     store = Store(folder.parent)
     entries = {entry.id: entry for entry in manifest.models}
+    done = 0
     with Display(len(plan.tasks), console) as display:
         for block in run_blocks(blocks, folder, plan.machine, display.show_progress):
             found = [
@@ -384,11 +444,14 @@ def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) 
             ]
             results = [result for result in found if result is not None]
             display.show_finished(block.label, results)
+            done += 1
             if ends[0] <= display.done < len(plan.tasks):
                 # where all have failed so far there is nothing to draw yet
                 with contextlib.suppress(UserError):
                     _write_report(folder, drawn=1)
             ends = [end for end in ends if end > display.done]
+    if done < len(blocks):
+        raise Stopped(TIME_UP)
 
 
 def _write_report(folder: Path, drawn: int = LEADING) -> list[Path]:

@@ -1,8 +1,9 @@
 """What is to be done, in blocks of seeds, breadth first; and the machine for it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from priorbench.bench.study.job import Job, Setting
 from priorbench.bench.study.scores import ScoreRequest
@@ -19,6 +20,9 @@ class Machine:
         block_size: number of seeds that train at once.
         plugins: files that each process imports first.
         command: the command that the user gave, kept with every result.
+        checkpoint_minutes: between two checkpoints of a training; 0 for none.
+        deadline: when trainings stop and no block is started any more, in seconds as
+            ``time.time()``.
     """
 
     device: str
@@ -27,6 +31,8 @@ class Machine:
     block_size: int = 1
     plugins: tuple[str, ...] = ()
     command: str | None = None
+    checkpoint_minutes: float = 0.0
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,13 @@ class Task:
         job: the model.
         train: whether it is to be trained, or is in the store.
         requests: the scores that it lacks.
+        reached: epochs, and steps of the next one, that its checkpoint has done.
     """
 
     job: Job
     train: bool
     requests: tuple[ScoreRequest, ...]
+    reached: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,8 @@ class Block:
 def plan_rounds(tasks: Sequence[Task], block_size: int) -> list[list[Block]]:
     """Return rounds of blocks, breadth first.
 
-    Each round holds the next block of every setting that has seeds left.
+    Each round holds the next block of every setting that has seeds left. What goes on
+    from checkpoints comes first; seeds of a block go on from the same step.
     """
     alike: dict[tuple, list[Task]] = {}
     for task in tasks:
@@ -84,19 +93,21 @@ def plan_rounds(tasks: Sequence[Task], block_size: int) -> list[list[Block]]:
         alike.setdefault((task.job.setting.key, task.train, keys), []).append(task)
     columns = []
     for own in alike.values():
-        first, seeds = own[0], [task.job.seed for task in own]
-        columns.append(
-            [
-                Block(
-                    first.job.setting,
-                    tuple(seeds[i : i + block_size]),
-                    first.train,
-                    first.requests,
+        first, blocks = own[0], []
+        own.sort(key=_get_reached, reverse=True)  # alike ones stay in order
+        for _, begun in groupby(own, _get_reached):
+            seeds = [task.job.seed for task in begun]
+            for start in range(0, len(seeds), block_size):
+                chosen = tuple(seeds[start : start + block_size])
+                blocks.append(
+                    Block(first.job.setting, chosen, first.train, first.requests)
                 )
-                for i in range(0, len(seeds), block_size)
-            ]
-        )
+        columns.append(blocks)
     return [
         [block for block in blocks if block is not None]
         for blocks in zip_longest(*columns)
     ]
+
+
+def _get_reached(task: Task) -> tuple[int, int]:
+    return task.reached

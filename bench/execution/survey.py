@@ -1,9 +1,10 @@
 """What of a study is in the store, and what is left to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from priorbench.bench.execution.schedule import Task
+from priorbench.bench.results.records import CheckpointRecord
 from priorbench.bench.results.store import Store
 from priorbench.bench.study.job import Job
 from priorbench.bench.study.scores import ScoreRequest
@@ -39,6 +40,7 @@ def survey_store(
     keep_models: bool,
     retry_failed: bool = False,
     train: bool = True,
+    checkpoints: Mapping[str, CheckpointRecord] | None = None,
 ) -> Survey:
     """Find what each model of a study lacks.
 
@@ -52,6 +54,7 @@ def survey_store(
         keep_models: whether the parameters are to be there.
         retry_failed: do failed trainings and scores again.
         train: whether models may be trained; otherwise they are only scored.
+        checkpoints: of unfinished trainings, by the id of the model.
     """
     counts = {"failed": 0, "failed_scores": 0, "untrained": 0, "not_kept": 0}
 
@@ -81,8 +84,10 @@ def survey_store(
                     continue
                 counts["not_kept"] += train
             if train:
+                begun = (checkpoints or {}).get(job.id)
+                reached = (begun.epoch, begun.position) if begun else (0, 0)
                 # a model that is trained again is scored again
-                yield Task(job, True, tuple(requests))
+                yield Task(job, True, tuple(requests), reached)
             else:
                 counts["untrained"] += 1
 

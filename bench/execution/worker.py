@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from priorbench.bench.execution.block_checkpoint import BlockCheckpoint
 from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.models.vae import VAE
+from priorbench.bench.results.checkpoints import Checkpoints
 from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
 from priorbench.bench.results.store import Store
@@ -67,7 +70,9 @@ class ScoreResult:
     arrays: Mapping[str, np.ndarray]
 
 
-def complete_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> Block:
+def complete_block(
+    block: Block, folder: Path, machine: Machine, tell: Tell
+) -> Block | None:
     """Train and score a block of seeds, each result saved as soon as it is there.
 
     It is what a back end does with a block: it may run in any thread or process.
@@ -79,6 +84,9 @@ def complete_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> 
         tell: called with messages of progress; what it raises ends the block, of which
             nothing is recorded as failed.
 
+    Returns:
+        The block; None where the machine's deadline came before its training's end.
+
     Raises:
         OSError: a result cannot be written.
     """
@@ -87,6 +95,15 @@ def complete_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> 
     device = claim_device(machine.device, machine.workers, folder)
     experiment, store = Experiment(block.setting), Store(folder.parent)
     epochs, count = experiment.grid.training.epochs, len(block.seeds)
+    checkpoint = None
+    if block.train:
+        checkpoint = BlockCheckpoint(
+            folder.parent,
+            [job.id for job in block.jobs],
+            make_provenance(describe_device(device), machine.command),
+            machine.checkpoint_minutes,
+            machine.deadline,
+        )
 
     def progress(epoch: int, rate: float) -> None:
         tell((block.label, count, epoch, epochs, rate))
@@ -94,13 +111,18 @@ def complete_block(block: Block, folder: Path, machine: Machine, tell: Tell) -> 
     def restore(job: Job) -> VAE:
         return restore_model(store, job.id)
 
-    results = run_block(experiment, block, device, restore, progress, machine.command)
+    results = run_block(
+        experiment, block, device, restore, progress, machine.command, checkpoint
+    )
+    done = not block.train
     for result in results:
         if isinstance(result, ModelResult):
             store.save_model(result.record, result.losses, result.parameters)
+            Checkpoints(folder.parent).remove(result.record.id)
+            done = True
         else:
             store.save_score(result.record, result.arrays)
-    return block
+    return block if done else None
 
 
 def run_block(
@@ -110,12 +132,14 @@ def run_block(
     restore: Restore,
     progress: Progress = lambda epoch, rate: None,
     command: str | None = None,
+    checkpoint: BlockCheckpoint | None = None,
 ) -> Iterator[ModelResult | ScoreResult]:
     """Train a block of seeds, then score one after the other.
 
     All models are yielded before the first score, so that nothing that happens while
     scoring loses a training. An error that the training or a score raises makes it a
-    failed one. An error of ``progress`` does not: it ends the block.
+    failed one. An error of ``progress`` does not: it ends the block. Nothing is yielded
+    where the checkpoint ends the training.
 
     Args:
         experiment: the setting of the block.
@@ -124,6 +148,8 @@ def run_block(
         restore: returns models that are trained already.
         progress: called after every epoch.
         command: kept in the records.
+        checkpoint: keeps the state of the training, and ends it at its deadline; what
+            it found is gone on from.
 
     Raises:
         MemoryError: host or device has too little memory.
@@ -134,8 +160,11 @@ def run_block(
     models: dict[int, VAE] = {}
     if block.train:
         experiment.pixels(device)
-        progress(0, 0.0)
-        for trained in _train_seeds(experiment, block.seeds, device, progress):
+        checkpoint = checkpoint or BlockCheckpoint(Path(), (), provenance)
+        outcomes = _train_seeds(experiment, block.seeds, device, progress, checkpoint)
+        if outcomes is None:
+            return
+        for trained in outcomes:
             record = _make_record(experiment, trained, provenance)
             if record.status == "finished" and trained.model is not None:
                 models[trained.seed] = trained.model
@@ -161,16 +190,23 @@ def run_block(
 
 
 def _train_seeds(
-    experiment: Experiment, seeds: Sequence[int], device: str, progress: Progress
-) -> list[Trained]:
-    started = time.perf_counter()
+    experiment: Experiment,
+    seeds: Sequence[int],
+    device: str,
+    progress: Progress,
+    checkpoint: BlockCheckpoint,
+) -> list[Trained] | None:
+    """Train seeds to their end; None where the checkpoint's deadline came before."""
+    progress(checkpoint.reached.epoch, 0.0)
+    started = time.perf_counter() - checkpoint.reached.seconds
+    make_training = partial(experiment.make_training, seeds, device)
     training = None
     while training is None or not training.done:
         try:
             with experiment.set_precision():
                 if training is None:
-                    training = experiment.make_training(seeds, device)
-                training.run_epoch()
+                    training = checkpoint.resume_training(make_training)
+                training.run_steps()
         except Exception as error:
             reason = explain_failure(error)
             seconds = time.perf_counter() - started
@@ -178,7 +214,10 @@ def _train_seeds(
                 Trained(seed, None, {}, reason=reason, seconds=seconds)
                 for seed in seeds
             ]
-        progress(training.epoch, training.images_per_second)
+        if training.position == 0:
+            progress(training.epoch, training.images_per_second)
+        if not training.done and not checkpoint.keep_state(training):
+            return None
     return training.outcomes()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as encode_arrays
 
-from priorbench.atomic_files import write_atomically
+from priorbench.atomic_files import open_atomically
 
 MARK = b"sha256:"
 """What the first line of a text begins with; the digest of all other lines follows."""
@@ -23,8 +23,19 @@ def write_text(path: Path, text: str) -> Path:
     Raises:
         OSError: the file cannot be written; nothing is left behind.
     """
-    body = text.encode()
-    return write_atomically(path, MARK + compute_digest(body).encode() + b"\n" + body)
+    return write_marked(path, text.encode())
+
+
+def write_marked(path: Path, body: bytes) -> Path:
+    """Write bytes below a line with their digest, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind.
+    """
+    with open_atomically(path) as file:
+        file.write(MARK + compute_digest(body).encode() + b"\n")
+        file.write(body)
+    return path
 
 
 def read_text(path: Path) -> str:
@@ -34,10 +45,20 @@ def read_text(path: Path) -> str:
         DamagedFileError: it was changed or cut short since.
         OSError: the file cannot be read.
     """
+    return read_marked(path).decode()
+
+
+def read_marked(path: Path) -> bytes:
+    """Return the bytes that :func:`write_marked` wrote.
+
+    Raises:
+        DamagedFileError: it was changed or cut short since.
+        OSError: the file cannot be read.
+    """
     head, _, body = path.read_bytes().partition(b"\n")
     if head != MARK + compute_digest(body).encode():
         raise DamagedFileError(f"{path} is damaged: its digest is another")
-    return body.decode()
+    return body
 
 
 def read_checked(path: Path, digest: str) -> bytes:
@@ -63,4 +84,4 @@ def compute_digest(content: bytes) -> str:
 
 def encode_contiguous(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return arrays as a safetensors file."""
-    return encode_arrays({k: np.ascontiguousarray(a) for k, a in arrays.items()})
+    return encode_arrays({k: np.asarray(a, order="C") for k, a in arrays.items()})

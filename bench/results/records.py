@@ -77,6 +77,27 @@ class ModelRecord(_Record):
     digests: dict[str, str] = Field(default_factory=dict)
 
 
+class CheckpointRecord(_Record):
+    """How far an unfinished training was when its state was kept.
+
+    Attributes:
+        id: of the model.
+        epoch: epochs that were done.
+        position: steps of the next epoch that were done.
+        seconds: that they took.
+        provenance: where the state comes from.
+        created: when, in UTC.
+    """
+
+    version: Literal[1] = 1
+    id: str
+    epoch: int
+    position: int
+    seconds: float
+    provenance: Provenance = Provenance()
+    created: str = Field(default_factory=format_now)
+
+
 class ScoreRecord(_Record):
     """One score of one model: a metric with its arguments, finished or failed.
 

@@ -1,6 +1,7 @@
 """Early stopping of each seed by its own evidence lower bound of validation images."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -80,6 +81,11 @@ class EarlyStopping:
         history.add(self.compute_elbo(model, seed), model)
         waited = len(history.elbos) - max(history.best_epoch, self.warm_up)
         return waited < self.look_ahead
+
+    def load_history(self, seed: int, elbos: Sequence[float], model: VAE) -> None:
+        """Take over the history of a seed: its bounds, and the model of the best."""
+        best = 1 + max(range(len(elbos)), key=elbos.__getitem__)  # the first of several
+        self.histories[seed] = ValidationHistory(list(elbos), best, model)
 
     @torch.no_grad()
     def compute_elbo(self, model: VAE, seed: int) -> float:

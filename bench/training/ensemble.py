@@ -1,7 +1,7 @@
 """Many seeds trained at once in stacked parameters; no other file has a seed axis."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,12 @@ PRIOR_PREFIX = "model.prior."
 
 OBJECTIVE_PREFIX = "objective."
 """How the names of the objective's parameters begin."""
+
+MODEL_PREFIX = "model."
+"""How the names of the model's parameters begin."""
+
+STEP = "step"
+"""What of Adam's state is one number, the same for all seeds."""
 
 
 class Loss(nn.Module):
@@ -176,12 +182,54 @@ class Ensemble:
 
     def member(self, index: int) -> VAE:
         """Return the model of the seed at ``index``, a module of its own."""
-        loss = copy.deepcopy(self._pristine)
-        with torch.no_grad():
-            for name, value in [*loss.named_parameters(), *loss.named_buffers()]:
-                stacked = self.parameters if name in self.parameters else self.buffers
-                value.copy_(stacked[name][index])
-        return loss.model.eval()
+        stacked = select_names({**self.parameters, **self.buffers}, MODEL_PREFIX)
+        return self.make_model({name: value[index] for name, value in stacked.items()})
+
+    @torch.no_grad()
+    def make_model(self, values: Mapping[str, Tensor]) -> VAE:
+        """Return a model of its own with given parameters and buffers, by name.
+
+        Raises:
+            ValueError: they are not those of the model.
+        """
+        model = copy.deepcopy(self._pristine.model)
+        _copy_values(list_tensors(model), values)
+        return model.eval()
+
+    def seed_state(self, index: int) -> dict[str, Tensor]:
+        """Return all that steps change of the seed at ``index``, by name.
+
+        Random numbers are functions of the seed and the step: no generator is in it.
+        """
+        state = {}
+        for name, value in {**self.parameters, **self.buffers}.items():
+            state[f"values/{name}"] = value.detach()[index]
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                own = value if key == STEP else value[index]
+                state[f"adam/{key}/{name}"] = own
+        return state
+
+    @torch.no_grad()
+    def load_states(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take over the states of all seeds, before the first step.
+
+        Args:
+            states: :meth:`seed_state` of each seed, after the same number of steps.
+
+        Raises:
+            ValueError: they are not those of these networks.
+        """
+        stacked = {**self.parameters, **self.buffers}
+        for index, state in enumerate(states):
+            own = {name: value[index] for name, value in stacked.items()}
+            _copy_values(own, select_names(state, "values/"))
+        for name in select_names(next(iter(states), {}), "adam/"):
+            key, _, parameter = name.partition("/")
+            values = [state[f"adam/{name}"] for state in states]
+            value = values[0] if key == STEP else torch.stack(values)
+            own = self.optimizer.state[self.parameters[parameter]]
+            own[key] = value.to(self.seeds.device, copy=True)
 
     def losses(
         self, x: Tensor, noise: Tensor, dataset_size: int, progress: float | Tensor
@@ -272,3 +320,34 @@ class Ensemble:
             # to be recorded, its count of steps must stay on the device
             capturable=self.seeds.device.type == "cuda",
         )
+
+
+def list_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module, by name."""
+    return dict([*module.named_parameters(), *module.named_buffers()])
+
+
+def select_names(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return what has a name that begins with ``prefix``, by the rest of its name."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in values.items()
+        if name.startswith(prefix)
+    }
+
+
+def _copy_values(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Copy values into tensors of the same names, in place.
+
+    Raises:
+        ValueError: names or shapes are others.
+    """
+    if tensors.keys() != values.keys():
+        raise ValueError(f"other names: {sorted(tensors.keys() ^ values.keys())[:3]}")
+    for name, tensor in tensors.items():
+        if tensor.shape != values[name].shape:
+            raise ValueError(
+                f"{name} has shape {tuple(tensor.shape)}; got "
+                f"{tuple(values[name].shape)}"
+            )
+        tensor.copy_(values[name])

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from priorbench.atomic_files import UNFINISHED
+from priorbench.bench.results.checkpoints import CHECKPOINTS
 from priorbench.bench.results.store import Store
 from tests.campaign.study import write_study
 
@@ -70,6 +71,7 @@ class Campaign:
     def start(self):
         """Start the command, in a group of processes of its own."""
         out = ["--out", str(self.folder / "runs"), "--jobs", "2", "--device", "cpu"]
+        out += ["--checkpoint-minutes", "0.001"]  # so that most trials go on from one
         return subprocess.Popen(
             [sys.executable, "-m", "priorbench.bench.run", str(self.grid), *out],
             cwd=self.folder,
@@ -192,6 +194,9 @@ class Campaign:
         self.check_results("the end")
         if len(self.created) != self.expected:
             self.faults["not every run once"] += 1
+        for path in (self.folder / "runs").glob(f"{CHECKPOINTS}/*"):
+            self.faults["checkpoint left"] += 1
+            print(f"--- left at the end: {path}", flush=True)
         for path in (self.folder / "runs").rglob(f"{UNFINISHED}*"):
             self.faults["unfinished file left"] += 1
             print(f"--- left at the end: {path}", flush=True)

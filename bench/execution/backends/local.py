@@ -4,6 +4,7 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.managers import SyncManager
@@ -37,7 +38,8 @@ def run_blocks(
         show: called in this process with messages of progress.
 
     Yields:
-        Each block when it is done; all that it lacked is on the disk.
+        Each block when it is done; all that it lacked is on the disk. After the
+        machine's deadline no block is started any more.
     """
     if not blocks:
         return
@@ -46,6 +48,7 @@ def run_blocks(
         tasks = (
             joblib.delayed(_work)(block, folder, machine, tell, entries)
             for block in blocks
+            if time.time() < machine.deadline  # asked when the block is to start
         )
         pool = joblib.parallel_config(
             "loky",
@@ -62,7 +65,7 @@ def run_blocks(
             )
             with _shield_children(machine):
                 done = parallel(tasks)  # which starts the processes
-            yield from done
+            yield from (block for block in done if block is not None)
 
 
 def end_pool() -> None:
@@ -84,7 +87,7 @@ def _work(
     machine: Machine,
     tell: Tell,
     entries: Sequence[Registration],
-) -> Block:
+) -> Block | None:
     """Complete one block, in a process of its own where there are several."""
     if machine.workers == 1:
         return complete_block(block, folder, machine, tell)

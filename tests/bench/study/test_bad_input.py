@@ -258,7 +258,7 @@ def test_errors_of_the_machine_are_not_failed_runs(grid, tmp_path, monkeypatch):
     def no_memory(*_):
         raise MemoryError("full")
 
-    monkeypatch.setattr("priorbench.bench.training.train.Training.run_epoch", no_memory)
+    monkeypatch.setattr("priorbench.bench.training.train.Training.run_steps", no_memory)
     with pytest.raises(MemoryError):
         list(run_block(Experiment(setting), Block(setting, (0,)), "cpu", None))
 
