@@ -25,6 +25,8 @@ from priorbench.bench.report.plain_text import (
     format_latex,
     format_mean,
 )
+from priorbench.bench.report.published import choose_reconstruction
+from priorbench.bench.report.published_page import make_published_files
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.load import load_chance, load_results
 from priorbench.bench.results.manifest import read_manifest
@@ -54,11 +56,11 @@ def write_report(folder: Path, drawn: int = LEADING) -> list[Path]:
     pair of methods which is better, and ``chance.csv`` what each metric gives for
     noise. ``report.html`` shows all of it. Each of the first headline scores has the
     figures ``<score>_vs_reconstruction`` and ``<score>_distribution``. Where the
-    log-likelihood is a headline, there are the tables ``likelihoods``, the figure
-    ``likelihood`` and, where values are published for the grid, the tables
-    ``published``. A figure whose
-    scores no run has is left out, with a warning. Where all runs have failed, the
-    tables are written, so that the reasons can be read, and then the error is raised.
+    log-likelihood is a headline, there are the tables ``likelihoods`` and the figure
+    ``likelihood``; where values are published for the grid, the tables ``published``. A
+    figure whose scores no run has is left out, with a warning. Where all runs have
+    failed, the tables are written, so that the reasons can be read, and then the error
+    is raised.
 
     Args:
         folder: of one study, ``runs/<grid>``.
@@ -126,6 +128,7 @@ def list_cells(study: Study) -> tuple[list[str], list[list[str]]]:
 def make_files(study: Study) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file that shows one profile."""
     yield from make_likelihood_files(study).items()
+    yield from make_published_files(study).items()
     for name, draw in list_figures(study):
         with style.use_style():
             figure = draw(study)
@@ -149,7 +152,7 @@ def list_figures(study: Study) -> Iterator[tuple[str, Callable[[Study], Figure]]
         if headline == LIKELIHOOD:
             figures = [("likelihood", draw_likelihood, (headline,))]
         else:
-            scores = (headline, "reconstruction")
+            scores = (headline, choose_reconstruction(study))
             trade_off = partial(draw_trade_off, score=headline)
             distribution = partial(draw_distribution, score=headline)
             figures = [

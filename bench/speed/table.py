@@ -39,7 +39,10 @@ def list_rows(measured: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "records" in measured:
         records = measured["records"]
         yield "results of 2,000 runs read", f"{records['scan_seconds']:.2g} s"
-        yield "report of 2,000 runs, with its page", f"{records['report_seconds']:.2g} s"
+        yield (
+            "report of 2,000 runs, with its page",
+            f"{records['report_seconds']:.2g} s",
+        )
 
 
 def format_table(measured: Mapping[str, Any]) -> str:

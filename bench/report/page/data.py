@@ -64,7 +64,13 @@ def make_data(
         "settings": _list_settings(study, scores, methods),
         "runs": _list_runs(study, scores, methods),
         "published": [
-            {"method": p.method, "score": p.score, "value": p.value, "table": p.table}
+            {
+                "method": p.method,
+                "beta": p.beta,
+                "score": p.score,
+                "value": p.value,
+                "table": p.table,
+            }
             for p in published
         ],
         "comparisons": comparisons.to_dict("split", index=False),
