@@ -15,7 +15,7 @@ Position = tuple[float, float]
 
 def draw_trees() -> Figure:
     """Draw the tree of Eq. 6, and that of an ISA prior, Eq. 9 (Fig. 4)."""
-    figure = make_page(2.4)
+    figure = make_page(1.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.6))
     draw_tree(left, make_nested_prior(1, 2))
     left.set_title("Eq. 6, here $p_0 = 1$, $p_1 = 2$")
