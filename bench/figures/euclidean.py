@@ -26,6 +26,7 @@ TREES = (
     (1, 9, "nested"),
     (9, 1, "nested"),
 )
+SURFACE_EXPONENTS = (1, 2, 9)
 SLICES = ((0, 1, "slice $z_3 = 0$"), (1, 2, "slice $z_1 = 0$"))
 _EXTENT = 4.1  # of the slices, standard deviations
 _REACH = 2.1  # of the surfaces
@@ -95,6 +96,23 @@ def draw_nested_contours() -> Figure:
             Patch(facecolor=shade, edgecolor="0.25", linewidth=0.6, label=label)
         )
     figure.legend(handles=patches, loc="outside lower center", ncols=len(MASSES))
+    return figure
+
+
+def draw_nested_surfaces() -> Figure:
+    """Draw the surface of Eq. 6 for all combinations of two exponents (Fig. 2)."""
+    figure = make_page(6.4)
+    count = len(SURFACE_EXPONENTS)
+    grid = figure.add_gridspec(count, count)
+    for row, p0 in enumerate(SURFACE_EXPONENTS):
+        for column, p1 in enumerate(SURFACE_EXPONENTS):
+            axes = figure.add_subplot(grid[row, column], projection="3d")
+            axes.set_title(f"$p_0 = {p0}$, $p_1 = {p1}$", pad=8)
+            _draw_surface(axes, make_nested_prior(p0, p1))
+    figure.suptitle(
+        "Surfaces that hold half of the mass, "
+        "$f(z) = (|z_1|^{p_0} + (|z_2|^{p_1} + |z_3|^{p_1})^{p_0/p_1})^{1/p_0}$"
+    )
     return figure
 
 

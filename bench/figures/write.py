@@ -8,12 +8,17 @@ from matplotlib.figure import Figure
 
 from priorbench.atomic_files import write_atomically
 from priorbench.bench.figures.canvas import DPI
-from priorbench.bench.figures.euclidean import draw_kurtosis, draw_nested_contours
+from priorbench.bench.figures.euclidean import (
+    draw_kurtosis,
+    draw_nested_contours,
+    draw_nested_surfaces,
+)
 from priorbench.bench.figures.metrics import draw_metrics_on_known_codes
 from priorbench.bench.figures.spheres import (
     draw_delta_vae_kl,
     draw_von_mises_fisher_kl,
 )
+from priorbench.bench.figures.trees import draw_trees
 from priorbench.bench.report.figures.style import use_style
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
@@ -21,6 +26,8 @@ from priorbench.registry import suggest_names
 SETS: dict[str, dict[str, Callable[[], Figure]]] = {
     "priors": {
         "lp_nested_contours": draw_nested_contours,
+        "lp_nested_surfaces": draw_nested_surfaces,
+        "lp_nested_trees": draw_trees,
         "kurtosis": draw_kurtosis,
         "von_mises_fisher_kl": draw_von_mises_fisher_kl,
         "delta_vae_kl": draw_delta_vae_kl,

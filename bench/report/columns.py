@@ -27,6 +27,8 @@ COLUMNS = {
     "reconstruction_first_10k": "over the first 10,000 images, which the ISA-VAE "
     "authors' code reports (of dSprites the smallest squares only)",
     "kl": "E[KL(q(z|x) ‖ p)] per image",
+    "kl_*": "of one of the prior's groups, from 0, in their order: about 0 where a "
+    "sphere or a subspace is ignored; together they are kl",
     "elbo": "reconstruction − kl",
     "log_likelihood": "importance-weighted with importance_samples draws, mean over "
     "importance_images random images, the same for every method and seed",

@@ -1,4 +1,4 @@
-"""The tables of likelihoods: of each method, and beside what is published.
+"""The table of likelihoods of each method.
 
 References: Davidson, Tomczak and Gavves 2019, "Increasing Expressivity of a
 Hyperspherical VAE", Tables 1 to 5, whose columns these are.
@@ -14,13 +14,8 @@ from priorbench.bench.report.plain_text import (
     format_csv,
     format_estimate,
     format_markdown,
-    format_number,
 )
-from priorbench.bench.report.published import (
-    Published,
-    compare_published,
-    find_published,
-)
+from priorbench.bench.report.published import Published, list_published
 from priorbench.bench.report.study import Study
 
 LIKELIHOOD = "log_likelihood"
@@ -34,31 +29,20 @@ PARTS = {
 }
 """The papers' columns: our score and the sign that it has there."""
 
-PAPER = "paper"
-"""The profile whose runs are those of the paper."""
-
 
 def make_likelihood_files(study: Study) -> dict[str, bytes]:
     """Return the content of the tables of likelihoods by file name.
 
-    They are ``likelihoods.csv`` and ``.md`` and, where values are published for the
-    study's grid, ``published.csv`` and ``.md``. There are none where the log-likelihood
-    is not a headline or no run has it.
+    They are ``likelihoods.csv`` and ``.md``. There are none where the log-likelihood is
+    not a headline or no run has it.
     """
     if LIKELIHOOD not in study.headlines or not study.has_score(LIKELIHOOD):
         return {}
-    published = find_published(study.grid)
-    table = make_likelihood_table(study, published)
-    files = {
+    table = make_likelihood_table(study, list_published(study))
+    return {
         "likelihoods.csv": format_csv(table, "%.10g"),
         "likelihoods.md": _format_likelihood_page(study, table).encode(),
     }
-    if published:
-        compared = compare_published(study, published)
-        page = _format_published_page(study, compared, published)
-        files["published.csv"] = format_csv(compared, "%.10g")
-        files["published.md"] = page.encode()
-    return files
 
 
 def make_likelihood_table(study: Study, published: Sequence[Published]) -> pd.DataFrame:
@@ -111,68 +95,13 @@ def _format_likelihood_page(study: Study, table: pd.DataFrame) -> str:
     paragraphs = [
         f"# Likelihoods: {escape_markdown(study.heading)}",
         "Nats per image, mean ± standard error over n seeds. RE = −E[log p(x|z)] and "
-        f"ELBO = −(RE + KL).\nLL: {_describe_estimator(study)}.",
+        f"ELBO = −(RE + KL).\nLL: {describe_estimator(study)}.",
         format_markdown(columns, rows, left=["method"]),
     ]
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _format_published_page(
-    study: Study, compared: pd.DataFrame, published: Sequence[Published]
-) -> str:
-    columns = [
-        "method",
-        "score",
-        "table",
-        "ours",
-        "n",
-        "published",
-        "difference",
-        "in SE",
-        "note",
-    ]
-    notes = list(dict.fromkeys(note for note in compared["note"] if note))
-    rows = []
-    for row in compared.to_dict("records"):
-        entries = [
-            row["method"],
-            row["score"],
-            row["table"],
-            format_estimate(row["ours"], row["se"]),
-            str(row["n"]),
-            f"{row['published']:.2f}",
-            f"{row['difference']:+.2f}",
-            format_number(row["difference_in_se"], "+.1f"),
-            str(notes.index(row["note"]) + 1) if row["note"] else "",
-        ]
-        rows.append(entries)
-    paragraphs = [f"# Published figures: {escape_markdown(study.heading)}"]
-    if study.profile != PAPER:
-        paragraphs.append(
-            f"**These are runs of profile {escape_markdown(study.profile)}, not of "
-            f"{PAPER}: the differences say nothing about the published figures.**"
-        )
-    paragraphs += [
-        "Nats per image, at β = 1; ours: mean ± standard error (SE) over n seeds; "
-        "difference: ours − published, and in our SE.\n"
-        "`reconstruction` is E[log p(x|z)], the papers' RE with the other sign. "
-        f"Our `log_likelihood`: {_describe_estimator(study)}.",
-        format_markdown(columns, rows, left=columns[:3]),
-    ]
-    if notes:
-        numbered = enumerate(notes, start=1)
-        paragraphs.append("\n".join(f"{number}. {note}" for number, note in numbered))
-    done = set(compared["method"])
-    missing = dict.fromkeys(row.method for row in published if row.method not in done)
-    if missing:
-        names = ", ".join(map(escape_markdown, missing))
-        paragraphs.append(f"No finished run at β = 1 of: {names}.")
-    sources = dict.fromkeys(row.source for row in published)
-    paragraphs.append("Sources:\n" + "\n".join(f"- {source}" for source in sources))
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def _describe_estimator(study: Study) -> str:
+def describe_estimator(study: Study) -> str:
     """Return how the log-likelihood was estimated, as far as the scores say."""
     scores = [s for result in study.results for s in result.records.values()]
     given = next((s.arguments for s in scores if s.name == LIKELIHOOD), {})

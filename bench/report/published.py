@@ -1,11 +1,13 @@
 """Values that papers published for a grid, and the runs beside them.
 
 ``bench/published/<grid>.csv`` has a row for each value: ``method`` (the grid's name for
-it), ``score`` and ``value`` (our names and signs), ``table``, ``source``, ``note``.
+it), ``beta``, ``score`` and ``value`` (our names and signs), ``models``, ``table``,
+``source``, ``note``.
 """
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from priorbench.bench.results.result import Result
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
 
@@ -22,11 +25,12 @@ if TYPE_CHECKING:
     from priorbench.bench.report.study import Study
 
 FOLDER = Path(__file__).parents[1] / "published"
-HEADER = ["method", "score", "value", "table", "source", "note"]
-SCORES = ("log_likelihood", "elbo", "reconstruction", "kl")
+HEADER = ["method", "beta", "score", "value", "models", "table", "source", "note"]
 COLUMNS = [
     "method",
+    "beta",
     "score",
+    "models",
     "table",
     "ours",
     "se",
@@ -36,29 +40,48 @@ COLUMNS = [
     "difference_in_se",
     "note",
 ]
-BETA = 1.0
-"""The strength at which published values are compared: the ELBO's own."""
+EVERY = "all"
+"""The ``beta`` of a value over every β, and the ``models`` of one over every seed."""
+
+UPPER_HALF = "upper half"
+"""The ``models`` of a value of those that are best by the first headline score."""
+
+MODELS = (EVERY, UPPER_HALF)
+PAPER = "paper"
+"""The profile whose runs are those of the paper."""
+
+RECONSTRUCTION = "reconstruction"
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published value, in nats per image.
+    """One published value.
 
     Attributes:
         method: the grid's name for it.
-        score: one of :data:`SCORES`.
+        beta: the strength, or :data:`EVERY`.
+        score: our name for it; ``sorted_<name>_<i>`` is the i-th smallest, from 1, of
+            what a prior learned as ``<name>``.
         value: with our sign (``reconstruction`` is E[log p(x|z)], negative).
+        models: which runs ours is the mean of, one of :data:`MODELS`.
         table: where it is in the source.
         source: the citation.
         note: what to know about it; may be empty.
     """
 
     method: str
+    beta: float | str
     score: str
     value: float
+    models: str
     table: str
     source: str
     note: str
+
+    @property
+    def place(self) -> tuple[str, float | str, str, str]:
+        """What the scores of one published model, or mean, have in common."""
+        return self.method, self.beta, self.models, self.table
 
 
 @cache
@@ -68,15 +91,21 @@ def find_published(grid: str) -> tuple[Published, ...]:
     return load_published(known[grid]) if grid in known else ()
 
 
+def list_published(study: "Study") -> list[Published]:
+    """Return what is published for the grids that a study's runs are of."""
+    grids = dict.fromkeys(result.grid for result in study.results)
+    return [row for grid in grids for row in find_published(grid)]
+
+
 def load_published(path: Path) -> tuple[Published, ...]:
     """Read and check a file of published values.
 
     Raises:
-        UserError: another header, a missing entry, an unknown score, a value that is
-            not a finite number, or the same score of the same table twice; the message
-            names file and line.
+        UserError: another header, a missing entry, a number that is none, unknown
+            models, or the same score of the same place twice; the message names file
+            and line.
     """
-    published: dict[tuple[str, str, str], Published] = {}
+    published: dict[tuple, Published] = {}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         header = next(lines, [])
@@ -88,7 +117,7 @@ def load_published(path: Path) -> tuple[Published, ...]:
         for line in lines:
             try:
                 row = _parse_line(line)
-                key = (row.method, row.score, row.table)
+                key = (row.place, row.score)
                 if key in published:
                     raise ValueError(
                         f"{row.score} of {row.method} in {row.table} is there twice"
@@ -106,48 +135,129 @@ def _parse_line(line: list[str]) -> Published:
     for name in HEADER[:-1]:
         if not entries[name].strip():
             raise ValueError(f"{name!r} is empty")
-    score = entries["score"]
-    if score not in SCORES:
-        raise ValueError(f"unknown score {score!r}; {suggest_names(score, SCORES)}")
+    if entries["models"] not in MODELS:
+        hint = suggest_names(entries["models"], MODELS)
+        raise ValueError(f"unknown models {entries['models']!r}; {hint}")
+    numbers: dict[str, float | str] = {"value": _parse_number("value", entries)}
+    if entries["beta"] != EVERY:
+        numbers["beta"] = _parse_number("beta", entries)
+    return Published(**(entries | numbers))
+
+
+def _parse_number(name: str, entries: dict[str, str]) -> float:
     try:
-        value = float(entries["value"])
+        number = float(entries[name])
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"'value' must be a finite number; got {entries['value']!r}")
-    return Published(**(entries | {"value": value}))
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name!r} must be a finite number; got {entries[name]!r}")
+    return number
 
 
 def compare_published(study: "Study", published: Sequence[Published]) -> pd.DataFrame:
     """Compare our means with the published values, in the order of these.
 
-    Columns: :data:`COLUMNS`. ``n`` is the number of finished runs that have the score,
-    ``se`` the standard error of their mean, ``difference`` ours − published,
-    ``difference_in_se`` the same in units of ``se`` (blank with one run, or equal
-    ones). Only runs at β = 1 are compared, and methods that have none are left out. The
-    published means have an error too, which is not known.
+    Columns: :data:`COLUMNS`. ``n`` is the number of finished runs of the same method, β
+    and models that have the score, ``se`` the standard error of their mean,
+    ``difference`` ours − published, ``difference_in_se`` the same in units of ``se``
+    (blank with one run, or equal ones). What has no run is left out. The published
+    values have an error too, which is not known.
     """
-    settings = study.settings[study.settings["beta"] == BETA].set_index("method")
     rows = []
     for row in published:
-        n = len(study.list_values(row.method, BETA, row.score))
+        values = _list_ours(study, row)
+        n = len(values)
         if n == 0:
             continue
-        ours = float(settings.at[row.method, f"{row.score}_mean"])
-        se = float(settings.at[row.method, f"{row.score}_se"])
+        ours = values.mean()
+        se = values.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
         difference = ours - row.value
         rows.append(
             {
                 "method": row.method,
+                "beta": row.beta,
                 "score": row.score,
+                "models": row.models,
                 "table": row.table,
                 "ours": ours,
                 "se": se,
                 "n": n,
                 "published": row.value,
                 "difference": difference,
-                "difference_in_se": difference / se if se > 0 else np.nan,
+                "difference_in_se": difference / se if se > 0 else math.nan,
                 "note": row.note,
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def choose_reconstruction(study: "Study") -> str:
+    """Return the reconstruction that figures show: that of the published values.
+
+    It is ``reconstruction``, over all images, where nothing is published for the grid,
+    or no run has the published one.
+    """
+    names = [row.score for row in list_published(study)]
+    theirs = [n for n in names if n.startswith(RECONSTRUCTION) and study.has_score(n)]
+    return theirs[0] if theirs else RECONSTRUCTION
+
+
+def list_points(study: "Study", x: str, y: str) -> list[tuple[Published, float, float]]:
+    """Return what is published of ``y`` beside ``x``, of methods that are drawn.
+
+    Returns:
+        The row of ``y``, and the values of ``x`` and ``y`` of the same place.
+    """
+    rows = [r for r in list_published(study) if r.method in study.methods]
+    across = {row.place: row.value for row in rows if row.score == x}
+    return [
+        (row, across[row.place], row.value)
+        for row in rows
+        if row.score == y and row.place in across
+    ]
+
+
+def explain_hollow(study: "Study") -> list[str]:
+    """Return the lines of a caption on hollow marks, the published values."""
+    lines = ["Hollow: published, see published.md."]
+    if study.profile != PAPER:
+        lines.append(
+            f"Not profile {PAPER}: the distance to published values says nothing."
+        )
+    return lines
+
+
+def _list_ours(study: "Study", row: Published) -> np.ndarray:
+    """Return the values of our runs that a published value is compared with."""
+    runs = [
+        result
+        for result in study.results
+        if result.method == row.method and row.beta in (EVERY, result.beta)
+    ]
+    if row.models == UPPER_HALF:
+        runs = _select_upper_half(runs, study.headlines)
+    values = np.array([_find_value(run, row.score) for run in runs], dtype=float)
+    return values[np.isfinite(values)]
+
+
+def _select_upper_half(
+    runs: Sequence[Result], headlines: Sequence[str]
+) -> list[Result]:
+    """Return the upper half of the runs by the first headline score, ties as they come.
+
+    The middle one of an odd number is in it. References: Stühmer et al. 2019, A.5.
+    """
+    score = headlines[0] if headlines else ""
+    ranked = sorted(
+        (run for run in runs if score in run.scores), key=lambda run: run.scores[score]
+    )
+    return ranked[len(ranked) // 2 :]
+
+
+def _find_value(run: Result, score: str) -> float:
+    if score in run.scores:
+        return run.scores[score]
+    found = re.fullmatch(r"sorted_(\w+)_(\d+)", score)
+    learned = sorted(run.learned.get(found[1], ())) if found else []
+    position = int(found[2]) if found else 0
+    return learned[position - 1] if 0 < position <= len(learned) else math.nan

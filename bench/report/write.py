@@ -36,6 +36,8 @@ from priorbench.bench.report.plain_text import (
     format_latex,
     format_mean,
 )
+from priorbench.bench.report.published import choose_reconstruction
+from priorbench.bench.report.published_page import make_published_files
 from priorbench.bench.report.study import Study, make_study
 from priorbench.bench.results.combine import load_studies
 from priorbench.bench.results.load import load_chance
@@ -102,7 +104,7 @@ def write_report(
     rank correlation of the headline scores over the runs. Each of the first headline
     scores has the figures ``<score>_vs_reconstruction`` and ``<score>_distribution``.
     Where the log-likelihood is a headline, there are the tables ``likelihoods``, the
-    figure ``likelihood`` and, where values are published for the grid, the tables
+    figure ``likelihood``; where values are published for the grid, the tables
     ``published``. ``report.html`` shows all of it. A figure whose scores no run has is
     left out, with a warning. Where all runs have failed, the tables are written, so
     that the reasons can be read, and then the error is raised.
@@ -213,7 +215,8 @@ def make_files(
     study: Study, formats: Collection[str] = FORMATS
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file for print, or of likelihoods."""
-    for name, content in make_likelihood_files(study).items():
+    tables = make_likelihood_files(study) | make_published_files(study)
+    for name, content in tables.items():
         if name.rpartition(".")[-1] in formats:
             yield name, content
     kinds = [kind for kind in IMAGES if kind in formats]
@@ -240,7 +243,7 @@ def list_figures(study: Study) -> Iterator[tuple[str, Callable[[Study], Figure]]
         if headline == LIKELIHOOD:
             figures = [("likelihood", draw_likelihood, (headline,))]
         else:
-            scores = (headline, "reconstruction")
+            scores = (headline, choose_reconstruction(study))
             trade_off = partial(draw_trade_off, score=headline)
             distribution = partial(draw_distribution, score=headline)
             figures = [

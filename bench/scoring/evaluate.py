@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -127,6 +128,22 @@ def score_elbo(subject: Subject) -> Scores:
     return scores
 
 
+def score_group_kl(subject: Subject) -> Scores:
+    """Return the KL of each of the prior's groups, ``kl_<i>``, in nats per image.
+
+    They add up to ``kl``. There are none where the prior does not factorise over its
+    groups, and where each of them is one latent or one is all there is.
+    """
+    encoded, prior = subject.encoded, subject.model.prior
+    sizes = {len(group) for group in prior.coordinates}
+    if len(prior.groups) == 1 or sizes == {1}:
+        return {}
+    with suppress(NotImplementedError):
+        kl = prior.kl_groups(encoded.posterior, encoded.z).double().mean(0)
+        return {f"kl_{i}": value for i, value in enumerate(kl.tolist())}
+    return {}
+
+
 def score_log_likelihood(subject: Subject, samples: int, images: int) -> Scores:
     """Return the importance-weighted log-likelihood and its standard error, in nats.
 
@@ -188,6 +205,7 @@ MODEL_FUNCTIONS: dict[str, Callable[..., Scores]] = {
     "log_likelihood": score_log_likelihood,
     "representation": keep_representation,
     "pictures": draw_pictures,
+    "group_kl": score_group_kl,
 }
 """The scores that are no metrics, which read the model itself."""
 

@@ -219,8 +219,9 @@ def find_line(text: str, keys: Keys, profile: str = "") -> int | None:
 def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` with ``changes`` laid over them, table by table.
 
-    A list replaces a list, except that ``methods = ["A", "B"]`` keeps those of the
-    file's methods; another plug-in replaces a plug-in with all its arguments.
+    A list replaces a list, except that ``methods = ["A", { name = "B", beta = [1] }]``
+    keeps those of the file's methods, the second with another β; another plug-in
+    replaces a plug-in with all its arguments.
 
     Raises:
         ValueError: the file does not have one of the methods.
@@ -239,19 +240,24 @@ def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, 
 
 
 def _choose_methods(methods: Any, chosen: Any) -> Any:
-    """Return the methods that a profile names, or those that it gives whole."""
+    """Return the methods that a profile names, changes or gives whole."""
     if not isinstance(chosen, list):
         raise ValueError(
             f"'methods' must be a list of names or of tables; got {chosen!r}"
         )
-    if not all(isinstance(name, str) for name in chosen):
-        return chosen
     known = {m.get("name"): m for m in methods or [] if isinstance(m, dict)}
-    for name in chosen:
-        if name not in known:
-            hint = suggest_names(name, list(known))
-            raise ValueError(f"unknown method {name!r}; {hint}")
-    return [known[name] for name in chosen]
+    found = []
+    for item in chosen:
+        if isinstance(item, str):
+            if item not in known:
+                hint = suggest_names(item, list(known))
+                raise ValueError(f"unknown method {item!r}; {hint}")
+            found.append(known[item])
+        elif isinstance(item, dict) and item.get("name") in known:
+            found.append(_merge_tables(known[item["name"]], item))
+        else:
+            found.append(item)
+    return found
 
 
 def _take_item(items: list[Any], position: str | int, key: str) -> Any:

@@ -9,7 +9,13 @@ from priorbench.bench.study.identity import hash_values
 from priorbench.bench.study.sources import hash_definition
 from priorbench.metrics.base import registry as metrics
 
-MODEL_SCORES = {"elbo": 1, "log_likelihood": 1, "representation": 1, "pictures": 2}
+MODEL_SCORES = {
+    "elbo": 1,
+    "log_likelihood": 1,
+    "representation": 1,
+    "pictures": 2,
+    "group_kl": 1,
+}
 """Scores of a model itself, which are no metrics of its codes, and their versions."""
 
 

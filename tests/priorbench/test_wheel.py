@@ -113,7 +113,7 @@ def test_a_wheel_runs_a_dry_run_from_another_folder(wheel, tmp_path):
     listed = run_console("list", "grids")
     assert all(grid in listed for grid in grids)
     plan = run_console("run", "dsprites_beta", "--profile", "demo", "--dry-run")
-    assert "16 runs" in plan
+    assert "24 runs" in plan
 
 
 def test_a_wheel_has_checksums_and_published_tables(wheel):

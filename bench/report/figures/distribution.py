@@ -13,12 +13,14 @@ from matplotlib.patheffects import withStroke
 
 from priorbench.bench.report.figures import layout
 from priorbench.bench.report.figures.style import (
+    PUBLISHED,
     WIDTH,
     Style,
     assign_styles,
     escape_text,
     format_score,
 )
+from priorbench.bench.report.published import explain_hollow, list_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.study.beta import format_beta, make_sort_key
 
@@ -50,6 +52,11 @@ def draw_distribution(study: Study, score: str) -> Figure:
 
     figure = layout.make_figure()
     grid = figure.add_gridspec(rows, columns)
+    published = [
+        row
+        for row in list_published(study)
+        if row.score == score and row.method in methods and row.beta in betas
+    ]
     first = None
     for i, (beta, title) in enumerate(zip(betas, titles, strict=True)):
         axes = figure.add_subplot(grid[divmod(i, columns)], sharey=first)
@@ -58,6 +65,10 @@ def draw_distribution(study: Study, score: str) -> Figure:
             values = study.list_values(method, beta, score)
             if len(values):
                 _draw_seeds(axes, column, values, styles[method])
+        for row in published:
+            if row.beta == beta:
+                column = methods.index(row.method)
+                axes.plot(column, row.value, **PUBLISHED, zorder=5, gid="published")
         axes.set_xlim(-0.7, len(methods) - 0.3)
         axes.set_xticks([])
         axes.set_title(title, pad=3)
@@ -71,7 +82,11 @@ def draw_distribution(study: Study, score: str) -> Figure:
         points = Line2D([], [], **options)
         box = Patch(**styles[method].box_options)
         entries[escape_text(method)] = points if few else (box, points)
-    caption = f"{CAPTION_OF_FEW if few else CAPTION}\n{study.failures}"
+    captions = [CAPTION_OF_FEW if few else CAPTION]
+    if published:
+        entries["published"] = Line2D([], [], **PUBLISHED)
+        captions += explain_hollow(study)
+    caption = "\n".join([*captions, study.failures])
     body = max(2.4, 0.3 + rows * (_PANEL + 0.25))
     layout.compose_figure(figure, body, study.heading, caption, entries)
     top = figure.axes[0].get_position().y1

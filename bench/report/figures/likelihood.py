@@ -9,9 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from priorbench.bench.report.figures import layout
-from priorbench.bench.report.figures.style import Style, assign_styles, escape_text
-from priorbench.bench.report.likelihoods import LIKELIHOOD, PAPER, order_methods
-from priorbench.bench.report.published import BETA, find_published
+from priorbench.bench.report.figures.style import (
+    PUBLISHED,
+    Style,
+    assign_styles,
+    escape_text,
+)
+from priorbench.bench.report.likelihoods import LIKELIHOOD, order_methods
+from priorbench.bench.report.published import explain_hollow, list_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.study.beta import Beta, format_beta, make_sort_key
 
@@ -29,14 +34,6 @@ _MEAN = {
     "color": "0.2",
     "markeredgewidth": 1.4,
 }
-_PUBLISHED = {
-    "linestyle": "none",
-    "marker": "D",
-    "markersize": 4.2,
-    "markerfacecolor": "none",
-    "markeredgecolor": "0.25",
-    "markeredgewidth": 0.8,
-}
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,9 @@ class _Row:
 def draw_likelihood(study: Study) -> Figure:
     """Draw the log-likelihood, a row per method (and β where there are several).
 
-    Rows are in the order of ``likelihoods.md``; further right is better. Published
-    values are drawn at β = 1. Where some values lie far below the others, the axis
-    leaves them out, so that the others are told apart, and an arrow gives the lowest
-    value of the row.
+    Rows are in the order of ``likelihoods.md``; further right is better. Where
+    some values lie far below the others, the axis leaves them out, so that the others
+    are told apart, and an arrow gives the lowest value of the row.
     """
     rows = _collect_rows(study)
     figure = layout.make_figure()
@@ -77,16 +73,12 @@ def draw_likelihood(study: Study) -> Figure:
         "mean": Line2D([], [], **_MEAN),
     }
     if hollow:
-        entries["published"] = Line2D([], [], **_PUBLISHED)
+        entries["published"] = Line2D([], [], **PUBLISHED)
     lines = ["Points: seeds. Bars: mean. Right is better."]
     if outliers:
         lines.append("Arrows: off the axis; the row's lowest value.")
     if hollow:
-        lines.append("Hollow: published, see published.md.")
-        if study.profile != PAPER:
-            lines.append(
-                f"Not profile {PAPER}: the distance to published values says nothing."
-            )
+        lines += explain_hollow(study)
     caption = "\n".join([*lines, study.failures])
     height = 0.55 + sum(_ROW + _LINE * name.count("\n") for name in names)
     layout.compose_figure(figure, max(1.1, height), study.heading, caption, entries)
@@ -95,7 +87,7 @@ def draw_likelihood(study: Study) -> Figure:
 
 def _collect_rows(study: Study) -> list[_Row]:
     """Return the rows of the settings that have a finite log-likelihood."""
-    published = find_published(study.grid)
+    published = list_published(study)
     styles = assign_styles(study.methods)
     values: dict[tuple[str, Beta], np.ndarray] = {}
     for method in order_methods(study, published):
@@ -111,7 +103,7 @@ def _collect_rows(study: Study) -> list[_Row]:
         theirs = [
             value.value
             for value in published
-            if (value.method, value.score) == (method, LIKELIHOOD) and beta == BETA
+            if (value.method, value.beta, value.score) == (method, beta, LIKELIHOOD)
         ]
         rows.append(_Row(_wrap_name(escape_text(name)), styles[method], ours, theirs))
     return rows
@@ -153,7 +145,7 @@ def _draw_row(axes: Axes, height: int, row: _Row) -> None:
     )
     if row.theirs:
         heights = [height] * len(row.theirs)
-        axes.plot(row.theirs, heights, **_PUBLISHED, zorder=5, gid="published")
+        axes.plot(row.theirs, heights, **PUBLISHED, zorder=5, gid="published")
 
 
 def _cut_outliers(axes: Axes, rows: list[_Row]) -> bool:

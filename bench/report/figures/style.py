@@ -43,6 +43,16 @@ LINES = (
 )
 HATCHES = ("", "////", "....", "xxxx", "----")
 
+PUBLISHED = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 4.2,
+    "markerfacecolor": "none",
+    "markeredgecolor": "0.25",
+    "markeredgewidth": 0.8,
+}
+"""Matplotlib's options of the marks of published values."""
+
 RC = {
     "font.family": list(FONTS),
     "font.size": 8,

@@ -11,29 +11,37 @@ from matplotlib.lines import Line2D
 
 from priorbench.bench.report.figures import labels, layout
 from priorbench.bench.report.figures.style import (
+    PUBLISHED,
     Style,
     assign_styles,
     escape_text,
     format_score,
 )
+from priorbench.bench.report.published import (
+    choose_reconstruction,
+    explain_hollow,
+    list_points,
+)
 from priorbench.bench.report.study import Study
 from priorbench.bench.study.beta import format_beta
 
-RECONSTRUCTION = "reconstruction"
+FIRST_IMAGES = "reconstruction_first_10k"
 CAPTION = "Labels: β. Mean ± standard error over seeds. Up and right is better."
 
 
 def draw_trade_off(study: Study, score: str) -> Figure:
     """Draw the mean of ``score`` against that of the reconstruction (Fig. 5b).
 
-    Each method has a line through its β.
+    Each method has a line through its β. Published values are hollow marks; where there
+    are any, the reconstruction is of the images that they are of.
     """
     figure = layout.make_figure()
     axes = figure.add_subplot()
     styles = assign_styles(study.methods)
+    reconstruction = choose_reconstruction(study)
     curves = {}
     for method, style in styles.items():
-        curve = _select_curve(study, method, score)
+        curve = _select_curve(study, method, reconstruction, score)
         if len(curve):
             curves[method] = curve
         # a β for each group does not lie on the way from one β to the next
@@ -49,9 +57,16 @@ def draw_trade_off(study: Study, score: str) -> Figure:
                     label=escape_text(method),
                     **(style.line_options | {"linestyle": line}),
                 )
+    published = list_points(study, reconstruction, score)
+    for row, x, y in published:
+        look = PUBLISHED | {"markeredgecolor": styles[row.method].ink}
+        axes.plot(x, y, **look, gid="published")
     axes.margins(0.09)
+    images = (
+        "first 10,000 images" if reconstruction == FIRST_IMAGES else "nats per image"
+    )
     axes.set_xlabel(
-        r"reconstruction $\mathbb{E}_{q(z|x)}[\log p(x|z)]$ (nats per image)"
+        rf"reconstruction $\mathbb{{E}}_{{q(z|x)}}[\log p(x|z)]$ ({images})"
     )
     axes.set_ylabel(format_score(score))
     axes.locator_params(nbins=6)
@@ -59,7 +74,11 @@ def draw_trade_off(study: Study, score: str) -> Figure:
         escape_text(method): Line2D([], [], **styles[method].line_options)
         for method in curves
     }
-    caption = f"{CAPTION}\n{study.failures}"
+    captions = [CAPTION]
+    if published:
+        entries["published"] = Line2D([], [], **PUBLISHED)
+        captions += explain_hollow(study)
+    caption = "\n".join([*captions, study.failures])
     layout.compose_figure(figure, 2.9, study.heading, caption, entries)
     lines = []
     for curve in curves.values():
@@ -69,17 +88,24 @@ def draw_trade_off(study: Study, score: str) -> Figure:
         for direction in np.eye(2):
             low, high = points - errors * direction, points + errors * direction
             lines += list(np.stack([low, high], axis=1))
-    labels.place_labels(axes, _list_marks(curves, styles), lines)
+    marks = _list_marks(curves, styles)
+    for row, x, y in published:
+        if isinstance(row.beta, float):
+            label = format_beta(row.beta)
+            marks.append(labels.Mark(x, y, label, styles[row.method].ink))
+    labels.place_labels(axes, marks, lines)
     return figure
 
 
-def _select_curve(study: Study, method: str, score: str) -> pd.DataFrame:
+def _select_curve(
+    study: Study, method: str, reconstruction: str, score: str
+) -> pd.DataFrame:
     """Return the points of a method, ordered by β: x, y, their errors, and β."""
     rows = study.settings[study.settings["method"] == method]
     columns = {
-        "x": f"{RECONSTRUCTION}_mean",
+        "x": f"{reconstruction}_mean",
         "y": f"{score}_mean",
-        "x_error": f"{RECONSTRUCTION}_se",
+        "x_error": f"{reconstruction}_se",
         "y_error": f"{score}_se",
         "beta": "beta",
     }

@@ -16,10 +16,11 @@ from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
 from priorbench.bench.report.plain_text import format_mean
-from priorbench.bench.report.published import find_published
+from priorbench.bench.report.published import list_published
+from priorbench.bench.report.published_page import describe_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
-from priorbench.bench.results.tables import list_compared_scores
+from priorbench.bench.results.tables import MODEL_SCORES, list_compared_scores
 from priorbench.bench.study.beta import format_beta
 
 FOLDER = Path(__file__).parent
@@ -60,7 +61,7 @@ def make_page(
         beside: names of the files beside the page.
     """
     scores = list_compared_scores(study.results)
-    published = find_published(study.grid)
+    published = list_published(study)
     data = make_data(study, scores, comparisons, aggregates, published)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -72,7 +73,6 @@ def make_page(
     page = environment.get_template("page.html").render(
         summary=make_summary(study, manifest, comparisons),
         settings=make_rows(study),
-        headlines=study.headlines,
         failures=[result for result in study.results if result.reason],
         chance=dict(zip(chance["score"], chance["value"], strict=True)),
         gallery=make_gallery(study),
@@ -80,6 +80,8 @@ def make_page(
         grid_text=manifest.text,
         data=encode_data(data),
         columns=describe_columns(scores),
+        published=describe_published(study),
+        shown=list_shown(study),
         curves=data["curves"],
         format_beta=format_beta,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -120,12 +122,17 @@ def _replace_nan(value: Any) -> Any:
     return value
 
 
+def list_shown(study: Study) -> list[str]:
+    """Return the scores in the table of settings."""
+    return list(dict.fromkeys([*study.headlines, *MODEL_SCORES]))
+
+
 def make_rows(study: Study) -> list[dict[str, Any]]:
     """Return the rows of the table of settings: means and standard errors."""
     rows = []
     for row in study.settings.to_dict("records"):
         cells = []
-        for score in (*study.headlines, "reconstruction", "elbo"):
+        for score in list_shown(study):
             mean = row.get(f"{score}_mean", np.nan)
             se = row.get(f"{score}_se", np.nan)
             text, error = format_mean(mean, se)

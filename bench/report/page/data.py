@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from priorbench.bench.report.figures.style import PALETTE
-from priorbench.bench.report.published import Published
+from priorbench.bench.report.published import Published, choose_reconstruction
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.files import DamagedFileError
@@ -64,10 +64,17 @@ def make_data(
         ],
         "scores": list(scores),
         "headlines": list(study.headlines),
+        "reconstruction": choose_reconstruction(study),
         "settings": _list_settings(study, scores, methods),
         "runs": _list_runs(study, scores, methods),
         "published": [
-            {"method": p.method, "score": p.score, "value": p.value, "table": p.table}
+            {
+                "method": p.method,
+                "beta": p.beta,
+                "score": p.score,
+                "value": p.value,
+                "table": p.table,
+            }
             for p in published
         ],
         "comparisons": comparisons.to_dict("split", index=False),

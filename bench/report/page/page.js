@@ -111,11 +111,11 @@ function drawPublished(method, number, x, y) {
   const values = (score) =>
     data.published.filter((p) => p.method === method.name && p.score === score);
   return values(y).flatMap((up) =>
-    values(x).filter((p) => p.table === up.table).map((across) => ({
+    values(x).filter((p) => p.table === up.table && p.beta === up.beta).map((across) => ({
       legendgroup: number, showlegend: false, mode: "markers",
       x: [across.value], y: [up.value],
       marker: { color: colorOf(method), symbol: `${method.symbol}-open`, size: 11 },
-      text: [plain(`${method.name}, published, ${up.table}`)],
+      text: [plain(`${method.name}, β = ${up.beta}, published, ${up.table}`)],
       hovertemplate: "%{text}<br>%{y:.4g} at %{x:.4g}<extra></extra>",
     })));
 }
@@ -344,7 +344,7 @@ function drawAll() {
 }
 
 fill("y", data.scores, data.headlines[0]);
-fill("x", data.scores, "reconstruction");
+fill("x", data.scores, data.reconstruction);
 fill("verdict-score", [...new Set(comparisons.map((c) => c.score))]);
 fill("distribution-score", data.scores, data.headlines[0]);
 fill("training-method", methods.map((m) => m.name));

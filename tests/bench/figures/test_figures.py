@@ -10,12 +10,14 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy import special, stats
 from typer.testing import CliRunner
 
 from priorbench import priors
-from priorbench.bench.figures import SETS, euclidean, highest_density, spheres
+from priorbench.bench.figures import SETS, euclidean, highest_density, spheres, trees
 from priorbench.bench.figures.__main__ import app
+from priorbench.bench.report.figures.style import use_style
 from priorbench.bench.study.grid import load_grid
 from priorbench.priors import LpNested, Normal
 
@@ -121,6 +123,27 @@ def test_surfaces_hold_the_stated_mass(p0, p1):
     held = special.gammainc(3 / p0, f**p0 / prior.scale)
     assert held == pytest.approx(0.5, abs=0.005)
     assert held.std() < 1e-9
+
+
+def test_nine_surfaces_of_three_exponents_each():
+    with use_style():
+        figure = euclidean.draw_nested_surfaces()
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == [f"$p_0 = {a}$, $p_1 = {b}$" for a in (1, 2, 9) for b in (1, 2, 9)]
+
+
+def test_a_tree_of_any_depth():
+    """Nodes stand above the middle of their children, latents in the order written."""
+    prior = LpNested([2.1, [0, [1.7, [2, 1, [3.0, [3, 4]]]], 5]])
+    axes = Figure().subplots()
+    places = trees.draw_tree(axes, prior)
+    assert places == [(0, -1), (1, -2), (2, -2), (3, -3), (4, -3), (5, -1)]
+    texts = {t.get_text(): t.get_position() for t in axes.texts}
+    assert texts["$p = 3$"] == (3.5, -2)
+    assert texts["$p = 1.7$"] == ((1 + 2 + 3.5) / 3, -1)
+    assert texts["$z_{3}$"] == (1, -2)  # the coordinate 2, counted from 1
+    assert len(axes.lines) == 8  # an edge for each node but the root
+    assert len(texts) == 9
 
 
 def test_a_plane_has_its_first_coordinate_along_the_columns():

@@ -6,21 +6,25 @@ from collections import Counter
 
 import pytest
 
-from priorbench.bench.report.likelihoods import make_likelihood_files
 from priorbench.bench.report.published import (
     COLUMNS,
     FOLDER,
     HEADER,
+    choose_reconstruction,
     compare_published,
     find_published,
+    list_points,
     load_published,
 )
+from priorbench.bench.report.published_page import make_published_files
 from priorbench.bench.study.grid_file import GRIDS as GRID_FILES
 from priorbench.errors import UserError
 from tests.bench.synthetic_results import make_likelihood_result as make_result
+from tests.bench.synthetic_results import make_result as make_run
 from tests.bench.synthetic_results import make_study
 
 GRIDS = ("mnist_products", "omniglot_products", "caltech_products")
+ISA_GRIDS = ("dsprites_beta", "faces3d_isa")
 
 # Of the paper's tables, read by another way than the files: how many numbers a table of a dataset
 # has, and the sum of each of its columns, baselines apart.
@@ -88,7 +92,7 @@ def select_compositions(grid, number):
 
 
 def test_there_is_a_file_for_each_grid_and_no_other():
-    assert {path.stem for path in FOLDER.iterdir()} == set(GRIDS)
+    assert {path.stem for path in FOLDER.iterdir()} == {*GRIDS, *ISA_GRIDS}
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -172,7 +176,7 @@ def test_a_grid_of_ones_own_has_nothing_published():
     assert find_published("mine") == find_published("../published/mnist_products") == ()
 
 
-GOOD = "S40,elbo,-98.88,Table 1,source,"
+GOOD = "S40,1,elbo,-98.88,all,Table 1,source,"
 
 
 @pytest.mark.parametrize(
@@ -180,31 +184,36 @@ GOOD = "S40,elbo,-98.88,Table 1,source,"
     [
         (
             "",
-            r"line 1: the columns must be method,score,value,table,source,note; got $",
+            r"line 1: the columns must be "
+            r"method,beta,score,value,models,table,source,note; got $",
         ),
         ("method,value\n", r"line 1: the columns must be .*; got method,value"),
         (
-            "S40,ebo,-98.88,Table 1,source,",
-            r"line 2: unknown score 'ebo'; did you mean 'elbo'\?",
+            "S40,1,elbo,-98.88,upper haf,Table 1,source,",
+            r"line 2: unknown models 'upper haf'; did you mean 'upper half'\?",
         ),
         (
-            "S40,elbo,-98.8.8,Table 1,source,",
+            "S40,one,elbo,-98.88,all,Table 1,source,",
+            r"line 2: 'beta' must be a finite number; got 'one'",
+        ),
+        (
+            "S40,1,elbo,-98.8.8,all,Table 1,source,",
             r"line 2: 'value' must be a finite number; got '-98.8.8'",
         ),
         (
-            "S40,elbo,nan,Table 1,source,",
+            "S40,1,elbo,nan,all,Table 1,source,",
             r"line 2: 'value' must be a finite number; got 'nan'",
         ),
         (
-            f"{GOOD}\nS40,elbo,-inf,Table 1,source,",
+            f"{GOOD}\nS40,1,elbo,-inf,all,Table 1,source,",
             r"line 3: 'value' must be a finite number",
         ),
         (f"{GOOD}\n{GOOD}", r"line 3: elbo of S40 in Table 1 is there twice"),
-        ("S40,elbo,-98.88,Table 1", r"line 2: expected 6 columns; got 4"),
-        (f"{GOOD}\n\n", r"line 3: expected 6 columns; got 0"),
-        (" ,elbo,-98.88,Table 1,source,", r"line 2: 'method' is empty"),
-        ("S40,elbo,-98.88,,source,", r"line 2: 'table' is empty"),
-        ("S40,elbo,-98.88,Table 1,,", r"line 2: 'source' is empty"),
+        ("S40,1,elbo,-98.88,all,Table 1", r"line 2: expected 8 columns; got 6"),
+        (f"{GOOD}\n\n", r"line 3: expected 8 columns; got 0"),
+        (" ,1,elbo,-98.88,all,Table 1,source,", r"line 2: 'method' is empty"),
+        ("S40,1,elbo,-98.88,all,,source,", r"line 2: 'table' is empty"),
+        ("S40,1,elbo,-98.88,all,Table 1,,", r"line 2: 'source' is empty"),
     ],
 )
 def test_a_wrong_file_is_named_with_the_line(tmp_path, text, message):
@@ -218,7 +227,7 @@ def test_a_wrong_file_is_named_with_the_line(tmp_path, text, message):
 def test_a_good_file(tmp_path):
     path = tmp_path / "good.csv"
     path.write_text(
-        f'{",".join(HEADER)}\n{GOOD}\nS40,elbo,-98,Table 5,"a, b",a note\n',
+        f'{",".join(HEADER)}\n{GOOD}\nS40,1,elbo,-98,all,Table 5,"a, b",a note\n',
         encoding="utf-8",
     )
     assert [(r.value, r.table, r.source, r.note) for r in load_published(path)] == [
@@ -227,7 +236,7 @@ def test_a_good_file(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("grid", [*GRIDS, *ISA_GRIDS])
 def test_the_grid_has_every_published_method(grid):
     methods = tomllib.loads((GRID_FILES / f"{grid}.toml").read_text(encoding="utf-8"))[
         "methods"
@@ -240,7 +249,7 @@ def compare_results(records):
 
 
 def format_page(records):
-    return make_likelihood_files(make_study(records))["published.md"].decode()
+    return make_published_files(make_study(records))["published.md"].decode()
 
 
 def test_comparison_by_hand():
@@ -251,7 +260,9 @@ def test_comparison_by_hand():
     table = compare_results(runs)
     assert list(table.columns) == [
         "method",
+        "beta",
         "score",
+        "models",
         "table",
         "ours",
         "se",
@@ -332,3 +343,83 @@ def test_a_profile_that_is_not_the_papers_is_warned_of():
         in written
     )
     assert "say nothing" not in format_page([make_result()])
+
+
+def test_representative_models_of_the_isa_vae():
+    """Eight models, MIG and log p(x): Figs. 8 to 16; each is there for its layouts."""
+    found = {}
+    for row in find_published("dsprites_beta"):
+        assert row.models == "upper half"
+        found.setdefault((row.method, row.beta), {})[row.score] = row.value
+    assert {place: (*scores.values(),) for place, scores in found.items()} == {
+        ("β-VAE", 1.0): (0.14, -21.99),
+        ("ISA-VAE", 1.0): (0.20, -20.93),
+        ("ISA-VAE 5×5", 1.0): (0.20, -20.93),
+        ("β-VAE", 2.0): (0.28, -29.40),
+        ("β-TCVAE", 2.0): (0.30, -27.15),
+        ("ISA-VAE", 2.0): (0.41, -25.86),
+        ("ISA-VAE 5×5", 2.0): (0.41, -25.86),
+        ("β-VAE", 3.0): (0.47, -33.44),
+        ("β-TCVAE", 3.0): (0.43, -33.40),
+        ("ISA-VAE", 3.0): (0.48, -32.42),
+        ("ISA-VAE 5×5", 3.0): (0.48, -32.42),
+    }
+
+
+def make_isa_run(seed, mig, first_10k, method="β-VAE", **changes):
+    scores = {"mig": mig, "reconstruction": -99.0}
+    scores["reconstruction_first_10k"] = first_10k
+    fields = {"grid": "dsprites_beta", "profile": "paper", "scores": scores}
+    return make_run(method, 1.0, seed, **(fields | changes))
+
+
+def test_single_models_are_compared_with_the_upper_half():
+    """Of four runs the two best by MIG: 0.2 and 0.4, of reconstructions -30 and -50."""
+    runs = [
+        make_isa_run(seed, mig, first_10k)
+        for seed, (mig, first_10k) in enumerate(
+            [(0.1, -10), (0.4, -50), (0.2, -30), (0.0, -10)]
+        )
+    ]
+    study = make_study(runs)
+    table = compare_published(study, find_published("dsprites_beta"))
+    assert table["score"].tolist() == ["mig", "reconstruction_first_10k"]
+    assert table["ours"].tolist() == pytest.approx([0.3, -40])
+    assert table["se"].tolist() == pytest.approx([0.1, 10])
+    assert table["difference"].tolist() == pytest.approx([0.16, -18.01])
+    page = make_published_files(study)["published.md"].decode()
+    assert "ours is the mean over the upper half of our seeds by `mig`" in page
+    assert "| β-VAE | 1 | upper half | mig |" in " ".join(page.split())
+    assert "the published code's log p(x)" in page
+    assert "No finished run at β = 2 of: β-VAE, β-TCVAE, ISA-VAE, ISA-VAE 5×5." in page
+
+
+def test_figures_show_the_reconstruction_that_was_published():
+    study = make_study([make_isa_run(0, 0.1, -10.0)])
+    assert choose_reconstruction(study) == "reconstruction_first_10k"
+    points = list_points(study, "reconstruction_first_10k", "mig")
+    assert [(row.method, row.beta, x, y) for row, x, y in points] == [
+        ("β-VAE", 1.0, -21.99, 0.14),
+        ("β-VAE", 2.0, -29.40, 0.28),
+        ("β-VAE", 3.0, -33.44, 0.47),
+    ]
+    mine = make_study([make_isa_run(0, 0.1, -10.0, grid="mine")])
+    assert choose_reconstruction(mine) == "reconstruction"
+    assert list_points(mine, "reconstruction", "mig") == []
+    lacking = make_study([make_run(grid="dsprites_beta")])
+    assert choose_reconstruction(lacking) == "reconstruction"
+
+
+def test_learned_exponents_are_compared_in_ascending_order_over_every_beta():
+    runs = [
+        make_run("ISA-VAE", beta, grid="faces3d_isa", learned={"exponents": exponents})
+        for beta, exponents in [(1.0, [2.2, 1.9, 2.0]), (2.0, [1.7, 2.1, 2.4])]
+    ]
+    table = compare_published(make_study(runs), find_published("faces3d_isa"))
+    assert table["published"].tolist() == [1.95, 1.98, 2.17]
+    assert table["ours"].tolist() == pytest.approx([1.8, 2.05, 2.3])
+    assert table["n"].tolist() == [2, 2, 2]
+    assert table["beta"].tolist() == ["all"] * 3
+    none = make_run("ISA-VAE", grid="faces3d_isa", learned={"exponents": [1.0]})
+    few = compare_published(make_study([none]), find_published("faces3d_isa"))
+    assert few["score"].tolist() == ["sorted_exponents_1"]

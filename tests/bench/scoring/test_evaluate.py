@@ -7,6 +7,9 @@ import torch
 from torch import distributions
 
 from priorbench import priors
+from priorbench.bench.models.architectures import MLP
+from priorbench.bench.models.likelihoods import Bernoulli
+from priorbench.bench.models.vae import VAE
 from priorbench.bench.scoring import evaluate
 from priorbench.bench.scoring.evaluate import Subject, score_model
 from priorbench.bench.scoring.importance import estimate_log_likelihood
@@ -94,6 +97,50 @@ def test_kl_of_another_prior(data, pixels):
     assert scores["elbo"] == pytest.approx(
         (log_likelihood - kl).mean().item(), rel=1e-5
     )
+
+
+def make_own_vae(prior):
+    """Return a model with as many outputs of the encoder as the posterior needs."""
+    torch.manual_seed(1)
+    network = MLP(SHAPE, LATENTS, prior.posterior.num_params(LATENTS), hidden=16)
+    return VAE(network, prior, Bernoulli()).eval()
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        priors.HypersphereProduct([1, 1]),
+        priors.ISA([2, 2], scale=0.7),
+        priors.ISA([3, 1], learn_exponents=True),
+    ],
+)
+def test_the_kl_of_groups_adds_up_to_the_kl(data, pixels, prior):
+    model = make_own_vae(prior)
+    parts = score_once(model, data, pixels, "group_kl").values
+    assert list(parts) == ["kl_0", "kl_1"]
+    whole = score_once(model, data, pixels, "elbo").values["kl"]
+    assert sum(parts.values()) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_sphere_that_is_ignored_has_no_kl(data, pixels):
+    """Its concentration is 0, and that of the other as it was."""
+    model = make_own_vae(priors.HypersphereProduct([1, 1]))
+    before = score_once(model, data, pixels, "group_kl").values
+    last = model.architecture.encoder[-1]
+    with torch.no_grad():
+        last.weight[-1] = 0
+        last.bias[-1] = -60
+    after = score_once(model, data, pixels, "group_kl").values
+    assert before["kl_1"] > 1e-3
+    assert after["kl_1"] == pytest.approx(0, abs=1e-9)
+    assert after["kl_0"] == pytest.approx(before["kl_0"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "prior", [priors.Normal(LATENTS), priors.DiffusionSphere(LATENTS - 1)]
+)
+def test_single_latents_and_one_group_have_no_kl_of_groups(data, pixels, prior):
+    assert score_once(make_own_vae(prior), data, pixels, "group_kl").values == {}
 
 
 def test_images_without_factors(data, pixels, spy):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from priorbench import priors
 from priorbench.bench.study import grid_file
 from priorbench.bench.study.grid import (
     Plugin,
@@ -207,6 +208,18 @@ def test_a_profile_may_order_and_replace_methods(write):
     assert [m.name for m in load_grid(write(replaced), "other").methods] == ["C"]
 
 
+def test_a_profile_may_change_a_method(write):
+    """Key by key; what is not named stays, and a name alone keeps the method."""
+    changed = GOOD.replace(
+        'methods = ["B"]', 'methods = [{ name = "A", beta = [7.0] }, "B"]'
+    )
+    before = load_grid(write(GOOD)).methods[0]
+    first, second = load_grid(write(changed), "other").methods
+    assert (first.name, first.beta) == ("A", (7.0,))
+    assert (first.prior, first.objective) == (before.prior, before.objective)
+    assert second.name == "B"
+
+
 def test_the_profile_by_default(write):
     path = write(GOOD, ("seeds = 3\n", 'seeds = 3\nprofile = "quick"\n'))
     assert (load_grid(path).profile, load_grid(path).seeds) == ("quick", 1)
@@ -225,8 +238,12 @@ def test_the_projects_own_grid():
     assert [m.name for m in grid.methods] == [
         "β-VAE",
         "β-TCVAE",
+        "β-TCVAE, stratified",
         "ISA-VAE",
+        "ISA-VAE 5×5",
         "ISA-TCVAE",
+        "ISA-TCVAE, groups",
+        "FactorVAE",
     ]
     assert grid.beta == (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6)
     assert (grid.training.epochs, grid.training.batch_size) == (20, 2048)
@@ -252,24 +269,64 @@ def test_the_faces_and_cars_of_the_paper():
     assert (cars.seeds, cars.beta) == (35, (1, 2, 3, 4))
     for grid in (faces, cars):
         assert grid.architecture.name == "conv"
-        assert [m.prior.arguments.get("learn_exponents") for m in grid.methods] == [
-            None,
-            None,
-            True,
-            True,
+        learned = [
+            m.name for m in grid.methods if m.prior.arguments.get("learn_exponents")
         ]
+        assert learned == ["ISA-VAE", "ISA-TCVAE", "ISA-TCVAE, groups"]
+    fixed = next(m for m in faces.methods if m.name == "ISA-VAE, p=1.9")
+    assert fixed.prior.arguments["p"] == 1.9
+    assert load_grid("faces3d_isa", "table2").beta == (1, 1.5, 2, 2.5, 3, 4)
+
+
+@pytest.mark.parametrize("grid", ["dsprites_beta", "cars3d_isa", "faces3d_isa"])
+def test_the_papers_total_correlation_is_that_of_its_code(grid):
+    """Weighted, over single latents; ours has a name of its own."""
+    objectives = {m.name: m.objective.model_dump() for m in load_grid(grid).methods}
+    weighted = {"name": "beta_tcvae", "estimator": "weighted"}
+    assert objectives["β-TCVAE"] == weighted
+    assert objectives["ISA-TCVAE"] == weighted | {"over": "latents"}
+    assert objectives["ISA-TCVAE, groups"] == {"name": "beta_tcvae"}
+
+
+def test_the_platykurtic_prior_is_that_of_the_figure():
+    """Stühmer et al. 2019, Fig. 3: p = 1 and p = 2.4, here of unit variance."""
+    found = {m.name: m.prior for m in load_grid("dsprites_priors").methods}
+    for name, p in (("leptokurtic", 1.0), ("platykurtic", 2.4)):
+        arguments = found[name].arguments
+        assert arguments["p"] == p
+        prior = priors.build_prior(found[name].name, 20, **arguments)
+        assert prior.variance() == pytest.approx(1, rel=1e-6)
+
+
+def test_the_printed_delta_vae():
+    """Pérez Rey et al. 2019, Eq. 3 and Algorithm 1, with perceptrons in a profile."""
+    grid = load_grid("cars3d_diffusion", "printed")
+    assert grid.architecture.name == "mlp"
+    printed = [m.prior.arguments for m in grid.methods if "printed" in m.name]
+    assert [(a["dim"], a["kl"], a["step"]) for a in printed] == [
+        (10, "paper", "printed"),
+        (20, "paper", "printed"),
+    ]
+
+
+def test_gaussians_and_spheres_of_as_many_dimensions():
+    names = [m.name for m in load_grid("mnist_svae").methods]
+    assert names == [f"{kind}{d}" for d in (2, 5, 10, 20, 40) for kind in "NS"]
 
 
 @pytest.mark.parametrize(
     ("grid", "methods", "images"),
     [
-        ("mnist_products", 17, 10_000),
-        ("caltech_products", 15, 2_307),
-        ("omniglot_products", 16, 8_070),
+        ("mnist_products", 26, 10_000),
+        ("caltech_products", 22, 2_307),
+        ("omniglot_products", 23, 8_070),
     ],
 )
 def test_the_products_of_spheres_of_the_paper(grid, methods, images):
-    """Davidson et al. 2019, section 3: the eleven of 41 coordinates, and their Table 5."""
+    """Davidson et al. 2019, section 3: single spheres, the eleven of 41 coordinates, Table 5.
+
+    And what its text names: S37 beside three circles, and the torus.
+    """
     study = load_grid(grid)
     assert study.training == TrainingOptions(
         epochs=300, batch_size=64, learning_rate=1e-3, warm_up=100, look_ahead=50
@@ -283,15 +340,19 @@ def test_the_products_of_spheres_of_the_paper(grid, methods, images):
     normal, *spheres = study.methods
     assert (normal.name, normal.prior.name, study.latent_dim) == ("N40", "normal", 40)
     assert len(spheres) == methods - 1
+    singles, products = spheres[:5], spheres[5:]
+    assert [m.prior.arguments["dims"] for m in singles] == [[2], [5], [10], [20], [30]]
     coordinates = []
     for method in spheres:
         dims = method.prior.arguments["dims"]
-        assert method.name == composition(dims)
+        name, *gradient = method.name.split(", ")
+        assert name == composition(dims)
+        assert method.prior.arguments.get("gradient", "") == "".join(gradient)
         coordinates.append(method.prior.arguments["latent_dim"])
         assert coordinates[-1] == sum(dims) + len(dims)
-        assert 41 in (coordinates[-1], sum(dims) + 1)
-    assert coordinates[:12] == [41] * 12
-    assert min(coordinates[12:]) > 41
+        assert method in singles or 41 in (coordinates[-1], sum(dims) + 1)
+    assert coordinates[5:17] == [41] * 12
+    assert {m.name for m in products} >= {"S37×[S1]×3", "[S1]×40"}
 
 
 def composition(dims):

@@ -161,9 +161,10 @@ def test_id_depends_on_the_version_of_trainings(monkeypatch):
 
 def test_jobs_of_the_projects_grid():
     jobs = list_jobs(load_grid("dsprites_beta"))
-    assert len(jobs) == 4 * 9 * 50
+    # six methods at nine β, that of appendix A.5 at three, FactorVAE at ten γ
+    assert len(jobs) == (6 * 9 + 3 + 10) * 50
     assert len({j.id for j in jobs}) == len(jobs)
-    assert len({j.setting.key for j in jobs}) == 4 * 9
+    assert len({j.setting.key for j in jobs}) == 6 * 9 + 3 + 10
     assert {j.seed for j in jobs} == set(range(50))
     first = jobs[0]
     setting = first.setting
@@ -183,7 +184,7 @@ def test_jobs_are_ordered_by_method_beta_and_seed():
     grid = load_grid("dsprites_beta", "demo")
     keys = [(*j.setting.key, j.seed) for j in list_jobs(grid)]
     assert keys == [
-        (m.name, b, s) for m in grid.methods for b in (1.0, 4.0) for s in (0, 1)
+        (m.name, b, s) for m in grid.methods for b in grid.betas(m) for s in (0, 1)
     ]
 
 
@@ -209,7 +210,7 @@ def test_more_seeds_keep_the_ids_of_the_first():
     few = {j.id for j in list_jobs(grid)}
     more = {j.id for j in list_jobs(grid.model_copy(update={"seeds": 5}))}
     assert few < more
-    assert len(more) == 4 * 2 * 5
+    assert len(more) == len(few) // 2 * 5
 
 
 def test_profiles_share_the_runs_that_are_the_same():
@@ -218,6 +219,16 @@ def test_profiles_share_the_runs_that_are_the_same():
         for p in ("paper", "quick")
     )
     assert quick < paper
+
+
+def test_grids_share_the_models_that_they_have_in_common():
+    beta, factor_vae = (
+        {(*j.setting.key, j.seed): j.id for j in list_jobs(load_grid(name))}
+        for name in ("dsprites_beta", "dsprites_factorvae")
+    )
+    common = {key for key in factor_vae if key[0] in ("FactorVAE", "β-TCVAE")}
+    assert len(common) == (10 + 9) * 50
+    assert {key: beta[key] for key in common} == {k: factor_vae[k] for k in common}
 
 
 def test_only_some_methods():

@@ -27,13 +27,14 @@ def test_a_key_depends_on_all_that_changes_the_values():
 def test_requests_of_a_grid():
     grid = load_grid("dsprites_beta", "demo")
     requests = list_requests(grid)
-    assert [r.name for r in requests[:4]] == [
+    assert [r.name for r in requests[:5]] == [
         "elbo",
         "log_likelihood",
         "representation",
         "pictures",
+        "group_kl",
     ]
-    assert [r.name for r in requests[4:]] == [m.name for _, m in grid.list_metrics()]
+    assert [r.name for r in requests[5:]] == [m.name for _, m in grid.list_metrics()]
     assert requests[1].arguments == {"samples": 50, "images": 100}
     without = list_requests(grid.model_copy(update={"importance_samples": 0}))
     assert "log_likelihood" not in [request.name for request in without]

@@ -49,3 +49,18 @@ def test_a_method_keeps_its_column_where_it_has_no_runs():
     figure = draw_figure(draw_distribution, runs)
     centres = [np.mean(a.lines[-2].get_xdata()) for a in figure.axes]
     assert centres == [1, 1]
+
+
+def test_published_values_are_hollow_in_their_panel_and_column():
+    runs = [
+        make_result(method, beta, grid="dsprites_beta")
+        for method in ("ISA-VAE", "β-VAE")
+        for beta in (1.0, 4.0)
+    ]
+    figure = draw_figure(draw_distribution, runs)
+    hollow = [
+        [tuple(li.get_xydata()[0]) for li in axes.lines if li.get_gid() == "published"]
+        for axes in figure.axes
+    ]
+    assert [sorted(points) for points in hollow] == [[(0.0, 0.20), (1.0, 0.14)], []]
+    assert "Hollow: published" in figure.texts[-1].get_text()

@@ -74,3 +74,25 @@ def test_labels_are_off_markers_off_each_other_and_inside(methods, betas):
         assert not any(box.contains(x, y) for x, y in centres)
     pairs = itertools.combinations([box.padded(-0.5) for box in shown], 2)
     assert not any(a.overlaps(b) for a, b in pairs)
+
+
+def make_published_run(beta, **changes):
+    scores = {"mig": 0.1, "reconstruction": -99.0, "reconstruction_first_10k": -20.0}
+    fields = {"grid": "dsprites_beta", "profile": "paper", "scores": scores}
+    return make_result("β-VAE", beta, **(fields | changes))
+
+
+def test_published_models_are_hollow_beside_the_images_they_are_of():
+    figure = draw_figure(draw_trade_off, [make_published_run(1.0)])
+    axes = figure.axes[0]
+    hollow = [line for line in axes.lines if line.get_gid() == "published"]
+    points = [tuple(line.get_xydata()[0]) for line in hollow]
+    assert points == [(-21.99, 0.14), (-29.40, 0.28), (-33.44, 0.47)]
+    assert {line.get_markerfacecolor() for line in hollow} == {"none"}
+    assert "first 10,000 images" in axes.get_xlabel()
+    [container] = axes.containers
+    assert container.lines[0].get_xydata().tolist() == [[-20.0, 0.1]]
+    assert "Hollow: published, see published.md." in figure.texts[-1].get_text()
+    other = draw_figure(draw_trade_off, [make_published_run(1.0, grid="mine")])
+    assert not [line for line in other.axes[0].lines if line.get_gid() == "published"]
+    assert "nats per image" in other.axes[0].get_xlabel()
