@@ -120,6 +120,9 @@ class BlockCheckpoint:
 
 
 def identify_code(provenance: Provenance) -> dict[str, str | None]:
-    """Return versions, commit and kind of device, which a checkpoint is bound to."""
+    """Return versions and kind of device, which a checkpoint is bound to.
+
+    The code that trains has a version of its own, which is in the id of the run.
+    """
     device = re.sub(r"^cuda:\d+", "cuda", provenance.device)
-    return {**provenance.versions, "commit": provenance.commit, "device": device}
+    return {**provenance.versions, "device": device}

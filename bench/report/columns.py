@@ -43,7 +43,7 @@ COLUMNS = {
     "dimension_wise_kl": "part of the KL: of each group from its prior",
     "udr": "how far the latents of a run pair with those of the other seeds of its "
     "setting (Duan et al. 2020)",
-    "learned_*": "what a prior learned",
+    "sorted_*": "the i-th smallest, from 1, of what a prior learned",
     "*_groups": "the same score of the prior's groups of latents",
 }
 """What a score is, by its name or a pattern; the first that fits counts."""

@@ -7,7 +7,6 @@ it), ``beta``, ``score`` and ``value`` (our names and signs), ``models``, ``tabl
 
 import csv
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,8 +59,7 @@ class Published:
     Attributes:
         method: the grid's name for it.
         beta: the strength, or :data:`EVERY`.
-        score: our name for it; ``sorted_<name>_<i>`` is the i-th smallest, from 1, of
-            what a prior learned as ``<name>``.
+        score: our name for it.
         value: with our sign (``reconstruction`` is E[log p(x|z)], negative).
         models: which runs ours is the mean of, one of :data:`MODELS`.
         table: where it is in the source.
@@ -236,7 +234,7 @@ def _list_ours(study: "Study", row: Published) -> np.ndarray:
     ]
     if row.models == UPPER_HALF:
         runs = _select_upper_half(runs, study.headlines)
-    values = np.array([_find_value(run, row.score) for run in runs], dtype=float)
+    values = np.array([run.scores.get(row.score, math.nan) for run in runs])
     return values[np.isfinite(values)]
 
 
@@ -252,12 +250,3 @@ def _select_upper_half(
         (run for run in runs if score in run.scores), key=lambda run: run.scores[score]
     )
     return ranked[len(ranked) // 2 :]
-
-
-def _find_value(run: Result, score: str) -> float:
-    if score in run.scores:
-        return run.scores[score]
-    found = re.fullmatch(r"sorted_(\w+)_(\d+)", score)
-    learned = sorted(run.learned.get(found[1], ())) if found else []
-    position = int(found[2]) if found else 0
-    return learned[position - 1] if 0 < position <= len(learned) else math.nan

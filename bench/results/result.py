@@ -91,13 +91,18 @@ class Result:
     def scores(self) -> dict[str, float]:
         """All numbers by column; a name that two metrics give has the metric's before.
 
-        What the training itself measured and the comparison of seeds are among them.
+        What the training itself measured and the comparison of seeds are among them,
+        and what the prior learned, in ascending order, for its groups may be exchanged:
+        ``sorted_<name>_<i>``, i from 1.
         """
         scores = {**self.model.outcome, **self.comparison}
         for record in self.records.values():
             for column, value in record.values.items():
                 name = f"{record.name}.{column}" if column in scores else column
                 scores[name] = value
+        for name, values in self.learned.items():
+            for i, value in enumerate(sorted(values), start=1):
+                scores[f"sorted_{name}_{i}"] = value
         return scores
 
     @property

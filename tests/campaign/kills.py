@@ -71,7 +71,7 @@ class Campaign:
     def start(self):
         """Start the command, in a group of processes of its own."""
         out = ["--out", str(self.folder / "runs"), "--jobs", "2", "--device", "cpu"]
-        out += ["--checkpoint-minutes", "0.001"]  # so that most trials go on from one
+        out += ["--checkpoint-minutes", "0.0001"]  # so that most trials go on from one
         return subprocess.Popen(
             [sys.executable, "-m", "priorbench.bench.run", str(self.grid), *out],
             cwd=self.folder,

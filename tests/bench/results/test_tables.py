@@ -42,6 +42,9 @@ def test_columns_of_runs():
         "active_units",
         "mig_all_factors",
         "score_seed",
+        "sorted_exponents_1",
+        "sorted_p_1",
+        "sorted_p_2",
         "zeta",
         "learned_exponents_0",
         "learned_p_0",
@@ -114,3 +117,11 @@ def test_a_score_that_some_runs_lack():
 def test_a_setting_of_failures_only():
     [row] = make_settings_table([make_result(status="failed")]).to_dict("records")
     assert (row["n"], row["failures"]) == (0, 1)
+
+
+def test_what_a_prior_learned_is_in_ascending_order():
+    """For its groups may be exchanged: only their order says which is which."""
+    run = make_result(learned={"exponents": [2.3, 1.9, 2.1]})
+    found = [run.scores[f"sorted_exponents_{i}"] for i in (1, 2, 3)]
+    assert found == [1.9, 2.1, 2.3]
+    assert "sorted_exponents_2_mean" in make_settings_table([run])
