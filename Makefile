@@ -1,9 +1,10 @@
 # `make demo`: environment, install, and the main job at a small scale, with figures.
 # `make test`: the test suite. `make check`: the linter and the slow tests too.
+# `make docs`: the site, in docs/_build/html.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: .venv/installed
 	$(BIN)/python -m bench.run --grid dsprites_beta --profile demo
@@ -16,10 +17,17 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
+docs: .venv/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+
+.venv/docs: pyproject.toml constraints.txt .venv/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	touch $@
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv docs/_build docs/tutorial

@@ -29,7 +29,7 @@ def factor_vae(
     For each vote a factor k and a value of it are drawn, and L data points that have
     it, all uniformly and with replacement. The latent that varies least among them,
 
-    .. math:: j^* = \arg\min_j \frac{\mathrm{Var}_L(z_j)}{\mathrm{Var}_N(z_j)},
+    .. math:: j^* = \mathrm{arg\,min}_j \frac{\mathrm{Var}_L(z_j)}{\mathrm{Var}_N(z_j)},
 
     votes for k. Each latent stands for the factor that most of its training votes are
     for; the score is the share of test votes that this tells right, from 0 to 1. Noise

@@ -18,7 +18,8 @@ def modularity(
     r"""Return how modular the latents are: of one factor each, from 0 to 1.
 
     .. math:: \frac1{d_a} \sum_j \left( 1 - \frac{\sum_{k \neq k^*} I(z_j; v_k)^2}
-        {(F - 1)\, I(z_j; v_{k^*})^2} \right), \qquad k^* = \arg\max_k I(z_j; v_k)
+        {(F - 1)\, I(z_j; v_{k^*})^2} \right), \qquad
+        k^* = \mathrm{arg\,max}_k I(z_j; v_k)
 
     over the :math:`d_a` active latents, :math:`\max_k I(z_j; v_k) / H(v_k) > 0.01`, and
     F factors. The informations are those of :func:`priorbench.metrics.mig.mig`,

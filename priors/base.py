@@ -76,8 +76,8 @@ class Prior(nn.Module):
 
     - ``_log_prob(z)``: the log density in nats, z (..., latent_dim) -> (...). It may be
       left out where ``_log_prob_groups`` is there;
-    - ``_sample(shape, generator)``: independent draws, (*shape, latent_dim). The
-      generator is on the CPU, and so are the prior's tensors then.
+    - ``_sample(shape, generator)``: independent draws, ``(*shape, latent_dim)``.
+      The generator is on the CPU, and so are the prior's tensors then.
 
     Optional are ``posterior``, ``learning_rate``, :meth:`variance`, :meth:`learned` and
 
@@ -85,10 +85,10 @@ class Prior(nn.Module):
       where the prior factorises over them;
     - ``_kl(q, z)`` and ``_kl_groups(q, z)``: closed forms, or other estimates.
 
-    The public methods call these, and check shapes, devices and dtypes. Learnable
-    parameters are ordinary, unconstrained ``nn.Parameter``s, mapped to their range
-    inside the density, which must not branch on the value of a tensor: it is evaluated
-    for many seeds at once.
+    The public methods call these, and check shapes, devices and dtypes. What is learned
+    is an ordinary, unconstrained ``nn.Parameter``, mapped to its range inside the
+    density, which must not branch on the value of a tensor: it is evaluated for many
+    seeds at once.
 
     Args:
         latent_dim: number of latents, >= 1.
@@ -194,7 +194,7 @@ class Prior(nn.Module):
     def sample(
         self, shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draw independent latents, (*shape, latent_dim), of the default dtype.
+        """Draw independent latents, ``(*shape, latent_dim)``, of the default dtype.
 
         All randomness comes from a generator on the CPU: the one given, or one that is
         seeded by one draw from it where it is on another device, or from the global

@@ -23,7 +23,7 @@ class GeneralizedGaussian(Prior):
         - |z_i|^p / s
 
     p = 2 with s = 2 is the standard normal, p = 1 Laplace; p > 2 is platykurtic. Draws
-    are exact: |z|^p / s is Gamma(1/p), the sign is fair.
+    are exact: ``|z|^p / s`` is Gamma(1/p), the sign is fair.
 
     References: Stühmer et al. 2019 (ISA-VAE), Eq. 5.
 

@@ -22,7 +22,7 @@ class BetaTCVAE(Objective):
 
     .. math::
         -E[\log p(x|z)] + I_q(x; z)
-            + β\, KL\Big(q(z) \Big\| \prod_g q(z_g)\Big)
+            + β\, KL\left(q(z) \| \prod_g q(z_g)\right)
             + E\Big[\sum_g \log q(z_g) - \log p(z)\Big]
 
     The aggregate posterior q(z) is estimated from the batch.

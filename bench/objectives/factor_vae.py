@@ -64,7 +64,7 @@ class FactorVAE(Objective):
 
     .. math::
         -E_q[\log p(x|z)] + KL(q(z|x) \| p(z))
-            + γ\, KL\Big(q(z) \Big\| \prod_g q(z_g)\Big)
+            + γ\, KL\left(q(z) \| \prod_g q(z_g)\right)
 
     γ is what a grid calls β. The KL to the prior contains the total correlation once,
     so that γ corresponds to β - 1 of β-TCVAE. A :class:`Discriminator` estimates the

@@ -87,12 +87,12 @@ class Subject:
         return [i for i in range(self.latent_dim) if i not in curved]
 
     def draw_raw(self, *shape: int) -> Tensor:
-        """Draw raw encoder output, (*shape, num_params), float32."""
+        """Draw raw encoder output, ``(*shape, num_params)``, float32."""
         size = self.given.posterior.num_params(self.latent_dim)
         return RAW_SCALE * torch.randn(*shape, size)
 
     def draw_noise(self, *shape: int) -> Tensor:
-        """Draw the noise of posteriors' draws, (*shape, noise_dim), float32."""
+        """Draw the noise of posteriors' draws, ``(*shape, noise_dim)``, float32."""
         size = self.given.posterior.noise_dim(self.latent_dim)
         return torch.randn(*shape, size)
 
