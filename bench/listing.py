@@ -21,6 +21,7 @@ REGISTRIES = {
     "objectives": "priorbench.bench.objectives",
     "architectures": "priorbench.bench.models.architectures",
     "likelihoods": "priorbench.bench.models.likelihoods",
+    "toys": "priorbench.bench.toys",
 }
 """Module of each registry; it is imported when its kind is asked for."""
 

@@ -22,6 +22,7 @@ COMMANDS = {
         "priorbench.bench.figures.__main__",
         "Draw the figures of the docs.",
     ),
+    "toys": ("priorbench.bench.toys.__main__", "Make small experiments of papers."),
 }
 """Module and help of each command; the module has a function ``main``."""
 

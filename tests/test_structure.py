@@ -22,6 +22,7 @@ LAYERS = (
 
 BENCH_LAYERS = (
     "main",
+    "toys",
     "run | score | speed | figures | notebook",
     "execution | listing",
     "report",

@@ -1,6 +1,5 @@
 """The sets of figures, and their files."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from priorbench.bench.figures.spheres import (
     draw_von_mises_fisher_kl,
 )
 from priorbench.bench.figures.trees import draw_trees
-from priorbench.bench.report.figures.style import use_style
+from priorbench.bench.report.figures.style import encode_image, use_style
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
 
@@ -58,11 +57,11 @@ def write_figures(name: str, folder: Path) -> list[Path]:
         raise UserError(f"cannot make {folder}: {error.strerror or error}") from error
     written = []
     for title, draw in SETS[name].items():
-        path, file = folder / f"{title}.png", io.BytesIO()
+        path = folder / f"{title}.png"
         with use_style():
-            draw().savefig(file, format="png", dpi=DPI)
+            image = encode_image(draw(), "png", DPI)
         try:
-            written.append(write_atomically(path, file.getvalue()))
+            written.append(write_atomically(path, image))
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"cannot write {path}: {reason}") from error

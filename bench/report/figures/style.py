@@ -200,7 +200,7 @@ def use_style() -> Iterator[None]:
         yield
 
 
-def encode_image(figure: Figure, kind: str) -> bytes:
+def encode_image(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
     """Return ``figure`` as an image file with no date in it.
 
     Call it within :func:`use_style`.
@@ -208,8 +208,9 @@ def encode_image(figure: Figure, kind: str) -> bytes:
     Args:
         figure: to be encoded.
         kind: "png" or "pdf".
+        dpi: pixels per inch.
     """
     file = io.BytesIO()
     metadata = {"CreationDate": None} if kind == "pdf" else None
-    figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+    figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
     return file.getvalue()
