@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from priorbench.bench.toys import registry, write_outcome
-from priorbench.command_line import Debug, make_app, parse_settings
+from priorbench.command_line import Debug, Plugins, make_app, parse_settings
 from priorbench.errors import UserError, prefix_errors
 from priorbench.metrics.arguments import check_values
+from priorbench.plugins import load_plugins
 
 
 def main(
@@ -29,9 +30,11 @@ def main(
             help="An argument of the experiment, like seeds=5; may be repeated.",
         ),
     ] = None,
+    plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Make a small experiment of the papers: a figure, a table and what they show."""
+    load_plugins(plugin or [])
     arguments = parse_settings(settings or [])
     with prefix_errors(name):
         experiment = registry.get(name)
