@@ -10,16 +10,23 @@ from rich.console import Console
 from priorbench.bench.execution.run_study import Options, run_study
 from priorbench.bench.listing import make_table
 from priorbench.bench.options import (
+    Backend,
     CheckpointMinutes,
+    Dask,
     Device,
     DryRun,
+    FailFast,
     GridOption,
     Jobs,
     Only,
     Out,
     RetryFailed,
+    Shard,
+    Shared,
     TimeLimit,
+    choose_backend,
     choose_grid,
+    parse_shard,
 )
 from priorbench.bench.study.grid import load_grid
 from priorbench.command_line import (
@@ -64,6 +71,11 @@ def main(
     retry_failed: RetryFailed = False,
     checkpoint_minutes: CheckpointMinutes = 15.0,
     time_limit: TimeLimit = None,
+    backend: Backend = None,
+    dask: Dask = None,
+    shared: Shared = False,
+    shard: Shard = None,
+    fail_fast: FailFast = False,
     dry_run: DryRun = False,
     version: Version = False,
     debug: Debug = False,
@@ -91,6 +103,11 @@ def main(
         plugins=plugin or [],
         retry_failed=retry_failed,
         checkpoint_minutes=checkpoint_minutes,
+        backend=choose_backend(backend, dask),
+        dask=dask,
+        shared=shared,
+        shard=parse_shard(shard),
+        fail_fast=fail_fast,
         time_limit=time_limit,
         dry_run=dry_run,
     )

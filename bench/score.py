@@ -9,15 +9,22 @@ from rich.console import Console
 
 from priorbench.bench.execution.run_study import Options, run_study
 from priorbench.bench.options import (
+    Backend,
+    Dask,
     Device,
     DryRun,
+    FailFast,
     GridOption,
     Jobs,
     Only,
     Out,
     RetryFailed,
+    Shard,
+    Shared,
     TimeLimit,
+    choose_backend,
     choose_grid,
+    parse_shard,
 )
 from priorbench.bench.results.manifest import read_manifest
 from priorbench.bench.study.grid import Plugin, load_grid
@@ -60,6 +67,11 @@ def main(
     plugin: Plugins = None,
     retry_failed: RetryFailed = False,
     time_limit: TimeLimit = None,
+    backend: Backend = None,
+    dask: Dask = None,
+    shared: Shared = False,
+    shard: Shard = None,
+    fail_fast: FailFast = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
@@ -94,6 +106,11 @@ def main(
         jobs=jobs,
         plugins=plugin or [],
         retry_failed=retry_failed,
+        backend=choose_backend(backend, dask),
+        dask=dask,
+        shared=shared,
+        shard=parse_shard(shard),
+        fail_fast=fail_fast,
         time_limit=time_limit,
         dry_run=dry_run,
         train=False,

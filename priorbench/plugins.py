@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from priorbench.atomic_files import write_atomically
 from priorbench.errors import UserError, locate_error, prefix_errors
 from priorbench.paths import expand_path
 from priorbench.registry import Registry, suggest_names
@@ -62,6 +63,39 @@ def import_file(path: str) -> ModuleType:
         )
         hint = f"; {suggest_names(file.name, near)}" if near else ""
         raise UserError(f"plug-in {path!r}: there is no such file{hint}")
+    return _import_module(name, file, path)
+
+
+def import_copy(path: str, source: bytes, folder: Path) -> None:
+    """Import a file of plug-ins of another machine, as the module that it is there.
+
+    Its neighbours are found where this machine has them in the same place.
+
+    Args:
+        path: of the file there, absolute and without links.
+        source: what is in it.
+        folder: of this machine, for a copy.
+
+    Raises:
+        UserError: it does not import, or was imported before it changed.
+    """
+    name = _make_module_name(Path(path))
+    if name in sys.modules:
+        if Path(sys.modules[name].__file__ or "").read_bytes() != source:
+            raise UserError(
+                f"plug-in {path!r} has changed since this process imported it; start "
+                "new processes"
+            )
+        return
+    if str(Path(path).parent) not in sys.path:
+        sys.path.append(str(Path(path).parent))
+    copied = folder / name / Path(path).name
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    _import_module(name, write_atomically(copied, source), path)
+
+
+def _import_module(name: str, file: Path, path: str) -> ModuleType:
+    """Import ``file`` as the module ``name``; errors name it as ``path``."""
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UserError(f"plug-in {path!r} is not a Python file")

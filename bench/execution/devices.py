@@ -1,5 +1,7 @@
 """Several GPUs, shared out among the processes of one command."""
 
+import itertools
+import socket
 from functools import cache
 from pathlib import Path
 
@@ -19,24 +21,19 @@ def claim_device(device: str, workers: int, folder: Path) -> str:
     Args:
         device: as the command names it; "cuda" is all GPUs, and any other is itself.
         workers: number of processes of the command.
-        folder: of the grid; the claims lie in it.
-
-    Raises:
-        RuntimeError: more processes than ``workers`` ask for a device.
+        folder: where the claims of each machine lie: of the grid, for one command.
     """
     count = torch.cuda.device_count()
     if device != "cuda" or min(workers, count) < 2:
         return device
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    for slot in range(workers):
-        lock = FileLock(folder / FOLDER / f"{slot}.lock")
+    claims = folder / FOLDER / socket.gethostname()
+    claims.mkdir(parents=True, exist_ok=True)
+    for slot in itertools.count():
+        lock = FileLock(claims / f"{slot}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             continue
         _held.append(lock)
-        return f"cuda:{slot % count}"
-    raise RuntimeError(
-        f"all {workers} places of {folder / FOLDER} are taken; "
-        "is another command running on this folder?"
-    )
+        break
+    return f"cuda:{slot % count}"

@@ -47,6 +47,34 @@ class Plan:
         return self.survey.tasks
 
 
+def plan_study(
+    survey: Survey,
+    device: str,
+    workers: int | None,
+    plugins: Sequence[str] = (),
+    command: str | None = None,
+    total: int | None = None,
+) -> Plan:
+    """Plan what is left to do where this is called.
+
+    Args:
+        survey: what is left to do.
+        device: as the user named it.
+        workers: number of processes of this machine; None to decide here.
+        plugins: files that each process imports first.
+        command: the command that the user gave.
+        total: number of processes of all machines, where there are several.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    device = pick_device(device)
+    machine = plan_machine(survey.tasks, device, workers, plugins, command)
+    if total is not None:
+        machine = replace(machine, workers=total)
+    return make_plan(survey, machine)
+
+
 def make_plan(survey: Survey, machine: Machine) -> Plan:
     """Plan what is left to do on a machine; the speed of every method is measured.
 

@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import typer
@@ -28,11 +29,12 @@ from priorbench.atomic_files import remove_unfinished
 from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.chance import identify_chance, score_chance
 from priorbench.bench.execution.dry_run import check_study
-from priorbench.bench.execution.plan import Plan, make_plan, pick_device, plan_machine
+from priorbench.bench.execution.plan import Plan, pick_device, plan_study
 from priorbench.bench.execution.progress import Display, announce_plan
 from priorbench.bench.execution.provenance import make_provenance
-from priorbench.bench.execution.schedule import plan_rounds
+from priorbench.bench.execution.schedule import Block, Machine, plan_rounds
 from priorbench.bench.execution.survey import survey_store
+from priorbench.bench.execution.worker import Tell
 from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoints
 from priorbench.bench.results.load import load_result
 from priorbench.bench.results.manifest import (
@@ -45,7 +47,7 @@ from priorbench.bench.results.manifest import (
 from priorbench.bench.results.result import LEADING
 from priorbench.bench.results.store import MODELS, Store
 from priorbench.bench.study.grid import Grid, Plugin
-from priorbench.bench.study.job import list_jobs, list_settings
+from priorbench.bench.study.job import list_jobs, list_settings, pick_shard
 from priorbench.bench.study.plugins import check_plugins
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
@@ -54,6 +56,17 @@ from priorbench.metrics.base import registry as metrics
 from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
 from priorbench.units import format_count
+
+if TYPE_CHECKING:
+    from priorbench.bench.execution.backends.dask import Pool
+
+
+BACKENDS = ("local", "dask")
+
+RunBlocks = Callable[[Sequence[Block], Path, Machine, Tell], Iterator[Block]]
+"""Runs blocks in a study's folder, and yields each when it is done."""
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,13 @@ class Options:
         jobs: number of processes; None to decide by the machine.
         plugins: files of plug-ins, which are imported already.
         retry_failed: do failed trainings and scores again.
+        backend: "local", or "dask" for processes of a cluster.
+        dask: address of its scheduler, or a file that describes the cluster; None for
+            processes of this machine.
+        shared: the processes of the cluster write results, to a disk that all share.
+        shard: number of a part of the study, from 1, and the number of parts; None for
+            the whole.
+        fail_fast: stop at the first run that fails.
         checkpoint_minutes: between two checkpoints of a training; 0 for none.
         time_limit: minutes within which the command ends; None for no limit.
         dry_run: show the plan and stop.
@@ -81,6 +101,11 @@ class Options:
     jobs: int | None = None
     plugins: Sequence[str] = ()
     retry_failed: bool = False
+    backend: str = "local"
+    dask: str | None = None
+    shared: bool = False
+    shard: tuple[int, int] | None = None
+    fail_fast: bool = False
     checkpoint_minutes: float = 15.0
     time_limit: float | None = None
     dry_run: bool = False
@@ -105,12 +130,14 @@ def run_study(
     Raises:
         UserError: the study, an option or a plug-in is at fault, or memory or disk ran
             out; the message says which.
-        typer.Exit: with 130 after Ctrl-C, with 124 at the time limit.
+        typer.Exit: with 1 where runs failed, with 130 after Ctrl-C, with 124 at the
+            time limit.
     """
     end = time.time() + 60 * (options.time_limit or math.inf)
     _check_options(study, options)
-    with prefix_errors("--device"):
-        device = pick_device(options.device)
+    if options.dask is None:  # otherwise it is a device of another machine
+        with prefix_errors("--device"):
+            pick_device(options.device)
     folder = options.out / study.name
     study, added = _add_metrics(study, added, folder)
     try:
@@ -121,8 +148,13 @@ def run_study(
     check_study(study, list_settings(study, options.precision, options.only))
     requests = list_requests(study)
     wanted = list_jobs(study, options.precision, options.only)
+    if options.shard is not None:
+        with prefix_errors("--shard"):
+            wanted = pick_shard(study, wanted, *options.shard)
     store, checkpoints = Store(options.out), Checkpoints(options.out)
-    with contextlib.nullcontext() if options.dry_run else lock_folder(folder):
+    with contextlib.ExitStack() as stack:
+        if not options.dry_run:
+            stack.enter_context(lock_folder(folder, options.shard))
         if not options.dry_run:
             remove_unfinished(folder)
             store.remove_unfinished()
@@ -136,16 +168,22 @@ def run_study(
             options.train,
             checkpoints.find(),
         )
+        pools = stack.enter_context(contextlib.ExitStack())
+        run: RunBlocks = run_blocks
         with explain_memory_errors():
-            machine = plan_machine(
-                survey.tasks, device, options.jobs, options.plugins, format_command()
-            )
-            machine = replace(
-                machine,
-                checkpoint_minutes=options.checkpoint_minutes,
-                deadline=end - min(LAST_MINUTE, 6 * (options.time_limit or 0)),
-            )
-            plan = make_plan(survey, machine)
+            if options.dask is not None and survey.tasks:
+                pool = _open_pool(pools, options, 1)
+                console.print(f"waiting for a process of {options.dask}")
+                plan, run = pool.make_plan(survey, options.device), pool.run_blocks
+            else:
+                words = (options.jobs, options.plugins, format_command())
+                plan = plan_study(survey, options.device, *words)
+        machine = replace(
+            plan.machine,
+            checkpoint_minutes=options.checkpoint_minutes,
+            deadline=end - min(LAST_MINUTE, 6 * (options.time_limit or 0)),
+        )
+        plan = replace(plan, survey=survey, machine=machine)
         others = [p for p in study.file.profiles if p != study.profile]
         folders = (options.out, *options.out.absolute().parents)
         existing = next(path for path in folders if path.exists())
@@ -156,7 +194,11 @@ def run_study(
         with explain_disk_errors(folder):
             manifest = _make_manifest(study, options, requests, added, folder)
             write_manifest(folder, manifest)
-        _run_plan(plan, folder, manifest, study, requests, console, end)
+        if options.backend == "dask" and options.dask is None and survey.tasks:
+            run = _open_pool(pools, options, machine.workers).run_blocks
+        pools.callback(end_pool)
+        work = Work(plan, run, folder, manifest, options.fail_fast)
+        _run_plan(work, pools, study, requests, console, end)
 
 
 def _check_options(study: Grid, options: Options) -> None:
@@ -174,6 +216,12 @@ def _check_options(study: Grid, options: Options) -> None:
             f"{study.locate('name')}: {study.name!r} is the folder of the "
             f"{study.name}; give the grid another name"
         )
+    if options.backend not in BACKENDS:
+        raise UserError(
+            f"'--backend' must be one of {', '.join(BACKENDS)}; got {options.backend!r}"
+        )
+    if options.shared and options.backend != "dask":
+        raise UserError("'--shared' is an option of --backend dask")
     if options.time_limit is not None and not 0 < options.time_limit < math.inf:
         raise UserError(
             f"'--time-limit' must be a positive number of minutes; got "
@@ -231,10 +279,38 @@ def _make_manifest(
     )
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a command does.
+
+    Attributes:
+        plan: what is to be done.
+        run_blocks: of a back end.
+        folder: of the study, ``runs/<grid>``.
+        manifest: of the study.
+        fail_fast: stop at the first run that fails.
+    """
+
+    plan: Plan
+    run_blocks: RunBlocks
+    folder: Path
+    manifest: Manifest
+    fail_fast: bool = False
+
+
+def _open_pool(stack: contextlib.ExitStack, options: Options, workers: int) -> "Pool":
+    """Open the processes of a cluster, until the stack is closed."""
+    from priorbench.bench.execution.backends.cluster import open_client
+    from priorbench.bench.execution.backends.dask import Pool
+
+    client, most = stack.enter_context(open_client(options.dask, workers))
+    plugins, command = tuple(options.plugins), format_command()
+    return Pool(client, most, options.jobs, plugins, options.shared, command)
+
+
 def _run_plan(
-    plan: Plan,
-    folder: Path,
-    manifest: Manifest,
+    work: Work,
+    pools: contextlib.ExitStack,
     study: Grid,
     requests: Sequence[ScoreRequest],
     console: Console,
@@ -249,38 +325,55 @@ def _run_plan(
             before all was done; the command to go on is printed. With 1 where runs or
             scores failed.
     """
+    folder, manifest = work.folder, work.manifest
     try:
         with (
             stop_on_signals(end - time.time()),
             explain_memory_errors(),
             explain_disk_errors(folder),
         ):
-            _run_rounds(plan, folder, manifest, console)
-            command = plan.machine.command
+            _run_rounds(work, console)
+            command = work.plan.machine.command
             score_chance(Store(folder.parent), study, requests, command)
     except KeyboardInterrupt as stop:
         ignore_interrupts()
-        ids = {task.job.id for task in plan.tasks}
+        ids = {task.job.id for task in work.plan.tasks}
         kept = len(ids & Checkpoints(folder.parent).find().keys())
+        status = stop.status if isinstance(stop, Stopped) else 128 + signal.SIGINT
+        why = " at the first run that failed" if status == FAILED else ""
         begun = f", and checkpoints of {format_count(kept, 'run')}" if kept else ""
         console.print(
-            f"\nstopped; finished runs are kept{begun}. Go on with\n"
+            f"\nstopped{why}; finished runs are kept{begun}. Go on with\n"
             f"    {format_command()}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-        interrupted = 128 + signal.SIGINT
-        status = stop.status if isinstance(stop, Stopped) else interrupted
         raise typer.Exit(status) from None
     finally:
-        end_pool()
+        pools.close()
     for path in _write_report(folder):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     store = Store(folder.parent)
-    results = (load_result(store, manifest, entry) for entry in manifest.models)
-    if any(r is not None and (r.reason or r.failed_scores) for r in results):
-        raise typer.Exit(1)
+    loaded = (load_result(store, manifest, entry) for entry in manifest.models)
+    results = [result for result in loaded if result is not None]
+    failed = sum(result.reason is not None for result in results)
+    scores = sum(bool(result.failed_scores) for result in results)
+    if failed or scores:
+        runs = format_count(len(results), "run")
+        for count, what, table in (
+            (failed, "failed", "runs.csv"),
+            (scores, "lack a score that failed", "scores.csv"),
+        ):
+            if count:
+                console.print(
+                    f"{count} of {runs} {what}: see the column 'reason' of "
+                    f"{folder / table}",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+        raise typer.Exit(FAILED)
 
 
 class Stopped(KeyboardInterrupt):
@@ -294,6 +387,9 @@ class Stopped(KeyboardInterrupt):
         super().__init__(status)
         self.status = status
 
+
+FAILED = 1
+"""Exit status where runs or scores failed."""
 
 TIME_UP = 124
 """Exit status at the time limit, which is that of ``timeout``."""
@@ -398,16 +494,24 @@ def explain_memory_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[None]:
     """Make a study's folder and hold it, so that no second command runs on it.
+
+    Commands that run parts of the study may hold it together.
 
     Raises:
         UserError: another command holds it, or it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        name = LOCK if shard is None else "{}-{}-of-{}".format(LOCK, *shard)
+        lock = FileLock(folder / name)
         lock.acquire(timeout=0)
+        others = [folder / LOCK] if shard else folder.glob(f"{LOCK}-*")
+        for other in others:
+            # another part may be looking too
+            with FileLock(other, timeout=1):
+                pass
     except Timeout:
         raise UserError(
             f"another command is running on {folder}; wait for it, or choose another "
@@ -424,12 +528,14 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) -> None:
+def _run_rounds(work: Work, console: Console) -> None:
     """Run the blocks of a plan.
 
     Raises:
-        Stopped: the machine's deadline came before all were done.
+        Stopped: the machine's deadline came before all were done, or a run failed and
+            that is to stop the others.
     """
+    plan, folder, manifest = work.plan, work.folder, work.manifest
     rounds = plan_rounds(plan.tasks, plan.machine.block_size)
     blocks = list(itertools.chain.from_iterable(rounds))
     sizes = (sum(len(block.seeds) for block in blocks) for blocks in rounds)
@@ -438,12 +544,15 @@ def _run_rounds(plan: Plan, folder: Path, manifest: Manifest, console: Console) 
     entries = {entry.id: entry for entry in manifest.models}
     done = 0
     with Display(len(plan.tasks), console) as display:
-        for block in run_blocks(blocks, folder, plan.machine, display.show_progress):
+        run = work.run_blocks
+        for block in run(blocks, folder, plan.machine, display.show_progress):
             found = [
                 load_result(store, manifest, entries[job.id]) for job in block.jobs
             ]
             results = [result for result in found if result is not None]
             display.show_finished(block.label, results)
+            if work.fail_fast and any(r.reason or r.failed_scores for r in results):
+                raise Stopped(FAILED)
             done += 1
             if ends[0] <= display.done < len(plan.tasks):
                 # where all have failed so far there is nothing to draw yet

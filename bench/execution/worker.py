@@ -70,8 +70,16 @@ class ScoreResult:
     arrays: Mapping[str, np.ndarray]
 
 
+Save = Callable[[ModelResult | ScoreResult], None]
+
+
 def complete_block(
-    block: Block, folder: Path, machine: Machine, tell: Tell
+    block: Block,
+    folder: Path,
+    machine: Machine,
+    tell: Tell,
+    save: Save | None = None,
+    restore: Restore | None = None,
 ) -> Block | None:
     """Train and score a block of seeds, each result saved as soon as it is there.
 
@@ -83,6 +91,10 @@ def complete_block(
         machine: whose threads, device and plug-ins are used.
         tell: called with messages of progress; what it raises ends the block, of which
             nothing is recorded as failed.
+        save: takes results to another machine's store; none is written here then, nor
+            a checkpoint.
+        restore: returns models that are trained already, where their store is another
+            machine's.
 
     Returns:
         The block; None where the machine's deadline came before its training's end.
@@ -93,13 +105,13 @@ def complete_block(
     torch.set_num_threads(machine.threads)
     load_plugins(machine.plugins)
     device = claim_device(machine.device, machine.workers, folder)
-    experiment, store = Experiment(block.setting), Store(folder.parent)
+    experiment, root = Experiment(block.setting), folder.parent
     epochs, count = experiment.grid.training.epochs, len(block.seeds)
     checkpoint = None
     if block.train:
         checkpoint = BlockCheckpoint(
-            folder.parent,
-            [job.id for job in block.jobs],
+            root,
+            [job.id for job in block.jobs] if save is None else [],
             make_provenance(describe_device(device), machine.command),
             machine.checkpoint_minutes,
             machine.deadline,
@@ -108,21 +120,74 @@ def complete_block(
     def progress(epoch: int, rate: float) -> None:
         tell((block.label, count, epoch, epochs, rate))
 
-    def restore(job: Job) -> VAE:
-        return restore_model(store, job.id)
+    def restore_stored(job: Job) -> VAE:
+        return restore_model(Store(root), job.id)
 
     results = run_block(
-        experiment, block, device, restore, progress, machine.command, checkpoint
+        experiment,
+        block,
+        device,
+        restore or restore_stored,
+        progress,
+        machine.command,
+        checkpoint,
     )
     done = not block.train
     for result in results:
-        if isinstance(result, ModelResult):
-            store.save_model(result.record, result.losses, result.parameters)
-            Checkpoints(folder.parent).remove(result.record.id)
-            done = True
+        if save is None:
+            save_result(root, result)
         else:
-            store.save_score(result.record, result.arrays)
+            save(result)
+        done = True
     return block if done else None
+
+
+def save_result(root: Path, result: ModelResult | ScoreResult) -> None:
+    """Write a result into the store; the checkpoint of a model goes.
+
+    Args:
+        root: folder of the results, ``runs``.
+        result: of a block.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if isinstance(result, ScoreResult):
+        Store(root).save_score(result.record, result.arrays)
+        return
+    Store(root).save_model(result.record, result.losses, result.parameters)
+    Checkpoints(root).remove(result.record.id)
+
+
+def fail_block(
+    block: Block, store: Store, reason: str, machine: Machine
+) -> Iterator[ModelResult | ScoreResult]:
+    """Yield what is recorded of a block that no process lived to the end of.
+
+    Its trainings have failed, or, of models that are in the store, the scores that they
+    lack.
+
+    Args:
+        block: the seeds.
+        store: with the results that the block had before its end.
+        reason: in one line.
+        machine: that ran it.
+    """
+    provenance = make_provenance(machine.device, machine.command)
+    keys = [request.key for request in block.requests]
+    for job in block.jobs:
+        model = store.load_model(job.id)
+        if model is None or model.status == "failed":
+            trained = Trained(job.seed, None, {}, reason=reason)
+            record = _make_record(Experiment(block.setting), trained, provenance)
+            yield ModelResult(record, {}, {})
+            continue
+        found = store.load_scores(job.id, keys)
+        for request in block.requests:
+            if request.key not in found:
+                score = Score(request, reason=reason)
+                record = make_score_record(job.id, job.seed, score, provenance)
+                yield ScoreResult(record, {})
 
 
 def run_block(

@@ -1,10 +1,14 @@
 """A trained model, from the store; this module alone of the room imports torch."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 
 from priorbench.bench.models.build import build_model
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.results.files import DamagedFileError
+from priorbench.bench.results.records import ModelRecord
 from priorbench.bench.results.store import Store
 from priorbench.errors import UserError, prefix_errors
 
@@ -36,6 +40,19 @@ def restore_model(store: Store, model: str) -> VAE:
         raise UserError(
             f"{error}; to have its parameters, run its grid with keep_models = true"
         ) from error
+    return build_trained(record, arrays)
+
+
+def build_trained(record: ModelRecord, arrays: Mapping[str, np.ndarray]) -> VAE:
+    """Build a trained model on the CPU, in evaluation mode.
+
+    Args:
+        record: of the training.
+        arrays: its parameters, by name.
+
+    Raises:
+        UserError: a plug-in of it is not registered or takes other arguments now.
+    """
     with prefix_errors(
         f"model {record.id} cannot be built (import its plug-ins first)"
     ):

@@ -1,5 +1,6 @@
 """From a grid to its jobs: one job is one seed of one setting."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -122,3 +123,33 @@ def list_jobs(
         for setting in list_settings(grid, precision, methods)
         for seed in range(grid.seeds)
     ]
+
+
+def pick_shard(grid: Grid, jobs: Iterable[Job], number: int, count: int) -> list[Job]:
+    """Return one of several parts of a study, which together are the whole.
+
+    The parts differ by at most one job, and so do their seeds of a setting once there
+    are as many seeds as parts. A job stays in its part when seeds are added.
+
+    Args:
+        grid: the study.
+        jobs: all of its jobs, or those of some methods.
+        number: of the part, from 1.
+        count: of the parts.
+
+    Raises:
+        ValueError: the part has no job.
+    """
+    keys = [(m.name, beta) for m in grid.methods for beta in grid.betas(m)]
+    place = {key: position for position, key in enumerate(keys)}
+    # seeds after which a setting would come back to its first part
+    period = count // math.gcd(len(keys), count)
+
+    def find_shard(job: Job) -> int:
+        turn = job.seed * len(keys) + place[job.setting.key]
+        return (turn + job.seed // period) % count + 1
+
+    chosen = [job for job in jobs if find_shard(job) == number]
+    if not chosen:
+        raise ValueError(f"part {number} of {count} has no run; there are too few runs")
+    return chosen

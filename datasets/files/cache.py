@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+from filelock import FileLock
 
 from priorbench.atomic_files import UNFINISHED, open_atomically
 from priorbench.paths import expand_path
@@ -94,6 +95,24 @@ def write_cache(
                 content = np.ascontiguousarray(chunk).data
                 checksum = zlib.crc32(content, checksum)
                 file.write(content)
+
+
+@contextmanager
+def lock_cache(name: str) -> Iterator[None]:
+    """Hold a cache while it is made; another process that asks for it waits.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = get_data_folder()
+    lock = FileLock(folder / f".{name}.lock")
+    with explain_write_errors(folder, 0):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def forget_caches(prefix: str, keep: str) -> None:

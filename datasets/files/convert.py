@@ -12,6 +12,7 @@ from rich.progress import Progress
 from priorbench.datasets.files.cache import (
     forget_caches,
     get_data_folder,
+    lock_cache,
     read_cache,
     write_cache,
 )
@@ -25,6 +26,8 @@ def obtain_images(
     progress: bool = True,
 ) -> np.ndarray:
     """Return the images kept as ``name``, memory-mapped; make them if there are none.
+
+    Of several processes one makes them, and the others wait.
 
     Args:
         name: of the cache file; it has a version, which goes up whenever an image
@@ -45,10 +48,13 @@ def obtain_images(
     """
     images = read_cache(name, shape)
     if images is None:
-        chunks = track_images(make_chunks(), title, shape[0], progress)
-        write_cache(name, shape, _check_images(chunks, shape, name))
-        # Read from the disk, so that what lies there is compared with what was written.
-        images = read_cache(name, shape)
+        with lock_cache(name):
+            images = read_cache(name, shape)  # another process may have made them
+            if images is None:
+                chunks = track_images(make_chunks(), title, shape[0], progress)
+                write_cache(name, shape, _check_images(chunks, shape, name))
+                # from the disk: what lies there is compared with what was written
+                images = read_cache(name, shape)
     if images is None:
         raise OSError(
             f"the images of {name!r} were written to {str(get_data_folder())!r} but "

@@ -1,0 +1,114 @@
+"""The processes of a cluster: here, at a scheduler that runs, or in a batch queue."""
+
+import logging
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from priorbench.errors import UserError, prefix_errors
+from priorbench.paths import expand_path
+from priorbench.registry import suggest_names
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
+"""Classes of dask-jobqueue, by the key ``system`` of a cluster's file."""
+
+CONFIG = {
+    # a process has one block: one that ends takes no other with it
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 3,
+    # the parameters of a model that is to be scored are sent with its block
+    "distributed.admin.large-graph-warning-threshold": "4GB",
+}
+
+
+@contextmanager
+def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", int]]:
+    """Connect to a scheduler, and start it and its processes if need be.
+
+    Args:
+        target: address of a scheduler, path of a cluster's file, or None for processes
+            of this machine.
+        workers: number of processes of this machine.
+
+    Yields:
+        The client, and the number of processes that the cluster may grow to; 0 where
+        the scheduler's own processes say it.
+
+    Raises:
+        UserError: a package is not installed, there is no such scheduler, or the
+            cluster's file is not valid.
+    """
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise UserError(
+            "distributed is needed for --backend dask; run: pip install distributed"
+        ) from error
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(CONFIG))
+        place: Any = target
+        if target is None:
+            place = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        elif target.endswith(".toml"):
+            cluster, workers = _make_cluster(expand_path(target))
+            place = stack.enter_context(cluster)
+        elif "://" in target:
+            workers = 0
+        else:
+            raise UserError(
+                f"'--dask' must be the address of a scheduler, like tcp://host:8786, "
+                f"or a .toml file; got {target!r}"
+            )
+        try:
+            client = stack.enter_context(Client(place, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise UserError(f"--dask: no scheduler at {target}: {error}") from error
+        yield client, workers
+
+
+def _make_cluster(path: Path) -> tuple[Any, int]:
+    """Return the cluster that a file describes, and the most processes that it has."""
+    with prefix_errors(f"--dask {path}"):
+        try:
+            keys = tomllib.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"not valid TOML: {error}") from error
+        system = str(keys.pop("system", None))
+        if system not in QUEUES:
+            raise ValueError(f"'system': {suggest_names(system, list(QUEUES))}")
+        try:
+            import dask_jobqueue
+        except ImportError as error:
+            raise UserError(
+                "dask-jobqueue is needed for it; run: pip install dask-jobqueue"
+            ) from error
+        scale = {key: keys.pop(key) for key in ("jobs", "minimum_jobs") if key in keys}
+        jobs, least = scale.get("jobs", 1), scale.get("minimum_jobs")
+        for key, value in {"jobs": jobs, "minimum_jobs": least or 0}.items():
+            if not isinstance(value, int) or value < (key == "jobs"):
+                raise ValueError(f"{key!r} must be a whole number; got {value!r}")
+        # one thread of dask each; what trains has threads of its own
+        keys.setdefault("processes", keys.get("cores"))
+        extra = [*keys.pop("worker_extra_args", []), "--nthreads", "1"]
+        cluster = getattr(dask_jobqueue, QUEUES[system])(
+            worker_extra_args=extra, **keys
+        )
+        if least is None:
+            cluster.scale(jobs=jobs)
+        else:
+            cluster.adapt(minimum_jobs=least, maximum_jobs=jobs)
+        return cluster, jobs * (keys["processes"] or 1)
