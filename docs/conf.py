@@ -115,6 +115,7 @@ def write_math(writer: HTML5Translator, node: nodes.math | nodes.math_block) -> 
     """Write a formula as MathML, which browsers show without a script or a network."""
     display = isinstance(node, nodes.math_block)
     formula = convert(node.astext(), display="block" if display else "inline")
+    formula = re.sub("(<mi>log</mi>)(?=<m[in])", r'\1<mspace width="0.17em"/>', formula)
     if "\\" in formula:
         log.warning("a command of this formula is not known", location=node)
     writer.body.append(f'<div class="math">{formula}</div>' if display else formula)

@@ -8,7 +8,7 @@ most images near 0 and fewer and fewer outwards. Would a latent that is *even*, 
 tell the factors apart better? This page takes the idea to a verdict: a density, its
 check, one model to look at, a study of several seeds, and what they show.
 
-It runs in about a minute on one core, downloads nothing and writes to a temporary
+It takes a minute or two of one core, downloads nothing and writes to a temporary
 folder.
 """
 
@@ -202,7 +202,8 @@ run_study(study, Options(out=folder / "runs", device="cpu", jobs=1), Console(wid
 # ----------------------
 #
 # :func:`priorbench.bench.results.load` gives a row for each run, to be grouped and
-# drawn as any table of pandas.
+# drawn as any table of pandas. A seed that never learned to use its latents lies at
+# the bottom left.
 
 runs = results.load(folder / "runs" / "soft_box")
 columns = ["mig", "elbo", "reconstruction", "kl", "active_latents"]
