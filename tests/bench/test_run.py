@@ -385,7 +385,7 @@ def test_dry_run_writes_nothing_and_names_what_is_shorter(tmp_path, run):
     done = run("--grid", "dsprites_beta", "--dry-run", check=0)
     assert "3350 runs to do" in done.stdout
     assert "shorter may be a GPU (--device cuda), fewer seeds (--seeds 1" in done.stdout
-    assert "--profile quick, --profile demo" in done.stdout
+    assert "--profile quick, --profile laptop, --profile demo" in done.stdout
     assert not (tmp_path / "runs").exists()
 
 
