@@ -1,5 +1,6 @@
 """The site of the documentation, which ``make docs`` builds."""
 
+import logging
 import os
 import re
 import shutil
@@ -11,14 +12,17 @@ from typing import Any
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
-from sphinx.util import logging
+from sphinx.util.logging import getLogger
 from sphinx.writers.html5 import HTML5Translator
 
 import priorbench
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-log = logging.getLogger(__name__)
+log = getLogger(__name__)
+# a style of Pygments has the root logger print what is for information
+for talkative in ("matplotlib", "fontTools"):
+    logging.getLogger(talkative).setLevel(logging.WARNING)
 
 project = "PriorBench"
 author = "The PriorBench authors"
