@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from priorbench.bench.execution.backends.cluster import open_client
@@ -154,12 +155,16 @@ def test_another_data_set_is_named(jobs, complete):
     block = make_blocks(jobs())[0]
     config = {**block.setting.config, "dataset": {"name": "dsprites"}}
     other = replace(block, setting=replace(block.setting, config=config))
-    with pytest.raises(UserError, match="cannot use the data set 'dsprites' .*it is n"):
+    with pytest.raises(
+        UserError, match=r"cannot use the data set 'dsprites' .*it is n"
+    ):
         complete(other)
 
 
 def test_a_folder_that_is_not_shared_is_named(jobs, complete):
-    with pytest.raises(UserError, match="has no folder .*nowhere; it must be one that"):
+    with pytest.raises(
+        UserError, match=r"has no folder .*nowhere; it must be one that"
+    ):
         complete(make_blocks(jobs())[0], name="nowhere", shared=True)
 
 
@@ -237,3 +242,50 @@ def test_a_cluster_of_a_batch_queue(least, tmp_path, monkeypatch, client):
         assert calls["scale"] == {"jobs": 3}
     else:
         assert calls["adapt"] == {"minimum_jobs": 0, "maximum_jobs": 3}
+
+
+KILLER = """
+import os, pathlib, signal
+import distributed
+from priorbench import priors
+
+@priors.register("killer")
+class Killer(priors.Normal):
+    def __init__(self, latent_dim, mark):
+        super().__init__(latent_dim)
+        self.mark = pathlib.Path(mark)
+
+    def _kl(self, q, z):
+        try:
+            distributed.get_worker()
+        except ValueError:  # the command's own process, which plans
+            return super()._kl(q, z)
+        if not self.mark.exists():
+            if self.mark.parent.exists():
+                self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super()._kl(q, z)
+"""
+"""It ends its process, once or, where its mark cannot be made, every time."""
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed(tmp_path, tiny, run):
+    """A run goes on in another process; one that ends each has failed, alone."""
+    (tmp_path / "killer.py").write_text(KILLER)
+    prior = '{ name = "killer", mark = "%s" }'
+    once, always = tmp_path / "mark", tmp_path / "nowhere" / "mark"
+    grid = tiny(
+        ('prior = "normal"', f"prior = {prior % once}"),
+        append=f'[[methods]]\nname = "always"\nobjective = "beta_vae"\nbeta = [1.0]\n'
+        f"prior = {prior % always}\n",
+    )
+    words = ("--grid", grid, "--plugin", "killer.py", "--backend", "dask", "--jobs", 2)
+    done = run(*words, check=1)
+    assert once.exists()
+    rows = pd.read_csv(tmp_path / "runs" / "tiny" / "runs.csv").set_index("method")
+    assert len(rows) == 5
+    assert rows.loc["always", "status"] == "failed"
+    assert "its process died, in 4 workers" in rows.loc["always", "reason"]
+    assert (rows.drop("always")["status"] == "finished").all()
+    assert "1 of 5 runs failed: see the column 'reason' of " in done.stdout
