@@ -444,6 +444,68 @@ def test_results_of_two_folders_are_one_after_copying(tmp_path, tiny, run):
     assert table["n"].tolist() == [1] * 4
 
 
+def test_parts_of_a_study_are_one(tmp_path, tiny, run):
+    """Three, in folders of their own: joined, and merged by copying, as one run."""
+    grid = tiny(seeds=2)
+    run("--grid", grid, "--jobs", 1, check=0)
+    parts = []
+    for number in (1, 2, 3):
+        words = ("--shard", f"{number}/3", "--out", tmp_path / f"part{number}")
+        # the last --out counts
+        parts.append(tmp_path / f"part{number}" / "tiny")
+        run_part(run, tmp_path, grid, *words)
+    whole = read_runs(tmp_path / "runs" / "tiny")
+    assert [len(pd.read_csv(part / "runs.csv")) for part in parts] == [3, 3, 2]
+    run(*parts, "--out", tmp_path / "joined", module="bench.report", check=0)
+    joined = read_runs(tmp_path / "joined")
+    pd.testing.assert_frame_equal(joined[whole.columns], whole)
+    for part in parts:
+        shutil.copytree(part.parent, tmp_path / "merged", dirs_exist_ok=True)
+    run(tmp_path / "merged" / "tiny", module="bench.report", check=0)
+    pd.testing.assert_frame_equal(read_runs(tmp_path / "merged" / "tiny"), whole)
+
+
+def run_part(run, tmp_path, grid, *words):
+    arguments = ("--grid", grid, "--jobs", 1, "--device", "cpu", *words)
+    return run(*arguments, module="priorbench.bench.run", check=0)
+
+
+def read_runs(folder):
+    """The table of runs, but for what is of their time."""
+    rows = pd.read_csv(folder / "runs.csv")
+    own = [name for name in rows if name.endswith(("seconds", "per_second"))]
+    return rows.drop(columns=[*own, "created"])
+
+
+def test_the_first_failed_run_stops_a_command(tmp_path, tiny, run):
+    words = ("--grid", tiny(), "--jobs", 1, "--set", "training.learning_rate=1e30")
+    stopped = run(*words, "--fail-fast", check=1)
+    assert "stopped at the first run that failed; finished" in stopped.stdout
+    assert len(list_models(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--shard", "0/3"),
+            "'--shard' must be K/N with K from 1 to N, like 3/16; got",
+        ),
+        (("--shard", "4/3"), "'--shard' must be K/N"),
+        (("--shard", "a/3"), "'--shard' must be K/N"),
+        (("--shard", "9/9"), "--shard: part 9 of 9 has no run"),
+        (("--backend", "slurm"), "'--backend' must be one of local, dask; got 'slurm'"),
+        (("--shared",), "'--shared' is an option of --backend dask"),
+        (
+            ("--backend", "local", "--dask", "tcp://a:1"),
+            "--dask goes with --backend dask; got 'local'",
+        ),
+    ],
+)
+def test_a_wrong_part_or_back_end_is_an_error(tiny, fails, words, message):
+    assert message in fails(tiny(), *words)
+
+
 def test_models_that_were_not_kept_are_trained_again_for_a_metric(tmp_path, tiny, run):
     grid = tiny()
     words = ("--grid", grid, "--only", "β-VAE", "--jobs", 1)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from priorbench.bench.execution.backends.local import LOCALHOST, shield_children
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
 from priorbench.registry import suggest_names
@@ -23,6 +24,8 @@ CONFIG = {
     "distributed.scheduler.allowed-failures": 3,
     # the parameters of a model that is to be scored are sent with its block
     "distributed.admin.large-graph-warning-threshold": "4GB",
+    # what goes wrong is told by the command
+    "logging": {"distributed": "critical", "distributed.client": "critical"},
 }
 
 
@@ -45,24 +48,25 @@ def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", in
     """
     try:
         import dask
+
+        dask.config.set(CONFIG)  # some of it is read by the next import
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise UserError(
             "distributed is needed for --backend dask; run: pip install distributed"
         ) from error
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(CONFIG))
         place: Any = target
         if target is None:
-            place = stack.enter_context(
-                LocalCluster(
+            with shield_children():
+                cluster = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address=f"{LOCALHOST}:0",
                     silence_logs=logging.CRITICAL,
                 )
-            )
+            place = stack.enter_context(cluster)
         elif target.endswith(".toml"):
             cluster, workers = _make_cluster(expand_path(target))
             place = stack.enter_context(cluster)
@@ -77,6 +81,12 @@ def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", in
             client = stack.enter_context(Client(place, set_as_default=False))
         except (OSError, ValueError) as error:
             raise UserError(f"--dask: no scheduler at {target}: {error}") from error
+        crowded = [name for name, count in client.nthreads().items() if count > 1]
+        if crowded:
+            raise UserError(
+                f"--dask: the worker {crowded[0]} has several threads, and a run needs "
+                "a process of its own; start it with --nthreads 1 --nworkers N"
+            )
         yield client, workers
 
 
@@ -102,6 +112,7 @@ def _make_cluster(path: Path) -> tuple[Any, int]:
             if not isinstance(value, int) or value < (key == "jobs"):
                 raise ValueError(f"{key!r} must be a whole number; got {value!r}")
         # one thread of dask each; what trains has threads of its own
+        keys.setdefault("scheduler_options", {"dashboard_address": ":0"})
         keys.setdefault("processes", keys.get("cores"))
         extra = [*keys.pop("worker_extra_args", []), "--nthreads", "1"]
         cluster = getattr(dask_jobqueue, QUEUES[system])(

@@ -5,6 +5,7 @@ sent with a block, and its results come back through the scheduler and are writt
 the command. A disk that all of them share may be used instead.
 """
 
+import math
 import pickle
 import socket
 import time
@@ -24,6 +25,7 @@ from priorbench.bench.execution.plan import Plan, plan_study
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.execution.survey import Survey
 from priorbench.bench.execution.worker import (
+    Message,
     Tell,
     complete_block,
     fail_block,
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 POLL = 0.1
 """Seconds between two looks at what has come."""
+
+PAUSE = 1.0
+"""Seconds between two messages of a block's progress."""
 
 PATIENCE = 900
 """Seconds in which the command has to take a result."""
@@ -251,10 +256,20 @@ def _work(
     def restore(job: Job) -> VAE:
         return build_trained(*models[job.id])
 
+    last = -math.inf
+
+    def tell(message: Message) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PAUSE:
+            put(message)
+            last = time.monotonic()
+
     with closing(messages):
         if folder is not None:
-            return complete_block(block, folder, machine, put) is not None
-        return complete_block(block, here, machine, put, put, restore) is not None
+            done = complete_block(block, folder, machine, tell)
+        else:
+            done = complete_block(block, here, machine, tell, put, restore)
+    return done is not None
 
 
 def _check_process(block: Block, ids: Sequence[str], folder: Path | None) -> None:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def run_blocks(
                 pre_dispatch="n_jobs",
                 batch_size=1,
             )
-            with _shield_children(machine):
+            with shield_children() if machine.workers > 1 else nullcontext():
                 done = parallel(tasks)  # which starts the processes
             yield from (block for block in done if block is not None)
 
@@ -103,7 +103,7 @@ def _work(
 
 
 @contextmanager
-def _shield_children(machine: Machine) -> Iterator[None]:
+def shield_children() -> Iterator[None]:
     """Shield processes that are started in this context from the terminal's signals.
 
     A terminal sends Ctrl-C and its hang-up to all processes; the parent alone answers,
@@ -111,7 +111,7 @@ def _shield_children(machine: Machine) -> Iterator[None]:
     started. Meanwhile none interrupts the parent either, for an exception that a
     handler raises is lost where a process forks.
     """
-    if machine.workers == 1 or not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     told = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
@@ -133,7 +133,7 @@ def _open_messages(machine: Machine, show: Tell) -> Iterator[Tell]:
         return
     # a socket of the file system would leave its folder behind after kill -9
     manager = SyncManager(address=(LOCALHOST, 0))
-    with _shield_children(machine):
+    with shield_children():
         manager.start(exit_with_parent, (os.getpid(),))
     with manager:
         messages = manager.Queue()

@@ -9,7 +9,13 @@ import pytest
 
 from priorbench import plugins
 from priorbench.bench.study.grid import Plugin, PriorPlugin, load_grid
-from priorbench.bench.study.job import TRAINING_VERSION, Job, Setting, list_jobs
+from priorbench.bench.study.job import (
+    TRAINING_VERSION,
+    Job,
+    Setting,
+    list_jobs,
+    pick_shard,
+)
 from priorbench.bench.study.plugins import check_plugins
 from priorbench.errors import UserError
 from priorbench.priors.base import registry as priors
@@ -317,3 +323,34 @@ def test_arguments_of_metrics_are_checked_before_anything_is_trained():
         UserError, match=r"metrics\[0\]': .*'stpe'; did you mean 'step'"
     ):
         check_plugins(grid)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 8, 12, 16])
+@pytest.mark.parametrize("seeds", [3, 50])
+def test_parts_are_the_whole_and_alike(count, seeds):
+    """36 settings or fewer: a part has as many runs as any other, of every setting."""
+    grid = load_grid("dsprites_beta", "quick", {"seeds": seeds})
+    settings = [
+        Setting(grid, method, beta, "fp32", {})
+        for method in grid.methods
+        for beta in grid.betas(method)
+    ]
+    jobs = [Job(setting, seed) for setting in settings for seed in range(seeds)]
+    parts = [pick_shard(grid, jobs, n, count) for n in range(1, count + 1)]
+    found = [(job.setting.key, job.seed) for part in parts for job in part]
+    assert sorted(found) == sorted((job.setting.key, job.seed) for job in jobs)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    if seeds >= count:
+        for setting in settings:
+            own = [sum(j.setting.key == setting.key for j in p) for p in parts]
+            assert max(own) - min(own) <= 2
+    fewer = [job for job in jobs if job.seed < 2]
+    assert pick_shard(grid, fewer, 1, count) == [j for j in parts[0] if j.seed < 2]
+
+
+def test_a_part_without_runs_is_an_error():
+    grid = load_grid("dsprites_beta", "demo")
+    jobs = [Job(Setting(grid, grid.methods[0], 1.0, "fp32", {}), 0)]
+    with pytest.raises(ValueError, match="part 7 of 9 has no run"):
+        pick_shard(grid, jobs, 7, 9)
