@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from priorbench.machine_errors import is_machine_fault
+
 log = logging.getLogger("priorbench")
 
 COMPILED_ON = ("cuda",)
@@ -37,9 +39,9 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(first, *rest)
         try:
             return compiled()(first, *rest)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            if is_machine_fault(error):
+                raise
             _failed.add(name)
             reason = (str(error).strip().splitlines() or [""])[0]
             log.warning(

@@ -17,6 +17,7 @@ from priorbench.bench.execution.schedule import Machine, Task
 from priorbench.bench.execution.survey import Survey
 from priorbench.bench.study.scores import ScoreRequest
 from priorbench.bench.training.experiment import Experiment
+from priorbench.machine_errors import is_machine_fault
 
 CALIBRATION_SECONDS = 2.0
 MEMORY_SHARE = 0.8
@@ -253,9 +254,9 @@ def _try_to_measure(measure: Callable[..., Any], *arguments: Any) -> Any:
     """Return what ``measure`` gives; None if a plug-in fails: its runs will say why."""
     try:
         return measure(*arguments)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception:
+    except Exception as error:
+        if is_machine_fault(error):
+            raise
         return None
     finally:
         if torch.cuda.is_initialized():

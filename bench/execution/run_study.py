@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 import typer
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import (
@@ -50,6 +49,7 @@ from priorbench.bench.study.plugins import check_plugins
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.errors import UserError, prefix_errors
+from priorbench.machine_errors import MEMORY_ERRORS, is_machine_fault
 from priorbench.metrics.base import registry as metrics
 from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
@@ -136,7 +136,7 @@ def run_study(
             options.train,
             checkpoints.find(),
         )
-        with explain_memory_errors():
+        with explain_machine_errors():
             machine = plan_machine(
                 survey.tasks, device, options.jobs, options.plugins, format_command()
             )
@@ -252,7 +252,7 @@ def _run_plan(
     try:
         with (
             stop_on_signals(end - time.time()),
-            explain_memory_errors(),
+            explain_machine_errors(),
             explain_disk_errors(folder),
         ):
             _run_rounds(plan, folder, manifest, console)
@@ -373,8 +373,8 @@ def explain_disk_errors(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explain_memory_errors() -> Iterator[None]:
-    """Turn a lack of memory into a :class:`UserError` with what to do."""
+def explain_machine_errors() -> Iterator[None]:
+    """Turn a lack of memory or a failed device into a :class:`UserError`."""
     try:
         yield
     except TerminatedWorkerError as error:
@@ -390,10 +390,19 @@ def explain_memory_errors() -> Iterator[None]:
             f"a process could not take its work ({last}); finished runs are kept: give "
             "the same command again"
         ) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except MEMORY_ERRORS as error:
         raise UserError(
             f"a process ran out of memory ({type(error).__name__}); finished runs are "
-            "kept: go on with fewer processes (--jobs) or a smaller batch"
+            "kept: go on with fewer processes (--jobs), fewer seeds at once "
+            "(--seeds-at-once) or a smaller batch"
+        ) from error
+    except RuntimeError as error:
+        if not is_machine_fault(error):
+            raise
+        first = str(error).partition("\n")[0]
+        raise UserError(
+            f"the device failed ({first}), and nothing runs on it any more in this "
+            "command; finished runs are kept: give the same command again"
         ) from error
 
 

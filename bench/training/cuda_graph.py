@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from priorbench.errors import locate_error
+from priorbench.machine_errors import is_machine_fault
 
 log = logging.getLogger("priorbench")
 
@@ -115,9 +116,9 @@ class ReplayedFunction:
                 self._replay, self._outputs = self.recorder.record(
                     function, self._arguments
                 )
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
+            if is_machine_fault(error):
+                raise
             self.recordable = False
             self._warn_of(error)
             return function(*arguments)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from priorbench import compiled
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 
 def double(x, factor):
@@ -65,12 +66,13 @@ def test_errors_of_the_function_itself_are_raised(monkeypatch):
 
 
 @pytest.mark.usefixtures("on_the_cpu")
-def test_no_memory_is_no_fault_of_the_compiler(monkeypatch):
-    def full(x, factor):
-        raise torch.OutOfMemoryError("full")
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_none_of_the_compiler(monkeypatch, error):
+    def fail(x, factor):
+        raise error
 
-    monkeypatch.setattr(torch, "compile", lambda f: full)
-    with pytest.raises(torch.OutOfMemoryError):
+    monkeypatch.setattr(torch, "compile", lambda f: fail)
+    with pytest.raises(type(error)):
         compiled.fuse_on_gpu(double)(torch.ones(1), 2.0)
     assert not compiled._failed
 

@@ -16,6 +16,7 @@ from priorbench.bench.study.scores import list_requests
 from priorbench.bench.training import experiment
 from priorbench.bench.training.experiment import Experiment
 from tests.bench.small_study import IMAGES, load_jobs
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 CHANGES = (("seeds = 2", "seeds = 3"), ("batch_size = 8", "batch_size = 10"))
 SCORED = 5 * 10
@@ -127,6 +128,16 @@ def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
     survey = Survey(tuple(list_tasks(jobs[:1])))
     made = plan.make_plan(survey, Machine("cpu", workers=8))
     assert made.seconds == pytest.approx(count_run_flops(jobs[0]) / 1e6)
+
+
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_not_taken_for_the_methods(jobs, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(plan, "measure_rate", fail)
+    with pytest.raises(type(error)):
+        plan.make_plan(Survey(tuple(list_tasks(jobs))), Machine("cpu"))
 
 
 def test_nothing_to_plan():

@@ -25,6 +25,7 @@ from priorbench.metrics.base import Metric
 from priorbench.metrics.base import registry as metrics
 from tests.bench.scoring.sheets import cut_sheet
 from tests.bench.small_study import STEPS, load_jobs_results, run_jobs
+from tests.priorbench.machine_faults import MACHINE_FAULTS, STICKY
 
 
 def test_a_small_study(jobs, tmp_path):
@@ -132,9 +133,11 @@ class OutOfSpace(Broken):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-class OutOfMemory(Broken):
+class BrokenMachine(Broken):
+    error = STICKY
+
     def _log_prob(self, z):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise self.error
 
 
 class Diverging(priors.Normal):
@@ -198,9 +201,11 @@ def test_a_failed_run_is_not_tried_again_unasked(broken, tmp_path):
     assert task.train
 
 
-def test_a_full_memory_goes_on_up(broken, tmp_path):
-    todo = broken(OutOfMemory)
-    with pytest.raises(torch.OutOfMemoryError):
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_go_on_up(broken, tmp_path, monkeypatch, error):
+    monkeypatch.setattr(BrokenMachine, "error", error)
+    todo = broken(BrokenMachine)
+    with pytest.raises(type(error)):
         run_jobs(todo, tmp_path / "tiny")
     assert load_jobs_results(todo, tmp_path / "tiny") == []
 

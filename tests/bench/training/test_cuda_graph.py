@@ -18,6 +18,7 @@ from tests.bench.training.small_ensembles import (
     make_loss,
     run_steps,
 )
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 
 def combine_numbers(x, number, progress):
@@ -94,14 +95,16 @@ def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, file, caplog):
     assert "details" not in caplog.text
 
 
-def test_no_memory_is_not_taken_for_a_step_that_cannot_be_recorded():
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_not_taken_for_a_step_that_cannot_be_recorded(error):
     def function(x):
-        raise torch.OutOfMemoryError("full")
+        raise error
 
     replayed = ReplayedFunction(FakeRecorder(), "this")
     for _ in range(4):
-        with pytest.raises(torch.OutOfMemoryError):
+        with pytest.raises(type(error)):
             replayed(function, torch.zeros(1))
+    assert replayed.recordable
 
 
 @pytest.mark.parametrize("prior", ["normal", "isa"])
