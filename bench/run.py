@@ -18,6 +18,7 @@ from priorbench.bench.options import (
     Only,
     Out,
     RetryFailed,
+    SeedsAtOnce,
     TimeLimit,
     choose_grid,
 )
@@ -59,6 +60,7 @@ def main(
     device: Device = "auto",
     precision: Annotated[str, Option(help="fp32, tf32 or bf16.")] = "fp32",
     jobs: Jobs = None,
+    seeds_at_once: SeedsAtOnce = None,
     out: Out = Path("runs"),
     plugin: Plugins = None,
     retry_failed: RetryFailed = False,
@@ -88,6 +90,7 @@ def main(
         precision=precision,
         device=device,
         jobs=jobs,
+        seeds_at_once=seeds_at_once,
         plugins=plugin or [],
         retry_failed=retry_failed,
         checkpoint_minutes=checkpoint_minutes,

@@ -66,6 +66,7 @@ class Options:
         precision: of the matrix products.
         device: "auto", "cpu", "cuda" for all GPUs, or "cuda:N".
         jobs: number of processes; None to decide by the machine.
+        seeds_at_once: seeds that train together at most; None to decide likewise.
         plugins: files of plug-ins, which are imported already.
         retry_failed: do failed trainings and scores again.
         checkpoint_minutes: between two checkpoints of a training; 0 for none.
@@ -79,6 +80,7 @@ class Options:
     precision: str = "fp32"
     device: str = "auto"
     jobs: int | None = None
+    seeds_at_once: int | None = None
     plugins: Sequence[str] = ()
     retry_failed: bool = False
     checkpoint_minutes: float = 15.0
@@ -138,7 +140,12 @@ def run_study(
         )
         with explain_machine_errors():
             machine = plan_machine(
-                survey.tasks, device, options.jobs, options.plugins, format_command()
+                survey.tasks,
+                device,
+                options.jobs,
+                options.plugins,
+                format_command(),
+                options.seeds_at_once,
             )
             machine = replace(
                 machine,

@@ -1,8 +1,10 @@
 """The work of one process: train and score a block of seeds."""
 
+import gc
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import torch
 from priorbench.bench.execution.block_checkpoint import BlockCheckpoint
 from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
-from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.schedule import Block, Machine, split_evenly
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.results.checkpoints import Checkpoints
 from priorbench.bench.results.curves import thin_curve
@@ -25,6 +27,8 @@ from priorbench.bench.training.experiment import Experiment
 from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.train import Trained
 from priorbench.plugins import load_plugins
+
+log = logging.getLogger("priorbench")
 
 Progress = Callable[[int, float], None]
 """Called with the epochs that are done and the images per second of the block."""
@@ -114,15 +118,15 @@ def complete_block(
     results = run_block(
         experiment, block, device, restore, progress, machine.command, checkpoint
     )
-    done = not block.train
+    trained = 0
     for result in results:
         if isinstance(result, ModelResult):
             store.save_model(result.record, result.losses, result.parameters)
             Checkpoints(folder.parent).remove(result.record.id)
-            done = True
+            trained += 1
         else:
             store.save_score(result.record, result.arrays)
-    return block if done else None
+    return block if trained == count or not block.train else None
 
 
 def run_block(
@@ -136,10 +140,11 @@ def run_block(
 ) -> Iterator[ModelResult | ScoreResult]:
     """Train a block of seeds, then score one after the other.
 
-    All models are yielded before the first score, so that nothing that happens while
-    scoring loses a training. An error that the training or a score raises makes it a
-    failed one. An error of ``progress`` does not: it ends the block. Nothing is yielded
-    where the checkpoint ends the training.
+    A block that does not fit the device's memory is done in two halves. All models are
+    yielded before the first score, so that nothing that happens while scoring loses a
+    training. An error that the training or a score raises makes it a failed one. An
+    error of ``progress`` does not: it ends the block. Nothing is yielded where the
+    checkpoint ends the training.
 
     Args:
         experiment: the setting of the block.
@@ -161,7 +166,19 @@ def run_block(
     if block.train:
         experiment.pixels(device)
         checkpoint = checkpoint or BlockCheckpoint(Path(), (), provenance)
-        outcomes = _train_seeds(experiment, block.seeds, device, progress, checkpoint)
+        too_large = False
+        outcomes: list[Trained] | None = None
+        try:
+            outcomes = _train_seeds(
+                experiment, block.seeds, device, progress, checkpoint
+            )
+        except _TooLarge:
+            too_large = True  # below, the error holds the block's memory no longer
+        if too_large:
+            yield from _run_halves(
+                experiment, block, device, restore, progress, command, checkpoint
+            )
+            return
         if outcomes is None:
             return
         for trained in outcomes:
@@ -189,6 +206,36 @@ def run_block(
                 yield ScoreResult(found, score.arrays)
 
 
+def _run_halves(
+    experiment: Experiment,
+    block: Block,
+    device: str,
+    restore: Restore,
+    progress: Progress,
+    command: str | None,
+    checkpoint: BlockCheckpoint,
+) -> Iterator[ModelResult | ScoreResult]:
+    """Do the two halves of a block one after the other."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    halves = [replace(block, seeds=part) for part in split_evenly(block.seeds, 2)]
+    sizes = " and ".join(str(len(half.seeds)) for half in halves)
+    log.warning(
+        "%s do not fit the device's memory together; they train as %s (see "
+        "--seeds-at-once)",
+        block.label,
+        sizes,
+    )
+    for half in halves:
+        own = checkpoint.restrict_to([job.id for job in half.jobs])
+        yield from run_block(experiment, half, device, restore, progress, command, own)
+
+
+class _TooLarge(Exception):
+    """Several seeds ran out of the device's memory before their first epoch's end."""
+
+
 def _train_seeds(
     experiment: Experiment,
     seeds: Sequence[int],
@@ -196,8 +243,13 @@ def _train_seeds(
     progress: Progress,
     checkpoint: BlockCheckpoint,
 ) -> list[Trained] | None:
-    """Train seeds to their end; None where the checkpoint's deadline came before."""
-    progress(checkpoint.reached.epoch, 0.0)
+    """Train seeds to their end; None where the checkpoint's deadline came before.
+
+    Raises:
+        _TooLarge: several seeds have no room on the device.
+    """
+    begun = checkpoint.reached.epoch
+    progress(begun, 0.0)
     started = time.perf_counter() - checkpoint.reached.seconds
     make_training = partial(experiment.make_training, seeds, device)
     training = None
@@ -208,6 +260,10 @@ def _train_seeds(
                     training = checkpoint.resume_training(make_training)
                 training.run_steps()
         except Exception as error:
+            first = training is None or training.epoch == begun
+            full = isinstance(error, torch.OutOfMemoryError)
+            if full and first and len(seeds) > 1:
+                raise _TooLarge from None
             reason = explain_failure(error)
             seconds = time.perf_counter() - started
             return [

@@ -371,8 +371,8 @@ def stand_in(patch):
     patch.setattr(
         torch.cuda, "mem_get_info", lambda *_: (DEVICE.total - DEVICE.allocated,) * 2
     )
-    patch.setattr(torch.cuda, "memory_allocated", lambda *_: DEVICE.allocated)
-    patch.setattr(torch.cuda, "max_memory_allocated", lambda *_: DEVICE.peak)
+    patch.setattr(torch.cuda, "memory_reserved", lambda *_: DEVICE.allocated)
+    patch.setattr(torch.cuda, "max_memory_reserved", lambda *_: DEVICE.peak)
     patch.setattr(torch.cuda, "reset_peak_memory_stats", lambda *_: DEVICE.reset())
     # a parameter of the host cannot become one of another class in place
     patch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
