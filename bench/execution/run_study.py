@@ -26,6 +26,7 @@ from rich.console import Console
 from priorbench.atomic_files import remove_unfinished
 from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.chance import identify_chance, score_chance
+from priorbench.bench.execution.devices import enter_device
 from priorbench.bench.execution.dry_run import check_study
 from priorbench.bench.execution.plan import Plan, make_plan, pick_device, plan_machine
 from priorbench.bench.execution.progress import Display, announce_plan
@@ -113,6 +114,7 @@ def run_study(
     _check_options(study, options)
     with prefix_errors("--device"):
         device = pick_device(options.device)
+    enter_device(device)
     folder = options.out / study.name
     study, added = _add_metrics(study, added, folder)
     try:

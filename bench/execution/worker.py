@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from priorbench.bench.execution.block_checkpoint import BlockCheckpoint
-from priorbench.bench.execution.devices import claim_device
+from priorbench.bench.execution.devices import claim_device, enter_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
 from priorbench.bench.execution.schedule import Block, Machine, split_evenly
 from priorbench.bench.models.vae import VAE
@@ -97,6 +97,7 @@ def complete_block(
     torch.set_num_threads(machine.threads)
     load_plugins(machine.plugins)
     device = claim_device(machine.device, machine.workers, folder)
+    enter_device(device)
     experiment, store = Experiment(block.setting), Store(folder.parent)
     epochs, count = experiment.grid.training.epochs, len(block.seeds)
     checkpoint = None
