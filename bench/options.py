@@ -16,6 +16,16 @@ Device = Annotated[str, Option(help="auto, cpu, cuda (all GPUs) or cuda:N.")]
 Jobs = Annotated[
     int | None, Option(min=1, help="Processes; one for each core by default.")
 ]
+SeedsAtOnce = Annotated[
+    int | None,
+    Option(
+        "--seeds-at-once",
+        metavar="N",
+        min=1,
+        help="Seeds that train together at most; by default what fits, 1 on a CPU.",
+        show_default=False,
+    ),
+]
 Out = Annotated[Path, Option(help="Folder of the results.")]
 RetryFailed = Annotated[
     bool, Option("--retry-failed", help="Do again what has failed.")

@@ -2,16 +2,22 @@
 
 import functools
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from priorbench.machine_errors import is_machine_fault
+
 log = logging.getLogger("priorbench")
 
 COMPILED_ON = ("cuda",)
 """Devices on which the functions are compiled."""
+
+VARIANTS = 64
+"""Times that a function is compiled: for every size of block, and for other groups."""
 
 _failed: set[str] = set()
 
@@ -29,7 +35,7 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     name = f"{function.__module__}.{function.__qualname__}"
     # made at the first use: the compiler takes seconds to import
-    compiled = functools.cache(lambda: torch.compile(function))
+    compiled = functools.cache(lambda: compile_function(function))
 
     @functools.wraps(function)
     def call_fused(first: Tensor, *rest: Any) -> Any:
@@ -37,9 +43,9 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(first, *rest)
         try:
             return compiled()(first, *rest)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            if is_machine_fault(error):
+                raise
             _failed.add(name)
             reason = (str(error).strip().splitlines() or [""])[0]
             log.warning(
@@ -51,3 +57,19 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(first, *rest)
 
     return call_fused
+
+
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is compiled anew for all shapes and constants it meets.
+
+    Beyond :data:`VARIANTS` of them it raises an error; PyTorch's own limit is 8, after
+    which it runs uncompiled without a word.
+    """
+    # the precision of products is the user's choice, of which the compiler warns
+    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
+    config = torch._dynamo.config
+    name = "recompile_limit"
+    if not hasattr(config, name):  # before PyTorch 2.7
+        name = "cache_size_limit"
+    setattr(config, name, max(getattr(config, name), VARIANTS))
+    return torch.compile(function, dynamic=False, fullgraph=True)

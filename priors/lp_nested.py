@@ -164,7 +164,13 @@ class LpNested(Prior):
         learned = [v for v in variances if isinstance(v, Tensor)]
         if not learned:
             return torch.tensor(variances, dtype=torch.float64)
-        return torch.stack([torch.as_tensor(v).to(learned[0]) for v in variances])
+        # a number is filled in on the device: to copy it there would make it wait
+        return torch.stack(
+            [
+                v if isinstance(v, Tensor) else torch.full_like(learned[0], v)
+                for v in variances
+            ]
+        )
 
     def _sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         p = [*self.root_exponent.values(), *self.inner_exponents.values()]

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from priorbench.bench.results.checkpoints import Checkpoint, Checkpoints
 from priorbench.bench.results.records import CheckpointRecord, Provenance
@@ -38,8 +39,10 @@ class BlockCheckpoint:
         minutes: float = 0.0,
         deadline: float = math.inf,
     ) -> None:
+        self.root = root
         self.folder = Checkpoints(root)
         self.models = models
+        self.minutes = minutes
         self.provenance = provenance
         self.seconds = 60 * minutes or math.inf
         self.deadline = deadline
@@ -51,6 +54,13 @@ class BlockCheckpoint:
         """Return how far the block is before its training is made."""
         start = CheckpointRecord(id="", epoch=0, position=0, seconds=0.0)
         return self._found[0].record if self._found else start
+
+    def restrict_to(self, models: Sequence[str]) -> Self:
+        """Return what keeps the state of some of the runs, where they train alone."""
+        found = [model for model in models if model in self.models]
+        return type(self)(
+            self.root, found, self.provenance, self.minutes, self.deadline
+        )
 
     def resume_training(self, make_training: Callable[[], Training]) -> Training:
         """Make the block's training, and take it to where it goes on."""

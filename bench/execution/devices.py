@@ -14,6 +14,17 @@ _held: list[FileLock] = []
 """This process's claims; the system lets go of them when it ends."""
 
 
+def enter_device(device: str) -> None:
+    """Make a GPU the process's own, before anything else uses one.
+
+    Otherwise what names no device, like emptying the cache, opens a context on the
+    first GPU, which takes hundreds of megabytes there for every process.
+    """
+    place = torch.device(device)
+    if place.type == "cuda" and place.index is not None:
+        torch.cuda.set_device(place)
+
+
 @cache
 def claim_device(device: str, workers: int, folder: Path) -> str:
     """Return the device of this process: of several GPUs one that few processes have.

@@ -21,6 +21,7 @@ from priorbench.bench.training.pixels import Pixels
 from priorbench.datasets.base import FactorDataset
 from priorbench.datasets.images import ImageDataset, Images
 from priorbench.errors import UserError, locate_error
+from priorbench.machine_errors import is_machine_fault
 from priorbench.metrics.base import registry as metrics
 from priorbench.priors.base import Prior
 from priorbench.priors.posteriors.base import Posterior
@@ -95,13 +96,15 @@ def explain_plugin_errors() -> Iterator[None]:
     """Turn any error of a plug-in's code into one line with its place in the file.
 
     Raises:
-        UserError: in place of every error but those of memory.
+        UserError: in place of every error but those of the machine.
     """
     try:
         yield
-    except (UserError, MemoryError, torch.OutOfMemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if is_machine_fault(error):
+            raise
         text = " ".join(str(error).split()) or type(error).__name__
         if "called random operation" in text:
             raise UserError(

@@ -1,5 +1,6 @@
 """What a command is going to do: runs, operations, and how long they may take."""
 
+import gc
 import math
 import os
 import time
@@ -11,16 +12,32 @@ from typing import Any
 
 import joblib
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from priorbench.bench.execution.schedule import Machine, Task
 from priorbench.bench.execution.survey import Survey
 from priorbench.bench.study.scores import ScoreRequest
+from priorbench.bench.training.cuda_graph import CALLS_BEFORE_RECORDING
+from priorbench.bench.training.ensemble import Ensemble
 from priorbench.bench.training.experiment import Experiment
+from priorbench.machine_errors import is_machine_fault
 
 CALIBRATION_SECONDS = 2.0
 MEMORY_SHARE = 0.8
 """Share of a GPU's free memory that a block of seeds may fill."""
+
+FITTED_SEEDS = (2, 4)
+"""Blocks by whose memory that of others is computed."""
+
+CONVOLUTIONS = (
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,7 @@ def plan_study(
     plugins: Sequence[str] = (),
     command: str | None = None,
     total: int | None = None,
+    seeds_at_once: int | None = None,
 ) -> Plan:
     """Plan what is left to do where this is called.
 
@@ -64,12 +82,14 @@ def plan_study(
         plugins: files that each process imports first.
         command: the command that the user gave.
         total: number of processes of all machines, where there are several.
+        seeds_at_once: of a block; None to decide here.
 
     Raises:
         ValueError: there is no such device here.
     """
     device = pick_device(device)
-    machine = plan_machine(survey.tasks, device, workers, plugins, command)
+    words = (workers, plugins, command, seeds_at_once)
+    machine = plan_machine(survey.tasks, device, *words)
     if total is not None:
         machine = replace(machine, workers=total)
     return make_plan(survey, machine)
@@ -174,10 +194,16 @@ def measure_rate(experiment: Experiment, machine: Machine, seconds: float) -> fl
         return time.perf_counter() - start
 
     with experiment.set_precision():
-        first = time_step(0)
-        # the first step also warms up, which counts for little where it is long
-        times = [first] if first > seconds else [time_step(1)]
-        while sum(times) < seconds:
+        if machine.device == "cpu":
+            first = time_step(0)
+            # this step also warms up, which counts for little where it is long
+            times = [first] if first > seconds else []
+        else:
+            # in these steps functions are compiled, for seconds or minutes
+            warm_up_ensemble(experiment, ensemble, machine.device)
+            torch.cuda.synchronize(machine.device)
+            times = []
+        while not times or sum(times) < seconds:
             times.append(time_step(len(times) + 1))
     images = len(times) * batch * size
     return images * count_image_flops(experiment)[1] / sum(times)
@@ -199,12 +225,14 @@ def plan_machine(
     workers: int | None,
     plugins: Sequence[str] = (),
     command: str | None = None,
+    seeds_at_once: int | None = None,
 ) -> Machine:
     """Decide how tasks are spread.
 
     On a CPU there is a process for each core, with blocks of one seed; the cores that
     are left over become threads, up to ``OMP_NUM_THREADS``. On GPUs there is one
-    process for each, with blocks of as many seeds as fit into its memory.
+    process for each, with blocks of as many seeds as fit into its memory, and as
+    convolutions can index.
 
     Args:
         tasks: to be done.
@@ -212,6 +240,7 @@ def plan_machine(
         workers: number of processes; None to decide here.
         plugins: files that each process imports first.
         command: the command that the user gave.
+        seeds_at_once: of a block; None to decide here.
     """
     if device == "cpu":
         cores = count_cores()
@@ -219,7 +248,8 @@ def plan_machine(
         threads = max(1, cores // workers)
         with suppress(ValueError):
             threads = min(threads, int(os.environ.get("OMP_NUM_THREADS", threads)))
-        return Machine(device, workers, threads, 1, tuple(plugins), command)
+        size = seeds_at_once or 1
+        return Machine(device, workers, threads, size, tuple(plugins), command)
     gpus = max(torch.cuda.device_count(), 1) if device == "cuda" else 1
     jobs = [task.job for task in tasks]
     settings = Counter(job.setting.key for job in jobs)
@@ -229,8 +259,12 @@ def plan_machine(
     sizes = [max(settings.values(), default=1)]
     for job in first_of_methods.values():
         experiment = Experiment(job.setting)
-        fitting = _try_to_measure(_count_fitting_seeds, experiment, device) or 1
-        sizes.append(max(1, fitting // sharing))
+        cap = _try_to_measure(count_indexed_seeds, experiment) or 1
+        fitting = seeds_at_once
+        if fitting is None and min(sizes) > 1:
+            measured = _try_to_measure(count_fitting_seeds, experiment, device, cap)
+            fitting = (measured or 1) // sharing
+        sizes.append(max(1, min(fitting or 1, cap)))
     return Machine(device, workers, 1, min(sizes), tuple(plugins), command)
 
 
@@ -264,26 +298,84 @@ def pick_device(name: str) -> str:
     return name
 
 
-def _count_fitting_seeds(experiment: Experiment, device: str) -> int:
-    """Count the seeds that fit a device's free memory, by a training step of one."""
-    pixels, batch = experiment.pixels(device), experiment.batch_size
+def count_fitting_seeds(experiment: Experiment, device: str, most: int) -> int:
+    """Count the seeds that fit a device's free memory.
+
+    The memory of a seed is the difference between blocks of two and four: one seed
+    alone is not evaluated by vmap, and what all seeds share does not grow with them.
+
+    Args:
+        experiment: whose steps are tried, until they are recorded.
+        device: a CUDA device.
+        most: seeds of a block at most.
+    """
+    experiment.pixels(device)
+    torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(torch.device(device))
-    before = torch.cuda.memory_allocated(device)
+    sizes = [size for size in FITTED_SEEDS if size <= most]
+    peaks: list[int] = []
+    for size in sizes:
+        try:
+            peaks.append(_measure_peak(experiment, device, size))
+        except torch.OutOfMemoryError:
+            break
+    if len(peaks) < len(FITTED_SEEDS):
+        return max([1, *sizes[: len(peaks)]])
+    (few, many), (small, large) = FITTED_SEEDS, peaks
+    each = max((large - small) / (many - few), 1.0)
+    shared = max(small - few * each, 0.0)
+    return max(1, min(most, int((MEMORY_SHARE * free - shared) / each)))
+
+
+def _measure_peak(experiment: Experiment, device: str, size: int) -> int:
+    """Measure the most memory that a block takes until its steps are recorded."""
+    gc.collect()  # of the block before
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved(device)
     torch.cuda.reset_peak_memory_stats(device)
-    ensemble = experiment.make_ensemble([0], device)
-    for position in range(2):
+    with experiment.set_precision():
+        ensemble = experiment.make_ensemble(range(size), device)
+        warm_up_ensemble(experiment, ensemble, device)
+    return torch.cuda.max_memory_reserved(device) - before
+
+
+def warm_up_ensemble(experiment: Experiment, ensemble: Ensemble, device: str) -> None:
+    """Take the steps in which functions are compiled and the step is recorded."""
+    pixels, batch = experiment.pixels(device), experiment.batch_size
+    for position in range(CALLS_BEFORE_RECORDING + 1):
         ensemble.step(pixels, batch, 0, position % (len(pixels) // batch), 1)
-    each = torch.cuda.max_memory_allocated(device) - before
-    return max(1, int(MEMORY_SHARE * free / each))
+
+
+def count_indexed_seeds(experiment: Experiment) -> int:
+    """Count the seeds that one convolution can take: it indexes with 32 bits.
+
+    Seeds become channels of one convolution, past PyTorch's own test of its size.
+    """
+    sizes = [1]
+
+    def note_size(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sizes.extend(tensor.numel() for tensor in (*inputs, output))
+
+    model = experiment.make_model()
+    for module in model.modules():
+        if isinstance(module, CONVOLUTIONS):
+            module.register_forward_hook(note_size)
+    prior, images = model.prior, 2  # batch normalisation refuses one
+    with torch.no_grad():
+        model(
+            torch.ones(images, math.prod(experiment.dataset.image_shape)),
+            torch.zeros(images, prior.posterior.noise_dim(prior.latent_dim)),
+        )
+    return (2**31 - 1) // (max(sizes) // images * experiment.batch_size or 1)
 
 
 def _try_to_measure(measure: Callable[..., Any], *arguments: Any) -> Any:
     """Return what ``measure`` gives; None if a plug-in fails: its runs will say why."""
     try:
         return measure(*arguments)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception:
+    except Exception as error:
+        if is_machine_fault(error):
+            raise
         return None
     finally:
         if torch.cuda.is_initialized():

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 import typer
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import (
@@ -28,6 +27,7 @@ from rich.console import Console
 from priorbench.atomic_files import remove_unfinished
 from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.chance import identify_chance, score_chance
+from priorbench.bench.execution.devices import enter_device
 from priorbench.bench.execution.dry_run import check_study
 from priorbench.bench.execution.plan import Plan, pick_device, plan_study
 from priorbench.bench.execution.progress import Display, announce_plan
@@ -52,6 +52,7 @@ from priorbench.bench.study.plugins import check_plugins
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.errors import UserError, prefix_errors
+from priorbench.machine_errors import MEMORY_ERRORS, is_machine_fault
 from priorbench.metrics.base import registry as metrics
 from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
@@ -79,6 +80,7 @@ class Options:
         precision: of the matrix products.
         device: "auto", "cpu", "cuda" for all GPUs, or "cuda:N".
         jobs: number of processes; None to decide by the machine.
+        seeds_at_once: seeds that train together at most; None to decide likewise.
         plugins: files of plug-ins, which are imported already.
         retry_failed: do failed trainings and scores again.
         backend: "local", or "dask" for processes of a cluster.
@@ -99,6 +101,7 @@ class Options:
     precision: str = "fp32"
     device: str = "auto"
     jobs: int | None = None
+    seeds_at_once: int | None = None
     plugins: Sequence[str] = ()
     retry_failed: bool = False
     backend: str = "local"
@@ -137,7 +140,7 @@ def run_study(
     _check_options(study, options)
     if options.dask is None:  # otherwise it is a device of another machine
         with prefix_errors("--device"):
-            pick_device(options.device)
+            enter_device(pick_device(options.device))
     folder = options.out / study.name
     study, added = _add_metrics(study, added, folder)
     try:
@@ -170,14 +173,17 @@ def run_study(
         )
         pools = stack.enter_context(contextlib.ExitStack())
         run: RunBlocks = run_blocks
-        with explain_memory_errors():
+        with explain_machine_errors():
             if options.dask is not None and survey.tasks:
                 pool = _open_pool(pools, options, 1)
                 console.print(f"waiting for a process of {options.dask}")
-                plan, run = pool.make_plan(survey, options.device), pool.run_blocks
+                plan = pool.make_plan(survey, options.device, options.seeds_at_once)
+                run = pool.run_blocks
             else:
                 words = (options.jobs, options.plugins, format_command())
-                plan = plan_study(survey, options.device, *words)
+                plan = plan_study(
+                    survey, options.device, *words, seeds_at_once=options.seeds_at_once
+                )
         machine = replace(
             plan.machine,
             checkpoint_minutes=options.checkpoint_minutes,
@@ -329,7 +335,7 @@ def _run_plan(
     try:
         with (
             stop_on_signals(end - time.time()),
-            explain_memory_errors(),
+            explain_machine_errors(),
             explain_disk_errors(folder),
         ):
             _run_rounds(work, console)
@@ -469,8 +475,8 @@ def explain_disk_errors(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explain_memory_errors() -> Iterator[None]:
-    """Turn a lack of memory into a :class:`UserError` with what to do."""
+def explain_machine_errors() -> Iterator[None]:
+    """Turn a lack of memory or a failed device into a :class:`UserError`."""
     try:
         yield
     except TerminatedWorkerError as error:
@@ -486,10 +492,19 @@ def explain_memory_errors() -> Iterator[None]:
             f"a process could not take its work ({last}); finished runs are kept: give "
             "the same command again"
         ) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except MEMORY_ERRORS as error:
         raise UserError(
             f"a process ran out of memory ({type(error).__name__}); finished runs are "
-            "kept: go on with fewer processes (--jobs) or a smaller batch"
+            "kept: go on with fewer processes (--jobs), fewer seeds at once "
+            "(--seeds-at-once) or a smaller batch"
+        ) from error
+    except RuntimeError as error:
+        if not is_machine_fault(error):
+            raise
+        first = str(error).partition("\n")[0]
+        raise UserError(
+            f"the device failed ({first}), and nothing runs on it any more in this "
+            "command; finished runs are kept: give the same command again"
         ) from error
 
 

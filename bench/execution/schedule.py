@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, zip_longest
+from itertools import groupby, pairwise, zip_longest
 
 from priorbench.bench.study.job import Job, Setting
 from priorbench.bench.study.scores import ScoreRequest
@@ -84,7 +84,8 @@ class Block:
 def plan_rounds(tasks: Sequence[Task], block_size: int) -> list[list[Block]]:
     """Return rounds of blocks, breadth first.
 
-    Each round holds the next block of every setting that has seeds left. What goes on
+    Each round holds the next block of every setting that has seeds left; the blocks of
+    a setting are equally large, 25 + 25 where 33 fit at once. What goes on
     from checkpoints comes first; seeds of a block go on from the same step.
     """
     alike: dict[tuple, list[Task]] = {}
@@ -97,8 +98,7 @@ def plan_rounds(tasks: Sequence[Task], block_size: int) -> list[list[Block]]:
         own.sort(key=_get_reached, reverse=True)  # alike ones stay in order
         for _, begun in groupby(own, _get_reached):
             seeds = [task.job.seed for task in begun]
-            for start in range(0, len(seeds), block_size):
-                chosen = tuple(seeds[start : start + block_size])
+            for chosen in split_evenly(seeds, -(-len(seeds) // block_size)):
                 blocks.append(
                     Block(first.job.setting, chosen, first.train, first.requests)
                 )
@@ -107,6 +107,19 @@ def plan_rounds(tasks: Sequence[Task], block_size: int) -> list[list[Block]]:
         [block for block in blocks if block is not None]
         for blocks in zip_longest(*columns)
     ]
+
+
+def split_evenly(seeds: Sequence[int], count: int) -> list[tuple[int, ...]]:
+    """Split seeds, in order, into ``count`` parts of equal size, or one fewer.
+
+    Blocks of two sizes would be recorded and compiled twice.
+
+    Example:
+        >>> split_evenly([0, 1, 2, 3, 4], 2)
+        [(0, 1, 2), (3, 4)]
+    """
+    ends = [-(-len(seeds) * number // count) for number in range(count + 1)]
+    return [tuple(seeds[a:b]) for a, b in pairwise(ends)]
 
 
 def _get_reached(task: Task) -> tuple[int, int]:

@@ -1,8 +1,10 @@
 """The work of one process: train and score a block of seeds."""
 
+import gc
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +12,9 @@ import numpy as np
 import torch
 
 from priorbench.bench.execution.block_checkpoint import BlockCheckpoint
-from priorbench.bench.execution.devices import claim_device
+from priorbench.bench.execution.devices import claim_device, enter_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
-from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.schedule import Block, Machine, split_evenly
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.results.checkpoints import Checkpoints
 from priorbench.bench.results.curves import thin_curve
@@ -25,6 +27,8 @@ from priorbench.bench.training.experiment import Experiment
 from priorbench.bench.training.failure import explain_failure
 from priorbench.bench.training.train import Trained
 from priorbench.plugins import load_plugins
+
+log = logging.getLogger("priorbench")
 
 Progress = Callable[[int, float], None]
 """Called with the epochs that are done and the images per second of the block."""
@@ -105,6 +109,7 @@ def complete_block(
     torch.set_num_threads(machine.threads)
     load_plugins(machine.plugins)
     device = claim_device(machine.device, machine.workers, folder)
+    enter_device(device)
     experiment, root = Experiment(block.setting), folder.parent
     epochs, count = experiment.grid.training.epochs, len(block.seeds)
     checkpoint = None
@@ -132,14 +137,14 @@ def complete_block(
         machine.command,
         checkpoint,
     )
-    done = not block.train
+    trained = 0
     for result in results:
         if save is None:
             save_result(root, result)
         else:
             save(result)
-        done = True
-    return block if done else None
+        trained += isinstance(result, ModelResult)
+    return block if trained == count or not block.train else None
 
 
 def save_result(root: Path, result: ModelResult | ScoreResult) -> None:
@@ -201,10 +206,11 @@ def run_block(
 ) -> Iterator[ModelResult | ScoreResult]:
     """Train a block of seeds, then score one after the other.
 
-    All models are yielded before the first score, so that nothing that happens while
-    scoring loses a training. An error that the training or a score raises makes it a
-    failed one. An error of ``progress`` does not: it ends the block. Nothing is yielded
-    where the checkpoint ends the training.
+    A block that does not fit the device's memory is done in two halves. All models are
+    yielded before the first score, so that nothing that happens while scoring loses a
+    training. An error that the training or a score raises makes it a failed one. An
+    error of ``progress`` does not: it ends the block. Nothing is yielded where the
+    checkpoint ends the training.
 
     Args:
         experiment: the setting of the block.
@@ -226,7 +232,19 @@ def run_block(
     if block.train:
         experiment.pixels(device)
         checkpoint = checkpoint or BlockCheckpoint(Path(), (), provenance)
-        outcomes = _train_seeds(experiment, block.seeds, device, progress, checkpoint)
+        too_large = False
+        outcomes: list[Trained] | None = None
+        try:
+            outcomes = _train_seeds(
+                experiment, block.seeds, device, progress, checkpoint
+            )
+        except _TooLarge:
+            too_large = True  # below, the error holds the block's memory no longer
+        if too_large:
+            yield from _run_halves(
+                experiment, block, device, restore, progress, command, checkpoint
+            )
+            return
         if outcomes is None:
             return
         for trained in outcomes:
@@ -254,6 +272,36 @@ def run_block(
                 yield ScoreResult(found, score.arrays)
 
 
+def _run_halves(
+    experiment: Experiment,
+    block: Block,
+    device: str,
+    restore: Restore,
+    progress: Progress,
+    command: str | None,
+    checkpoint: BlockCheckpoint,
+) -> Iterator[ModelResult | ScoreResult]:
+    """Do the two halves of a block one after the other."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    halves = [replace(block, seeds=part) for part in split_evenly(block.seeds, 2)]
+    sizes = " and ".join(str(len(half.seeds)) for half in halves)
+    log.warning(
+        "%s do not fit the device's memory together; they train as %s (see "
+        "--seeds-at-once)",
+        block.label,
+        sizes,
+    )
+    for half in halves:
+        own = checkpoint.restrict_to([job.id for job in half.jobs])
+        yield from run_block(experiment, half, device, restore, progress, command, own)
+
+
+class _TooLarge(Exception):
+    """Several seeds ran out of the device's memory before their first epoch's end."""
+
+
 def _train_seeds(
     experiment: Experiment,
     seeds: Sequence[int],
@@ -261,8 +309,13 @@ def _train_seeds(
     progress: Progress,
     checkpoint: BlockCheckpoint,
 ) -> list[Trained] | None:
-    """Train seeds to their end; None where the checkpoint's deadline came before."""
-    progress(checkpoint.reached.epoch, 0.0)
+    """Train seeds to their end; None where the checkpoint's deadline came before.
+
+    Raises:
+        _TooLarge: several seeds have no room on the device.
+    """
+    begun = checkpoint.reached.epoch
+    progress(begun, 0.0)
     started = time.perf_counter() - checkpoint.reached.seconds
     make_training = partial(experiment.make_training, seeds, device)
     training = None
@@ -273,6 +326,10 @@ def _train_seeds(
                     training = checkpoint.resume_training(make_training)
                 training.run_steps()
         except Exception as error:
+            first = training is None or training.epoch == begun
+            full = isinstance(error, torch.OutOfMemoryError)
+            if full and first and len(seeds) > 1:
+                raise _TooLarge from None
             reason = explain_failure(error)
             seconds = time.perf_counter() - started
             return [

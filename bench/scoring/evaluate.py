@@ -1,10 +1,11 @@
 """From a trained model to its scores, and to the arrays that figures read."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +33,8 @@ from priorbench.metrics.arrays import bin_continuous_factors
 from priorbench.metrics.base import Codes, Scores, registry
 from priorbench.priors.base import Prior
 from priorbench.priors.posteriors.base import Posterior
+
+log = logging.getLogger("priorbench")
 
 FIRST_IMAGES = 10_000
 """Images of which the ISA-VAE authors' code reports the reconstruction."""
@@ -246,9 +249,8 @@ def _compute_score(
         likelihood = request.name == "log_likelihood" and not subject.has_factors
         headline = request.name if likelihood else None
     else:
-        metric = registry.get(request.name)
-        scores = metric(subject.codes, **request.arguments)
-        headline = metric.headline
+        scores = _run_metric(subject.codes, request)
+        headline = registry.get(request.name).headline
     values, arrays = {}, {}
     for name, value in scores.items():
         if isinstance(value, Tensor | np.ndarray) and value.ndim:
@@ -264,6 +266,31 @@ def _compute_score(
         arrays,
         headline if headline in values else None,
         time.perf_counter() - started,
+    )
+
+
+def _run_metric(codes: Codes, request: ScoreRequest) -> Scores:
+    """Run a metric on the codes' device, or on the CPU where it has no room there."""
+    metric = registry.get(request.name)
+    if codes.z.device.type == "cpu":
+        return metric(codes, **request.arguments)
+    with suppress(torch.OutOfMemoryError):
+        return metric(codes, **request.arguments)
+    log.warning(
+        "metric %r has no room in the device's memory and runs on the CPU, slower",
+        request.name,
+    )
+    return metric(_move_to_cpu(codes), **request.arguments)
+
+
+def _move_to_cpu(codes: Codes) -> Codes:
+    q, log_prior = codes.posterior, codes.log_prior
+    return replace(
+        codes,
+        posterior=q.family(q.params.cpu()),
+        z=codes.z.cpu(),
+        log_prior=None if log_prior is None else log_prior.cpu(),
+        factors=codes.factors.cpu(),
     )
 
 

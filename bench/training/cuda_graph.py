@@ -1,13 +1,16 @@
 """Record a training step once as a CUDA graph and replay it: kernels cost no launch."""
 
 import contextlib
+import functools
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from priorbench.errors import locate_error
+from priorbench.machine_errors import is_machine_fault
 
 log = logging.getLogger("priorbench")
 
@@ -16,6 +19,16 @@ Function = Callable[..., tuple[Tensor, ...]]
 
 CALLS_BEFORE_RECORDING = 3
 """Calls that run the function as it is written before one is recorded."""
+
+
+@functools.cache
+def share_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream on which all steps of a device are recorded.
+
+    The allocator keeps the memory of every stream apart: one for each ensemble would
+    leave that of earlier ones unused.
+    """
+    return torch.cuda.Stream(device)
 
 
 class Recorder:
@@ -27,7 +40,7 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.stream = torch.cuda.Stream(device)
+        self.stream = share_stream(device)
 
     @contextlib.contextmanager
     def warm_up(self, strict: bool) -> Iterator[None]:
@@ -43,27 +56,58 @@ class Recorder:
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
         before = torch.cuda.get_sync_debug_mode()
-        with torch.cuda.stream(self.stream):
-            torch.cuda.set_sync_debug_mode("error" if strict else before)
-            try:
-                yield
-            finally:
-                torch.cuda.set_sync_debug_mode(before)
-        current.wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                _set_sync_debug_mode("error" if strict else before)
+                try:
+                    yield
+                finally:
+                    _set_sync_debug_mode(before)
+        finally:
+            current.wait_stream(self.stream)
 
     def record(
         self, function: Function, arguments: Sequence[Tensor]
     ) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
         """Record a function of tensors.
 
+        Other threads may go on using the device, as those do that pin memory.
+
         Returns:
             A function that replays the recording, and the tensors that hold its results
             afterwards.
         """
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self.stream):
-            outputs = function(*arguments)
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        current = torch.cuda.current_stream(self.device)
+        recording = torch.cuda.graph(
+            graph, pool, stream=self.stream, capture_error_mode="thread_local"
+        )
+        try:
+            with recording:
+                outputs = function(*arguments)
+        except Exception:
+            # torch.cuda.graph leaves its stream and its pool only where it succeeds
+            torch.cuda.set_stream(current)
+            _end_pool(self.stream.device_index, pool)
+            raise
         return graph.replay, outputs
+
+
+def _set_sync_debug_mode(mode: int | str) -> None:
+    """Say what an operation that waits for the device is, without PyTorch's warning.
+
+    It says at the first call that not all of them are found.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Synchronization debug mode")
+        torch.cuda.set_sync_debug_mode(mode)
+
+
+def _end_pool(device: int, pool: tuple[int, int]) -> None:
+    """Let the allocator leave the pool of a recording that has failed."""
+    for end in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        with contextlib.suppress(AttributeError, RuntimeError):  # it has left it
+            getattr(torch._C, end)(device, pool)
 
 
 class ReplayedFunction:
@@ -115,9 +159,9 @@ class ReplayedFunction:
                 self._replay, self._outputs = self.recorder.record(
                     function, self._arguments
                 )
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
+            if is_machine_fault(error):
+                raise
             self.recordable = False
             self._warn_of(error)
             return function(*arguments)

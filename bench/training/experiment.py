@@ -139,18 +139,39 @@ class Experiment:
 
     @contextmanager
     def set_precision(self) -> Iterator[None]:
-        """Compute matrix products of float32 in the setting's precision.
+        """Compute products and convolutions of float32 in the setting's precision.
 
-        "tf32" is TF32; "fp32" is full precision. With "bf16" the networks run under
+        "tf32" is TF32; "fp32" is full precision, in convolutions too, where PyTorch's
+        default is TF32. With "bf16" the networks run under
         autocast, and what remains in float32 is in full precision.
         """
         before = torch.get_float32_matmul_precision()
         tf32 = self.setting.precision == "tf32"
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         try:
-            yield
+            with _allow_tf32_in_cudnn(tf32):
+                yield
         finally:
             torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _allow_tf32_in_cudnn(allowed: bool) -> Iterator[None]:
+    """Let cuDNN compute convolutions of float32 in TF32, or not."""
+    cudnn = torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # since PyTorch 2.9, where the other name is old
+        name, value = "fp32_precision", "tf32" if allowed else "ieee"
+        operations = [cudnn.conv, cudnn.rnn]  # PyTorch wants these to agree
+    else:
+        name, value, operations = "allow_tf32", allowed, [cudnn]
+    before = [getattr(operation, name) for operation in operations]
+    try:
+        for operation in operations:
+            setattr(operation, name, value)
+        yield
+    finally:
+        for operation, own in zip(operations, before, strict=True):
+            setattr(operation, name, own)
 
 
 @lru_cache(maxsize=1)

@@ -1,16 +1,7 @@
 """Why a model failed: in words, unless the machine is at fault."""
 
-import torch
-
 from priorbench.errors import locate_error
-
-MACHINE_ERRORS = (
-    MemoryError,
-    torch.OutOfMemoryError,
-    # after an error of the device every later call on it fails too
-    getattr(torch, "AcceleratorError", torch.OutOfMemoryError),
-)
-"""Errors that say nothing of what was run when they came."""
+from priorbench.machine_errors import is_machine_fault
 
 
 def explain_failure(error: Exception) -> str:
@@ -20,7 +11,7 @@ def explain_failure(error: Exception) -> str:
         MemoryError, torch.OutOfMemoryError, torch.AcceleratorError: the error itself,
             where it is the machine's fault.
     """
-    if isinstance(error, MACHINE_ERRORS):
+    if is_machine_fault(error):
         raise error
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}{locate_error(error, anywhere=True)}"

@@ -25,6 +25,9 @@ MAX_POINTS = 131_072
 CHUNK = {"cpu": 8192, "cuda": 65536}
 """Data points at once: within a CPU's cache, or enough for a GPU."""
 
+MAX_DENSITIES = 2**26
+"""Densities at once, of data points at grid points: three arrays of 512 MB."""
+
 
 def gaussian_information(
     loc: Tensor,
@@ -202,19 +205,44 @@ def _add_densities(
     grid = start + spacing * index
     ordered = rows[loc[rows].argsort()]
     many = CHUNK.get(loc.device.type, CHUNK["cuda"])
-    for chunk in ordered.split(many):
+    chunks = list(reversed(ordered.split(many)))
+    while chunks:
+        chunk = chunks.pop()
         mean = loc[chunk, None]
         deviation = scale[chunk, None]
         reach = REACH * deviation
         lowest = ((mean - reach).min() - start) / spacing
         highest = ((mean + reach).max() - start) / spacing
         window = slice(max(int(lowest), 0), int(highest) + 2)
-        constant = -deviation.log() - 0.5 * LOG_2PI
-        standardised = (grid[window] - mean).mul_(deviation.reciprocal())
-        exponent = torch.addcmul(constant, standardised, standardised, value=-0.5)
-        density = exponent.clamp_(min=FLOOR).exp_()
-        indicators = table.indicate_values(chunk)
-        sums[window].addmm_(density.T, indicators)
+        divisible = len(chunk) > 1
+        if divisible and len(chunk) * len(grid[window]) > MAX_DENSITIES:
+            chunks += reversed(chunk.tensor_split(2))
+            continue
+        try:
+            indicators = table.indicate_values(chunk)
+            density = _evaluate_normal(grid[window], mean, deviation)
+            sums[window].addmm_(density.T, indicators)
+        except torch.OutOfMemoryError:
+            if not divisible:
+                raise
+            chunks += reversed(chunk.tensor_split(2))
+
+
+def _evaluate_normal(grid: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return normal densities at the points of a grid.
+
+    Args:
+        grid: (points,).
+        mean: of each data point, (n, 1).
+        deviation: likewise.
+
+    Returns:
+        (n, points).
+    """
+    constant = -deviation.log() - 0.5 * LOG_2PI
+    standardised = (grid - mean).mul_(deviation.reciprocal())
+    exponent = torch.addcmul(constant, standardised, standardised, value=-0.5)
+    return exponent.clamp_(min=FLOOR).exp_()
 
 
 def _halve_spacing(values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ Example:
 """
 
 from priorbench.priors.base import Prior
-from priorbench.priors.check import density, interface, numerics, posterior
+from priorbench.priors.check import density, interface, numerics, posterior, recording
 from priorbench.priors.check.properties import Property
 from priorbench.priors.check.report import Report, Result
 from priorbench.priors.check.subject import Subject
@@ -17,6 +17,7 @@ __all__ = ["PROPERTIES", "Property", "Report", "Result", "Subject", "check_prior
 
 PROPERTIES = (
     *interface.PROPERTIES,
+    *recording.PROPERTIES,
     *density.PROPERTIES,
     *posterior.PROPERTIES,
     *numerics.PROPERTIES,

@@ -193,7 +193,7 @@ def block_equals_members(s: Subject) -> Finding:
     parameters, buffers = stack_module_state(members)
     points = s.draws[:15].float().reshape(3, 5, -1)
     inputs = (s.draw_raw(3, 5), s.draw_noise(3, 5), points)
-    step = _Step(s.single)
+    step = Step(s.single)
 
     def take_step(
         parameters: dict[str, Tensor],
@@ -206,7 +206,7 @@ def block_equals_members(s: Subject) -> Finding:
 
     together = vmap(take_step)(parameters, buffers, *inputs)
     alone = [
-        _Step(member)(*rows) for member, *rows in zip(members, *inputs, strict=True)
+        Step(member)(*rows) for member, *rows in zip(members, *inputs, strict=True)
     ]
     worst = [
         relative_difference(values, torch.stack(own))
@@ -228,7 +228,7 @@ def block_equals_members(s: Subject) -> Finding:
     return max(worst), 1e-5
 
 
-class _Step(nn.Module):
+class Step(nn.Module):
     """What training computes of a batch: draw, both densities, kl."""
 
     def __init__(self, prior: Prior) -> None:
@@ -241,6 +241,7 @@ class _Step(nn.Module):
         noise: Tensor,
         z: Tensor,
     ) -> tuple[Tensor, ...]:
+        """Return a draw, its density under q, that of z, and the KL."""
         q = self.prior.posterior(raw)
         drawn = q.rsample(noise)
         kl = self.prior.kl(q, drawn)
@@ -255,7 +256,7 @@ def runs_on_gpu(s: Subject) -> Finding:
     """Compare values on a GPU with the CPU's; without one, try the meta device."""
     inputs = (s.draw_raw(5), s.draw_noise(5), s.draws[:5].float())
     if not torch.cuda.is_available():
-        step = _Step(copy.deepcopy(s.single).to("meta"))
+        step = Step(copy.deepcopy(s.single).to("meta"))
         try:
             step(*[x.to("meta") for x in inputs])
         except NotImplementedError as error:
@@ -263,8 +264,8 @@ def runs_on_gpu(s: Subject) -> Finding:
         raise Unchecked(
             "no GPU here; nothing is left on the CPU (tried on the meta device)"
         )
-    values = _Step(copy.deepcopy(s.single).cuda())(*[x.cuda() for x in inputs])
-    expected = _Step(s.single)(*inputs)
+    values = Step(copy.deepcopy(s.single).cuda())(*[x.cuda() for x in inputs])
+    expected = Step(s.single)(*inputs)
     differences = [
         relative_difference(a.cpu(), b) for a, b in zip(values, expected, strict=True)
     ]

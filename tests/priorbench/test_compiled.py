@@ -1,3 +1,4 @@
+import functools
 import logging
 import shutil
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from priorbench import compiled
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 
 def double(x, factor):
@@ -19,7 +21,7 @@ def on_the_cpu(monkeypatch):
 
 
 def test_on_a_cpu_nothing_is_compiled(monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda f: pytest.fail("compiled"))
+    monkeypatch.setattr(torch, "compile", lambda f, **_: pytest.fail("compiled"))
     assert compiled.fuse_on_gpu(double)(torch.ones(2), 3.0).tolist() == [3.0, 3.0]
 
 
@@ -27,7 +29,7 @@ def test_on_a_cpu_nothing_is_compiled(monkeypatch):
 def test_compiled_once_and_used(monkeypatch):
     made = []
     monkeypatch.setattr(
-        torch, "compile", lambda f: made.append(f) or (lambda x, k: x * k + 0.5)
+        torch, "compile", lambda f, **_: made.append(f) or (lambda x, k: x * k + 0.5)
     )
     function = compiled.fuse_on_gpu(double)
     assert not made
@@ -43,7 +45,7 @@ def test_where_the_compiler_fails_it_says_so_once_and_goes_on(monkeypatch, caplo
         calls.append(1)
         raise RuntimeError("no working Triton\nand a long explanation")
 
-    monkeypatch.setattr(torch, "compile", lambda f: broken)
+    monkeypatch.setattr(torch, "compile", lambda f, **_: broken)
     function = compiled.fuse_on_gpu(double)
     with caplog.at_level(logging.WARNING):
         values = [function(torch.ones(1), k).item() for k in (1.0, 2.0)]
@@ -59,20 +61,75 @@ def test_errors_of_the_function_itself_are_raised(monkeypatch):
     def wrong(x):
         raise ValueError("wrong")
 
-    monkeypatch.setattr(torch, "compile", lambda f: f)
+    monkeypatch.setattr(torch, "compile", lambda f, **_: f)
     with pytest.raises(ValueError, match="wrong"):
         compiled.fuse_on_gpu(wrong)(torch.ones(1))
 
 
 @pytest.mark.usefixtures("on_the_cpu")
-def test_no_memory_is_no_fault_of_the_compiler(monkeypatch):
-    def full(x, factor):
-        raise torch.OutOfMemoryError("full")
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_none_of_the_compiler(monkeypatch, error):
+    def fail(x, factor):
+        raise error
 
-    monkeypatch.setattr(torch, "compile", lambda f: full)
-    with pytest.raises(torch.OutOfMemoryError):
+    monkeypatch.setattr(torch, "compile", lambda f, **_: fail)
+    with pytest.raises(type(error)):
         compiled.fuse_on_gpu(double)(torch.ones(1), 2.0)
     assert not compiled._failed
+
+
+def list_own(caplog):
+    """Return the project's records: the compiler has many."""
+    return [record for record in caplog.records if record.name == "priorbench"]
+
+
+def sum_groups(x, groups):
+    return torch.stack([x[..., list(group)].sum(-1) for group in groups], -1)
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """The graphs that are compiled, by a compiler that leaves them as they are."""
+    made = []
+
+    def keep(graph, _):
+        made.append(graph)
+        return graph.forward
+
+    compile_with = functools.partial(torch.compile, backend=keep)
+    monkeypatch.setattr(torch, "compile", compile_with)
+    torch._dynamo.reset()
+    before = torch._dynamo.config.recompile_limit
+    yield made
+    torch._dynamo.config.recompile_limit = before
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_other_groups_and_sizes_of_blocks_are_compiled_too(graphs, caplog):
+    """PyTorch stops at the eighth without a word."""
+    function = compiled.fuse_on_gpu(sum_groups)
+    for size in range(2, 12):
+        for groups in (((0, 1), (2,)), ((0,), (1,), (2,))):
+            x = torch.ones(size, 3)
+            expected = sum_groups(x, groups)
+            assert torch.equal(function(x, groups), expected)
+    assert len(graphs) == 20
+    assert not list_own(caplog)
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_it_says_so_where_it_is_compiled_no_more(graphs, caplog, monkeypatch):
+    monkeypatch.setattr(compiled, "VARIANTS", 3)
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 3)
+    function = compiled.fuse_on_gpu(sum_groups)
+    for size in range(2, 8):
+        assert function(torch.ones(size, 3), ((0, 1), (2,))).shape == (size, 2)
+    assert len(graphs) == 3
+    (record,) = list_own(caplog)
+    assert "sum_groups could not be compiled and runs unfused, slower" in record.message
 
 
 @pytest.mark.slow

@@ -18,8 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.plan import Plan, plan_study
 from priorbench.bench.execution.schedule import Block, Machine
@@ -38,6 +36,7 @@ from priorbench.bench.study.data import identify_dataset
 from priorbench.bench.study.job import Job
 from priorbench.bench.training.experiment import Experiment
 from priorbench.errors import UserError
+from priorbench.machine_errors import is_machine_fault
 from priorbench.paths import expand_path
 from priorbench.plugins import import_copy
 from priorbench.registry import list_session_entries, restore_entries
@@ -95,7 +94,9 @@ class Pool:
         with self._explain_errors():
             return self._submit(function, *arguments).result()
 
-    def make_plan(self, survey: Survey, device: str) -> Plan:
+    def make_plan(
+        self, survey: Survey, device: str, seeds_at_once: int | None = None
+    ) -> Plan:
         """Plan what is left to do, as one of the processes finds its machine."""
         with self._explain_errors():
             self.client.wait_for_workers(1)
@@ -103,7 +104,8 @@ class Pool:
             hosts = Counter(worker["host"] for worker in workers)
             total = self.count_processes()
         here = max(hosts.values())
-        return self.call(plan_study, survey, device, here, (), self.command, total)
+        words = (here, (), self.command, total, seeds_at_once)
+        return self.call(plan_study, survey, device, *words)
 
     def run_blocks(
         self, blocks: Sequence[Block], folder: Path, machine: Machine, show: Tell
@@ -202,9 +204,11 @@ class Pool:
         """Turn the end of the scheduler, and what a process lacks, into an error."""
         try:
             yield
-        except (UserError, MemoryError, torch.OutOfMemoryError):
+        except UserError:
             raise
         except Exception as error:
+            if is_machine_fault(error):
+                raise
             lost = isinstance(error, CancelledError)
             if self.client.status == "running" and not lost:
                 words = f"{type(error).__name__}: {error}".splitlines()[0]

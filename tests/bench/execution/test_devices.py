@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from priorbench.bench.execution import devices
+from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.worker import complete_block
+from tests.bench.small_study import load_jobs
 
 
 @pytest.fixture
@@ -71,3 +74,34 @@ def test_a_process_that_has_ended_gives_its_place_back(tmp_path):
     )
     assert gone.stdout.strip() == "cuda:0"
     assert devices.claim_device("cuda", 2, tmp_path) == "cuda:0"
+
+
+@pytest.mark.parametrize(
+    ("device", "entered"), [("cpu", []), ("cuda", []), ("cuda:1", [1])]
+)
+def test_a_process_is_on_its_own_device_alone(device, entered, monkeypatch):
+    found = []
+    monkeypatch.setattr(torch.cuda, "set_device", lambda d: found.append(d.index))
+    devices.enter_device(device)
+    assert found == entered
+
+
+@pytest.mark.usefixtures("gpus")
+def test_a_worker_enters_its_device_before_it_uses_one(tmp_path, monkeypatch):
+    """What comes next asks the device for its name."""
+    entered = []
+    monkeypatch.setattr(torch.cuda, "set_device", lambda d: entered.append(d.index))
+
+    def name_device(device):
+        assert entered == [1]
+        raise InterruptedError
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", name_device)
+    block = load_block(tmp_path)
+    with pytest.raises(InterruptedError):
+        complete_block(block, tmp_path, Machine("cuda:1"), lambda message: None)
+
+
+def load_block(tmp_path):
+    (job, *_) = load_jobs(tmp_path)
+    return Block(job.setting, (0,))

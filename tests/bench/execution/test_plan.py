@@ -14,8 +14,10 @@ from priorbench.bench.study.grid import load_grid
 from priorbench.bench.study.job import list_jobs
 from priorbench.bench.study.scores import list_requests
 from priorbench.bench.training import experiment
+from priorbench.bench.training.cuda_graph import CALLS_BEFORE_RECORDING
 from priorbench.bench.training.experiment import Experiment
 from tests.bench.small_study import IMAGES, load_jobs
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 CHANGES = (("seeds = 2", "seeds = 3"), ("batch_size = 8", "batch_size = 10"))
 SCORED = 5 * 10
@@ -129,6 +131,16 @@ def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
     assert made.seconds == pytest.approx(count_run_flops(jobs[0]) / 1e6)
 
 
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_not_taken_for_the_methods(jobs, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(plan, "measure_rate", fail)
+    with pytest.raises(type(error)):
+        plan.make_plan(Survey(tuple(list_tasks(jobs))), Machine("cpu"))
+
+
 def test_nothing_to_plan():
     made = plan.make_plan(Survey((), 12, 1), Machine("cpu"))
     assert (made.tasks, made.flops, made.seconds) == ((), 0, 0)
@@ -204,11 +216,11 @@ def test_as_many_threads_as_are_fastest(monkeypatch):
 
 def test_machine_on_a_gpu(jobs, monkeypatch):
     """One process; no more seeds than there are."""
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 200)
     assert plan.plan_machine(list_tasks(jobs), "cuda", None, []) == Machine(
         "cuda", 1, 1, 3, ()
     )
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 2)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 2)
     assert plan.plan_machine(list_tasks(jobs), "cuda:1", None, []) == Machine(
         "cuda:1", 1, 1, 2, ()
     )
@@ -230,7 +242,7 @@ def test_several_gpus_have_a_process_each(
 ):
     """Processes that share a GPU share its memory."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 4)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 4)
     assert plan.plan_machine(list_tasks(jobs), device, asked, []) == Machine(
         device, workers, 1, size, ()
     )
@@ -238,7 +250,7 @@ def test_several_gpus_have_a_process_each(
 
 def test_no_more_gpus_than_settings(jobs, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 200)
     settings = {job.setting.key for job in jobs}
     assert plan.plan_machine(list_tasks(jobs), "cuda", None, []).workers == len(
         settings
@@ -250,17 +262,57 @@ def test_a_gpus_block_fits_every_method(jobs, monkeypatch):
     fitting = {"β-VAE": 3, "ISA-TCVAE": 1}
     monkeypatch.setattr(
         plan,
-        "_count_fitting_seeds",
-        lambda own, device: fitting[own.setting.method.name],
+        "count_fitting_seeds",
+        lambda own, device, most: fitting[own.setting.method.name],
     )
     assert plan.plan_machine(list_tasks(jobs), "cuda", None, []).block_size == 1
 
 
 def test_a_gpus_block_is_no_larger_than_what_is_left(jobs, monkeypatch):
     """Resumed with the last seed of each setting: a block of one, also in the calibration."""
-    monkeypatch.setattr(plan, "_count_fitting_seeds", lambda own, device: 200)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 200)
     left = [j for j in jobs if j.seed == 2]
     assert plan.plan_machine(list_tasks(left), "cuda", None, []).block_size == 1
+
+
+def test_no_more_seeds_at_once_than_are_asked_for(jobs, cores, monkeypatch):
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda *_: pytest.fail("measured"))
+    tasks = list_tasks(jobs)
+    for device in ("cuda", "cpu"):
+        made = plan.plan_machine(tasks, device, None, seeds_at_once=2)
+        assert made.block_size == 2
+
+
+def test_a_convolution_takes_no_more_than_it_can_index(tmp_path, jobs):
+    """Its largest output has 32 channels of 32 x 32: 2^26 elements of 2,048 images."""
+    (conv, *_) = load_jobs(
+        tmp_path,
+        ('name = "mlp"\nhidden = 16', 'name = "conv"'),
+        ("batch_size = 8", "batch_size = 32"),
+    )
+    own = Experiment(conv.setting)
+    assert plan.count_indexed_seeds(own) == (2**31 - 1) // (2**15 * 32)
+    assert plan.count_indexed_seeds(Experiment(jobs[0].setting)) > 2**20
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_time_to_compile_is_not_the_steps(jobs, monkeypatch, device):
+    """On a GPU the first steps compile and record: they take 100 times as long."""
+    clock, steps = [0.0], []
+
+    class Compiling:
+        def step(self, *arguments):
+            steps.append(arguments)
+            compiling = device == "cuda" and len(steps) <= CALLS_BEFORE_RECORDING + 1
+            clock[0] += 100.0 if compiling else 1.0
+
+    monkeypatch.setattr(Experiment, "make_ensemble", lambda *_: Compiling())
+    monkeypatch.setattr(Experiment, "pixels", lambda *_: range(IMAGES))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    monkeypatch.setattr(plan.time, "perf_counter", lambda: clock[0])
+    own = Experiment(jobs[0].setting)
+    rate = plan.measure_rate(own, Machine(device, block_size=3), 5.0)
+    assert rate == pytest.approx(3 * 10 * plan.count_image_flops(own)[1])
 
 
 @pytest.fixture

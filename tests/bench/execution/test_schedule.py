@@ -61,6 +61,11 @@ def test_rounds_of_what_is_left(settings):
     ]
 
 
+def test_blocks_of_a_setting_are_equally_large(settings):
+    rounds = plan_rounds(settings(range(50)), 33)
+    assert [len(block.seeds) for blocks in rounds for block in blocks] == [25, 25]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
 def test_rounds_hold_every_job_once(settings, size):
     tasks = settings(range(5), range(7), [2, 9], range(1))

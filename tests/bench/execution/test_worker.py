@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,25 @@ import pytest
 import torch
 
 from priorbench import priors
-from priorbench.bench.execution import provenance
+from priorbench.bench.execution import block_checkpoint, provenance
 from priorbench.bench.execution.backends.local import run_blocks
 from priorbench.bench.execution.schedule import Block, Machine, Task, plan_rounds
 from priorbench.bench.execution.survey import Survey, survey_store
-from priorbench.bench.execution.worker import ModelResult, ScoreResult, run_block
+from priorbench.bench.execution.worker import (
+    ModelResult,
+    ScoreResult,
+    complete_block,
+    run_block,
+)
 from priorbench.bench.results.store import Store
 from priorbench.bench.study.scores import list_requests
 from priorbench.bench.training.experiment import Experiment
+from priorbench.bench.training.train import Training
 from priorbench.metrics.base import Metric
 from priorbench.metrics.base import registry as metrics
 from tests.bench.scoring.sheets import cut_sheet
 from tests.bench.small_study import STEPS, load_jobs_results, run_jobs
+from tests.priorbench.machine_faults import MACHINE_FAULTS, STICKY
 
 
 def test_a_small_study(jobs, tmp_path):
@@ -132,9 +140,11 @@ class OutOfSpace(Broken):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-class OutOfMemory(Broken):
+class BrokenMachine(Broken):
+    error = STICKY
+
     def _log_prob(self, z):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise self.error
 
 
 class Diverging(priors.Normal):
@@ -198,11 +208,79 @@ def test_a_failed_run_is_not_tried_again_unasked(broken, tmp_path):
     assert task.train
 
 
-def test_a_full_memory_goes_on_up(broken, tmp_path):
-    todo = broken(OutOfMemory)
-    with pytest.raises(torch.OutOfMemoryError):
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_go_on_up(broken, tmp_path, monkeypatch, error):
+    monkeypatch.setattr(BrokenMachine, "error", error)
+    todo = broken(BrokenMachine)
+    with pytest.raises(type(error)):
         run_jobs(todo, tmp_path / "tiny")
     assert load_jobs_results(todo, tmp_path / "tiny") == []
+
+
+class FullMemory(priors.Normal):
+    """Has room for so many seeds at once, until so many steps are taken."""
+
+    most, steps = 1, 0
+
+    def __init__(self, latent_dim):
+        super().__init__(latent_dim)
+        self.register_buffer("one", torch.ones(()))
+
+    def _kl(self, q, z):
+        kind = type(self)
+        kind.steps += 1
+        batched = torch._C._functorch.is_batchedtensor(z)
+        seeds = torch._C._functorch.get_unwrapped(z).shape[0] if batched else 1
+        if seeds > kind.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super()._kl(q, z)
+
+
+def test_a_block_that_does_not_fit_is_halved(broken, tmp_path, caplog):
+    """And halved again: three seeds become two and one, then one each."""
+    todo = broken(FullMemory, ("seeds = 2", "seeds = 3"))[:3]
+    found = run_jobs(todo, tmp_path / "tiny", 3)
+    assert [(r.status, r.timings["seeds_in_block"]) for r in found] == [
+        ("finished", 1)
+    ] * 3
+    assert "seeds 0-2 do not fit the device's memory together" in caplog.text
+    assert "train as 2 and 1" in caplog.text
+    assert "train as 1 and 1" in caplog.text
+
+
+def test_memory_that_fills_later_is_not_the_blocks_size(broken, tmp_path, monkeypatch):
+    """After an epoch something else has taken it: the command ends."""
+    monkeypatch.setattr(FullMemory, "most", 2)
+    todo = broken(FullMemory)[:2]
+    run_steps = Training.run_steps
+
+    def fill_later(training):
+        if training.epoch:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        run_steps(training)
+
+    monkeypatch.setattr(Training, "run_steps", fill_later)
+    with pytest.raises(torch.OutOfMemoryError):
+        run_jobs(todo, tmp_path / "tiny", 2)
+
+
+def test_halves_that_the_deadline_ends_are_not_done(broken, tmp_path):
+    """The first half is kept, the second left to the next command."""
+    todo = broken(FullMemory)[:2]
+    block = Block(todo[0].setting, (0, 1))
+    folder = tmp_path / "runs" / "tiny"
+    machine = Machine("cpu", block_size=2, deadline=math.inf)
+    told = []
+
+    def tell(message):
+        told.append(message)
+
+    times = iter([0.0] * (3 * STEPS) + [2.0] * 1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block_checkpoint.time, "time", lambda: next(times))
+        done = complete_block(block, folder, replace(machine, deadline=1.0), tell)
+    assert done is None
+    assert [r.seed for r in load_jobs_results(todo, folder)] == [0]
 
 
 def test_a_plugins_own_trouble_with_files_is_a_failed_run(broken, tmp_path):

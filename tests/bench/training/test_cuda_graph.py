@@ -1,5 +1,8 @@
+import contextlib
 import logging
+import warnings
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,7 +10,9 @@ import torch
 from priorbench.bench.objectives import BetaVAE
 from priorbench.bench.training.cuda_graph import (
     CALLS_BEFORE_RECORDING,
+    Recorder,
     ReplayedFunction,
+    share_stream,
 )
 from priorbench.bench.training.ensemble import Ensemble, Loss
 from tests.bench.training.recorded_ensemble import FakeRecorder, RecordedEnsemble
@@ -18,6 +23,7 @@ from tests.bench.training.small_ensembles import (
     make_loss,
     run_steps,
 )
+from tests.priorbench.machine_faults import MACHINE_FAULTS
 
 
 def combine_numbers(x, number, progress):
@@ -94,14 +100,16 @@ def test_what_cannot_be_recorded_goes_on_as_it_is_written(fails, file, caplog):
     assert "details" not in caplog.text
 
 
-def test_no_memory_is_not_taken_for_a_step_that_cannot_be_recorded():
+@pytest.mark.parametrize("error", MACHINE_FAULTS)
+def test_the_machines_faults_are_not_taken_for_a_step_that_cannot_be_recorded(error):
     def function(x):
-        raise torch.OutOfMemoryError("full")
+        raise error
 
     replayed = ReplayedFunction(FakeRecorder(), "this")
     for _ in range(4):
-        with pytest.raises(torch.OutOfMemoryError):
+        with pytest.raises(type(error)):
             replayed(function, torch.zeros(1))
+    assert replayed.recordable
 
 
 @pytest.mark.parametrize("prior", ["normal", "isa"])
@@ -177,6 +185,105 @@ def test_an_objective_that_branches_on_the_progress_is_named(pixels, caplog):
         got, run_steps(Ensemble(make_loss, [0, 1], 1e-2, CPU), pixels, 1)
     )
     assert "a step of Branching with Normal cannot be recorded" in caplog.text
+
+
+class FakeStream:
+    device_index = 1
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+
+    def wait_stream(self, other):
+        self.log.append(f"{self.name} waits for {other.name}")
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """What the recorder asks of CUDA, noted; a capture that fails as torch's does."""
+    log = []
+    side, main = FakeStream("side", log), FakeStream("main", log)
+    streams = {"current": main}
+
+    class Capture:
+        def __init__(self, graph, pool, stream, capture_error_mode):
+            log.append(capture_error_mode)
+            self.stream = stream
+
+        def __enter__(self):
+            streams["current"] = self.stream
+
+        def __exit__(self, kind, *_):
+            if kind is not None:  # torch raises at the capture's end, and stays here
+                raise torch.AcceleratorError("CUDA error: capture was invalidated")
+            streams["current"] = main
+
+    @contextlib.contextmanager
+    def use_stream(stream):
+        streams["current"] = stream
+        try:
+            yield
+        finally:
+            streams["current"] = main
+
+    share_stream.cache_clear()
+    patches = {
+        "Stream": lambda device: log.append("stream") or side,
+        "current_stream": lambda *_: streams["current"],
+        "set_stream": lambda stream: streams.update(current=stream),
+        "stream": use_stream,
+        "CUDAGraph": lambda: SimpleNamespace(replay=None),
+        "graph_pool_handle": lambda: (0, 7),
+        "graph": Capture,
+        "get_sync_debug_mode": lambda: 0,
+        "set_sync_debug_mode": warn_of_prototype,
+    }
+    for name, value in patches.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+
+        def note(device, pool, name=name):
+            log.append((name, device, pool))
+
+        monkeypatch.setattr(torch._C, name, note, raising=False)
+    yield SimpleNamespace(log=log, streams=streams, main=main)
+    share_stream.cache_clear()
+
+
+def warn_of_prototype(mode):
+    warnings.warn("Synchronization debug mode is a prototype feature", stacklevel=1)
+
+
+def test_a_failed_recording_leaves_its_stream_and_its_pool(cuda):
+    def fail(x):
+        raise ValueError("no kernel")
+
+    recorder = Recorder(torch.device("cuda", 1))
+    with pytest.raises(RuntimeError, match="capture was invalidated"):
+        recorder.record(fail, [torch.zeros(1)])
+    assert cuda.streams["current"] is cuda.main
+    assert cuda.log[-2:] == [
+        ("_cuda_endAllocateToPool", 1, (0, 7)),
+        ("_cuda_releasePool", 1, (0, 7)),
+    ]
+
+
+def test_threads_that_pin_memory_do_not_end_a_recording(cuda):
+    Recorder(torch.device("cuda", 1)).record(lambda x: (x,), [torch.zeros(1)])
+    assert "thread_local" in cuda.log
+
+
+def test_a_device_has_one_stream_for_all_recordings(cuda):
+    recorders = [Recorder(torch.device("cuda", 1)) for _ in range(3)]
+    assert recorders[0].stream is recorders[2].stream
+    assert cuda.log == ["stream"]
+
+
+def test_the_stream_is_waited_for_after_an_error(cuda):
+    recorder = Recorder(torch.device("cuda", 1))
+    with pytest.raises(ValueError, match="mine"), recorder.warm_up(strict=True):
+        raise ValueError("mine")
+    assert cuda.streams["current"] is cuda.main
+    assert cuda.log[-1] == "main waits for side"
 
 
 def test_recorded_after_few_steps():

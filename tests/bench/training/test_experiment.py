@@ -1,10 +1,13 @@
 """An experiment: its images by split, and what a setting's keys build."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from priorbench.bench.training.experiment import Experiment
+from priorbench.bench.training.experiment import PRECISIONS, Experiment
 from tests.bench.small_study import DATASET, METRICS, load_jobs
 
 
@@ -88,3 +91,25 @@ def test_a_prior_may_have_latents_of_its_own(make, splits):
     assert prior.latent_dim == 5
     assert loss.model.architecture.decoder(prior.sample((2,))).shape == (2, 9)
     assert make(splits).make_loss().model.prior.latent_dim == 4
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("new", [True, False])
+def test_convolutions_have_the_precision_of_the_products(
+    tmp_path, monkeypatch, precision, new
+):
+    """PyTorch lets cuDNN take TF32 where nobody asks for it."""
+    if new and not hasattr(torch.backends.cudnn, "conv"):
+        pytest.skip("this version has one name")
+    if not new:
+        monkeypatch.setattr(torch.backends, "cudnn", SimpleNamespace(allow_tf32=True))
+    setting = replace(load_jobs(tmp_path)[0].setting, precision=precision)
+    before = read_tf32(new)
+    with Experiment(setting).set_precision():
+        assert read_tf32(new) == (precision == "tf32")
+    assert read_tf32(new) == before
+
+
+def read_tf32(new):
+    cudnn = torch.backends.cudnn
+    return cudnn.conv.fp32_precision == "tf32" if new else cudnn.allow_tf32

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from priorbench.metrics.information import quadrature
 from priorbench.metrics.information.factor_table import FactorTable
 from priorbench.metrics.information.quadrature import (
     CHUNK,
@@ -180,3 +181,45 @@ def test_a_few_narrow_posteriors_among_broad_ones():
     assert conditional.item() == pytest.approx(
         (each * counts).sum().item() / 400, abs=1e-8
     )
+
+
+def make_wide(count=60):
+    generator = torch.Generator().manual_seed(0)
+    loc = torch.randn(count, 1, generator=generator).double()
+    scale = torch.full_like(loc, 0.3)
+    table = make_table(torch.randint(3, (count, 1), generator=generator), size=3)
+    return loc, scale, table
+
+
+def test_few_densities_at_once_have_the_same_sum(monkeypatch):
+    """Whatever the width of the window: rows times grid points are bounded."""
+    expected = latent_entropies(*make_wide())
+    evaluate, sizes = quadrature._evaluate_normal, []
+
+    def note_size(grid, mean, deviation):
+        sizes.append(len(grid) * len(mean))
+        return evaluate(grid, mean, deviation)
+
+    monkeypatch.setattr(quadrature, "_evaluate_normal", note_size)
+    monkeypatch.setattr(quadrature, "MAX_DENSITIES", 500)
+    torch.testing.assert_close(latent_entropies(*make_wide()), expected)
+    assert max(sizes) <= 500
+    assert len(sizes) > 5
+
+
+def test_where_memory_runs_out_fewer_are_taken(monkeypatch):
+    expected = latent_entropies(*make_wide())
+    evaluate = quadrature._evaluate_normal
+
+    def fail_if_many(grid, mean, deviation):
+        if len(mean) > 7:
+            raise torch.OutOfMemoryError("full")
+        return evaluate(grid, mean, deviation)
+
+    monkeypatch.setattr(quadrature, "_evaluate_normal", fail_if_many)
+    torch.testing.assert_close(latent_entropies(*make_wide()), expected)
+    monkeypatch.setattr(
+        quadrature, "_evaluate_normal", lambda *_: fail_if_many(None, [0] * 8, None)
+    )
+    with pytest.raises(torch.OutOfMemoryError):
+        latent_entropies(*make_wide())

@@ -14,6 +14,7 @@ FOLLOWS = "samples follow the density"
 KL, KL_GRADIENT = "kl agrees with Monte Carlo", "kl's gradient in the parameters"
 KL_GROUPS, PRIOR_GROUPS = "kl_groups sums to kl", "log_prob_groups sums to log_prob"
 BLOCK, DEVICE = "a block of seeds equals its members", "runs on a GPU"
+RECORDED = "a step can be recorded"
 REACH = "gradients reach every parameter"
 DIFFERENCES = "gradients agree with differences"
 Q_NORMALISES = "posterior normalises"
@@ -142,6 +143,10 @@ def make_on_cpu(self, z):
     return sum_normal(z + torch.zeros(z.shape[-1], device="cpu"), self.rho)
 
 
+def copy_from_cpu(self, z):
+    return sum_normal(z + torch.zeros(z.shape[-1]).to(z), self.rho)
+
+
 def cancel_digits(self, z):
     return sum_normal(z, self.rho) + 1e4 - 1e4
 
@@ -177,6 +182,7 @@ FAULTS = {
     "a tensor as plain attribute": (PlainTensor, {"tensors are registered", DEVICE}),
     "a branch on a value": (change(_log_prob=branch_on_value), {BLOCK, DEVICE}),
     "a tensor made on the CPU": (change(_log_prob=make_on_cpu), {DEVICE}),
+    "a tensor copied at each step": (change(_log_prob=copy_from_cpu), {RECORDED}),
     "normaliser off by 5%": (
         change(_log_prob=lambda self, z: sum_normal(z, self.rho) + math.log(1.05)),
         {NORMALISES, RECIPROCAL},

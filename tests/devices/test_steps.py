@@ -1,0 +1,105 @@
+"""Steps on a GPU: recorded, without a wait, nothing left on the host."""
+
+import logging
+
+import pytest
+import torch
+
+from priorbench.bench import objectives
+from priorbench.bench.models.build import build_model
+from priorbench.bench.training.ensemble import Ensemble, Loss
+from priorbench.bench.training.pixels import Pixels
+from priorbench.datasets import FactorDataset
+from tests.devices.stand_in import CUDA, Waits
+from tests.test_conformance import CASES, DIM
+
+SIDE, BATCH, STEPS = 6, 8, 5
+
+OBJECTIVES = {
+    "beta_vae": {},
+    "beta_tcvae": {},
+    "beta_tcvae weighted": {"estimator": "weighted"},
+    "beta_tcvae latents": {"over": "latents"},
+    "capacity": {},
+    "capacity batch": {"over": "batch"},
+    "factor_vae": {"hidden": 8},
+}
+PRECISIONS = ("fp32", "bf16")
+
+EVERY = [(p, o, k) for p in CASES for o in OBJECTIVES for k in PRECISIONS]
+QUICK = [
+    *((prior, "beta_vae", "fp32") for prior in CASES),
+    *(("normal", objective, "fp32") for objective in OBJECTIVES),
+    ("normal", "beta_tcvae", "bf16"),
+    ("isa learned", "factor_vae", "bf16"),
+]
+SLOW = [
+    pytest.param(*case, marks=pytest.mark.slow) for case in EVERY if case not in QUICK
+]
+
+
+def make_ensemble(prior, objective, precision, seeds, place):
+    def build():
+        name, arguments = CASES[prior]
+        model = build_model(
+            {"name": name, **arguments},
+            {"name": "mlp", "hidden": 8},
+            {"name": "bernoulli"},
+            DIM,
+            (1, SIDE, SIDE),
+            precision,
+        )
+        kind = objective.split()[0]
+        made = objectives.registry.build(kind, beta=2.0, **OBJECTIVES[objective])
+        made.adapt(model.prior)
+        return Loss(model, made)
+
+    return Ensemble(build, range(seeds), 1e-3, torch.device(place))
+
+
+def make_pixels(place):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(64, 1, SIDE, SIDE, generator=generator).round()
+    data = FactorDataset(
+        "bits",
+        ("a", "b"),
+        (8, 8),
+        (1, SIDE, SIDE),
+        pixels=images.mul(255).byte().flatten(1).numpy(),
+    )
+    return Pixels(data, torch.device(place))
+
+
+@pytest.mark.parametrize(
+    ("prior", "objective", "precision"), [*dict.fromkeys(QUICK), *SLOW]
+)
+def test_steps_are_recorded(device, caplog, prior, objective, precision):
+    ensemble = make_ensemble(prior, objective, precision, 2, CUDA)
+    pixels = make_pixels(CUDA)
+    found = []
+    with caplog.at_level(logging.WARNING):
+        for number in range(STEPS):
+            found.append(torch.stack(ensemble.step(pixels, BATCH, 0, number, 1)))
+            if number == 0:  # constants are brought to the device once
+                device.reset()
+    assert not caplog.records
+    assert not device.waits
+    assert ensemble._replayed_update._replay is not None
+
+
+def test_values_are_those_of_the_cpu(device):
+    found = []
+    for place in ("cpu", CUDA):
+        ensemble = make_ensemble("isa learned", "beta_tcvae", "fp32", 2, place)
+        pixels = make_pixels(place)
+        for number in range(STEPS + 1):
+            values = torch.stack(ensemble.step(pixels, BATCH, 0, number, 1))
+        found.append(values.cpu())
+    torch.testing.assert_close(*found[::-1])
+
+
+def test_what_mixes_host_and_device_is_found(device):
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.zeros(2, device=CUDA) + torch.zeros(2)
+    with device.forbid_waits("forbidden"), pytest.raises(Waits, match="nonzero"):
+        torch.zeros(2, device=CUDA).nonzero()
