@@ -100,7 +100,8 @@ class Result:
             for column, value in record.values.items():
                 name = f"{record.name}.{column}" if column in scores else column
                 scores[name] = value
-        for name, values in self.learned.items():
+        learned = self.learned if self.status == "finished" else {}
+        for name, values in learned.items():
             for i, value in enumerate(sorted(values), start=1):
                 scores[f"sorted_{name}_{i}"] = value
         return scores
