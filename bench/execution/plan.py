@@ -316,7 +316,7 @@ def count_fitting_seeds(experiment: Experiment, device: str, most: int) -> int:
     peaks: list[int] = []
     for size in sizes:
         try:
-            peaks.append(_measure_peak(experiment, device, size))
+            peaks.append(measure_peak(experiment, device, size))
         except torch.OutOfMemoryError:
             break
     if len(peaks) < len(FITTED_SEEDS):
@@ -327,7 +327,7 @@ def count_fitting_seeds(experiment: Experiment, device: str, most: int) -> int:
     return max(1, min(most, int((MEMORY_SHARE * free - shared) / each)))
 
 
-def _measure_peak(experiment: Experiment, device: str, size: int) -> int:
+def measure_peak(experiment: Experiment, device: str, size: int) -> int:
     """Measure the most memory that a block takes until its steps are recorded."""
     gc.collect()  # of the block before
     torch.cuda.empty_cache()

@@ -137,6 +137,11 @@ class ReplayedFunction:
         self._arguments: tuple[Tensor, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
 
+    @property
+    def recorded(self) -> bool:
+        """Return whether calls are replays."""
+        return self._replay is not None
+
     def __call__(self, function: Function, *arguments: Argument) -> tuple[Tensor, ...]:
         """Return the function's outputs, tensors that later calls do not change.
 

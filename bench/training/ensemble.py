@@ -124,6 +124,12 @@ class Ensemble:
         """Return the number of seeds that are still trained."""
         return len(self.seeds)
 
+    @property
+    def recorded(self) -> bool:
+        """Return whether the step of the present seeds is a recording."""
+        replayed = self._replayed_update
+        return replayed is not None and replayed.recorded
+
     def step(
         self, pixels: Pixels, batch_size: int, epoch: int, position: int, epochs: int
     ) -> tuple[Tensor, Tensor]:

@@ -279,8 +279,9 @@ def _make_table(
     Its decrease with the root of κ is taken out. Each row is found from its neighbours,
     beginning with the median.
     """
-    if torch.device(device).type != "cpu":
-        return make_constant(_make_table(family, m, "cpu"), device)
+    host = torch.device("cpu")  # as the CPU's own calls name it: made once for both
+    if torch.device(device) != host:
+        return make_constant(_make_table(family, m, host), device)
     rows, columns = SIZE
     ns = torch.linspace(-NORMAL, NORMAL, rows, dtype=torch.float64)
     spread = math.log1p(CONCENTRATION)

@@ -240,6 +240,11 @@ def _get_host(value):
     return value.host if isinstance(value, OnDevice) else value
 
 
+def _make_index(values):
+    """Return a list as an index; an empty one selects nothing."""
+    return torch.tensor(values, dtype=None if values else torch.int64)
+
+
 def _put_on_device(value):
     plain = torch.is_tensor(value) and not isinstance(value, OnDevice)
     return OnDevice(value) if plain else value
@@ -290,7 +295,7 @@ class Functions(TorchFunctionMode):
             if any(isinstance(i, list) for i in index):
                 DEVICE.wait("a list as an index")
                 index = [
-                    OnDevice(torch.tensor(i)) if isinstance(i, list) else i
+                    OnDevice(_make_index(i)) if isinstance(i, list) else i
                     for i in index
                 ]
                 return function(args[0], tuple(index), *args[2:])

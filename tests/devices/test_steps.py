@@ -26,7 +26,16 @@ OBJECTIVES = {
 }
 PRECISIONS = ("fp32", "bf16")
 
-EVERY = [(p, o, k) for p in CASES for o in OBJECTIVES for k in PRECISIONS]
+SINGLE = ("hypersphere power spherical", "diffusion_sphere")
+"""Priors whose posterior has no density of single latents; the second has one group."""
+
+EVERY = [
+    (prior, objective, precision)
+    for prior in CASES
+    for objective in OBJECTIVES
+    for precision in PRECISIONS
+    if not (prior in SINGLE and objective in ("beta_tcvae latents", "factor_vae"))
+]
 QUICK = [
     *((prior, "beta_vae", "fp32") for prior in CASES),
     *(("normal", objective, "fp32") for objective in OBJECTIVES),
@@ -70,21 +79,28 @@ def make_pixels(place):
     return Pixels(data, torch.device(place))
 
 
+@pytest.fixture
+def tables(prior):
+    """Compute what a prior keeps on the host, which the stand-in would slow down."""
+    make_ensemble(prior, "beta_vae", "fp32", 1, "cpu").step(
+        make_pixels("cpu"), BATCH, 0, 0, 1
+    )
+
+
 @pytest.mark.parametrize(
     ("prior", "objective", "precision"), [*dict.fromkeys(QUICK), *SLOW]
 )
-def test_steps_are_recorded(device, caplog, prior, objective, precision):
+def test_steps_are_recorded(tables, device, caplog, prior, objective, precision):
     ensemble = make_ensemble(prior, objective, precision, 2, CUDA)
     pixels = make_pixels(CUDA)
-    found = []
     with caplog.at_level(logging.WARNING):
         for number in range(STEPS):
-            found.append(torch.stack(ensemble.step(pixels, BATCH, 0, number, 1)))
+            ensemble.step(pixels, BATCH, 0, number, 1)
             if number == 0:  # constants are brought to the device once
                 device.reset()
     assert not caplog.records
     assert not device.waits
-    assert ensemble._replayed_update._replay is not None
+    assert ensemble.recorded
 
 
 def test_values_are_those_of_the_cpu(device):
