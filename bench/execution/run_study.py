@@ -174,10 +174,12 @@ def run_study(
             if options.dask is not None and survey.tasks:
                 pool = _open_pool(pools, options, 1)
                 console.print(f"waiting for a process of {options.dask}")
-                plan, run = pool.make_plan(survey, options.device), pool.run_blocks
+                here, total = pool.count_neighbours(), pool.count_processes()
+                words = (survey, options.device, here, (), format_command(), total)
+                plan, run = pool.call(plan_study, *words), pool.run_blocks
             else:
-                words = (options.jobs, options.plugins, format_command())
-                plan = plan_study(survey, options.device, *words)
+                words = (survey, options.device, options.jobs, options.plugins)
+                plan = plan_study(*words, format_command())
         machine = replace(
             plan.machine,
             checkpoint_minutes=options.checkpoint_minutes,
