@@ -197,8 +197,8 @@ def announce_plan(
         ]
     if plan.memory_bytes:
         lines.append(
-            f"memory of each process: {format_size(plan.memory_bytes)} to train, by the "
-            "steps that were measured; some metrics take more"
+            f"memory of each process: {format_size(plan.memory_bytes)} in the steps "
+            "that were measured; some metrics take more"
         )
     if plan.disk_bytes:
         lines.append(
