@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def exit_with_parent(parent: int) -> None:
@@ -25,6 +27,34 @@ def exit_with_parent(parent: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def shield_children() -> Iterator[None]:
+    """Shield processes that are started in this context from the terminal's signals.
+
+    A terminal sends Ctrl-C and its hang-up to all processes; the parent alone answers,
+    and the others end with it. A signal that is blocked here stays blocked in what is
+    started. Meanwhile none interrupts the parent either, for an exception that a
+    handler raises is lost where a process forks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # here, for the whole package waits for what this module imports
+    import multiprocessing.resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker
+
+    told = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, told)
+    try:
+        for tracker in (multiprocessing.resource_tracker, resource_tracker):
+            tracker.ensure_running()  # some versions unblock signals
+        signal.pthread_sigmask(signal.SIG_BLOCK, told)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_at_interrupts() -> None:

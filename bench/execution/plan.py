@@ -3,6 +3,7 @@
 import gc
 import math
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -50,6 +51,8 @@ class Plan:
         flops: floating-point operations of the networks' matrix products.
         seconds: estimate of the time, from a calibration; without the metrics.
         disk_bytes: that the parameters of the models will take.
+        memory_bytes: that a process takes to train, at its peak; 0 where the system
+            does not tell.
     """
 
     survey: Survey
@@ -57,6 +60,7 @@ class Plan:
     flops: float = 0.0
     seconds: float = 0.0
     disk_bytes: int = 0
+    memory_bytes: int = 0
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -125,7 +129,18 @@ def make_plan(survey: Survey, machine: Machine) -> Plan:
             size = sum(value.numel() * value.element_size() for value in state.values())
             disk += trained * size
     parallel = min(machine.workers, max(len(survey.tasks), 1))
-    return Plan(survey, machine, flops, seconds / parallel, disk)
+    peak = measure_peak() if methods else 0
+    return Plan(survey, machine, flops, seconds / parallel, disk, peak)
+
+
+def measure_peak() -> int:
+    """Return the most bytes of memory that this process has had; 0 if not known."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def count_training_flops(experiment: Experiment) -> float:

@@ -195,6 +195,11 @@ def announce_plan(
             f"{plan.flops:.2g} floating-point operations, about "
             f"{format_duration(plan.seconds)} without the metrics",
         ]
+    if plan.memory_bytes:
+        lines.append(
+            f"memory of each process: {format_size(plan.memory_bytes)} in the steps "
+            "that were measured; some metrics take more"
+        )
     if plan.disk_bytes:
         lines.append(
             f"models: {format_size(plan.disk_bytes)}; free: {format_size(free_bytes)}"

@@ -177,13 +177,14 @@ def run_study(
             if options.dask is not None and survey.tasks:
                 pool = _open_pool(pools, options, 1)
                 console.print(f"waiting for a process of {options.dask}")
-                plan = pool.make_plan(survey, options.device, options.seeds_at_once)
-                run = pool.run_blocks
+                here, total = pool.count_neighbours(), pool.count_processes()
+                words = (survey, options.device, here, (), format_command(), total)
+                words = (*words, options.seeds_at_once)
+                plan, run = pool.call(plan_study, *words), pool.run_blocks
             else:
-                words = (options.jobs, options.plugins, format_command())
-                plan = plan_study(
-                    survey, options.device, *words, seeds_at_once=options.seeds_at_once
-                )
+                words = (survey, options.device, options.jobs, options.plugins)
+                command, at_once = format_command(), options.seeds_at_once
+                plan = plan_study(*words, command, seeds_at_once=at_once)
         machine = replace(
             plan.machine,
             checkpoint_minutes=options.checkpoint_minutes,

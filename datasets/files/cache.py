@@ -112,6 +112,8 @@ def lock_cache(name: str) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):
+            os.unlink(lock.lock_file)  # at worst two make it, each of them whole
         lock.release()
 
 

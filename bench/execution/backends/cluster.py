@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from priorbench.bench.execution.backends.local import LOCALHOST, shield_children
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
+from priorbench.processes import shield_children
 from priorbench.registry import suggest_names
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", in
         raise UserError(
             "distributed is needed for --backend dask; run: pip install distributed"
         ) from error
+    # a plug-in may have imported it before
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         place: Any = target
         if target is None:
@@ -63,7 +65,7 @@ def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", in
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=0,
-                    dashboard_address=f"{LOCALHOST}:0",
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
             place = stack.enter_context(cluster)
@@ -118,8 +120,13 @@ def _make_cluster(path: Path) -> tuple[Any, int]:
         cluster = getattr(dask_jobqueue, QUEUES[system])(
             worker_extra_args=extra, **keys
         )
-        if least is None:
-            cluster.scale(jobs=jobs)
-        else:
+        cluster.scale(jobs=jobs if least is None else max(least, 1))
+        try:
+            cluster.sync(cluster._correct_state)  # which submits the jobs
+        except RuntimeError as error:
+            cluster.close()
+            last = str(error).strip().splitlines()[-1]
+            raise ValueError(f"no job can be submitted: {last}") from error
+        if least is not None:
             cluster.adapt(minimum_jobs=least, maximum_jobs=jobs)
         return cluster, jobs * (keys["processes"] or 1)

@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from priorbench.bench.execution.devices import claim_device
-from priorbench.bench.execution.plan import Plan, plan_study
 from priorbench.bench.execution.schedule import Block, Machine
-from priorbench.bench.execution.survey import Survey
 from priorbench.bench.execution.worker import (
     Message,
     Tell,
@@ -94,18 +92,13 @@ class Pool:
         with self._explain_errors():
             return self._submit(function, *arguments).result()
 
-    def make_plan(
-        self, survey: Survey, device: str, seeds_at_once: int | None = None
-    ) -> Plan:
-        """Plan what is left to do, as one of the processes finds its machine."""
+    def count_neighbours(self) -> int:
+        """Wait for a process, and count those of the machine that has most of them."""
         with self._explain_errors():
-            self.client.wait_for_workers(1)
+            # a task, for which a cluster that has no process yet starts one
+            self.client.submit(socket.gethostname, pure=False).result()
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-            hosts = Counter(worker["host"] for worker in workers)
-            total = self.count_processes()
-        here = max(hosts.values())
-        words = (here, (), self.command, total, seeds_at_once)
-        return self.call(plan_study, survey, device, *words)
+        return max(Counter(worker["host"] for worker in workers).values())
 
     def run_blocks(
         self, blocks: Sequence[Block], folder: Path, machine: Machine, show: Tell
@@ -141,10 +134,15 @@ class Pool:
                         continue  # of a process that was taken for dead
                     if isinstance(result, tuple):
                         show(result)
-                    else:
+                    elif not isinstance(result, bool):
                         save_result(folder.parent, result)
+                    else:  # the end of the block
+                        running.pop(n)
+                        if result:
+                            yield blocks[n]
                 for n in ended:
-                    if self._end_block(running.pop(n), blocks[n], folder, machine):
+                    if n in running:
+                        self._fail_block(running.pop(n), blocks[n], folder, machine)
                         yield blocks[n]
                 time.sleep(POLL)
 
@@ -180,16 +178,16 @@ class Pool:
             while messages.qsize():
                 yield pickle.loads(messages.get())
 
-    def _end_block(
+    def _fail_block(
         self, future: Any, block: Block, folder: Path, machine: Machine
-    ) -> bool:
-        """Return whether a block is done; not where the deadline ended it."""
+    ) -> None:
+        """Record that a block has failed, if that is for the death of its processes."""
         from distributed import KilledWorker  # optional
 
         with self._explain_errors():
             error = future.exception()
             if not isinstance(error, KilledWorker):
-                return future.result()
+                future.result()
         times, last = error.allowed_failures + 1, error.last_worker.address
         reason = (
             f"its process died, in {times} workers one after the other, the last at "
@@ -197,7 +195,6 @@ class Pool:
         )
         for result in fail_block(block, Store(folder.parent), reason, machine):
             save_result(folder.parent, result)
-        return True
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
@@ -241,8 +238,8 @@ def _work(
     folder: Path | None,
     machine: Machine,
     messages: "Queue",
-) -> bool:
-    """Complete a block in a process of the cluster; return whether it is done."""
+) -> None:
+    """Complete a block in a process of the cluster, and tell whether it is done."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -273,7 +270,8 @@ def _work(
             done = complete_block(block, folder, machine, tell)
         else:
             done = complete_block(block, here, machine, tell, put, restore)
-    return done is not None
+        # what is returned would be lost with this process, and computed again
+        put(done is not None)
 
 
 def _check_process(block: Block, ids: Sequence[str], folder: Path | None) -> None:

@@ -1,8 +1,6 @@
 """The local back end: processes of this machine, through joblib and loky."""
 
-import multiprocessing.resource_tracker
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,11 +10,10 @@ from pathlib import Path
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.backend import resource_tracker
 
 from priorbench.bench.execution.schedule import Block, Machine
 from priorbench.bench.execution.worker import Message, Tell, complete_block
-from priorbench.processes import exit_with_parent
+from priorbench.processes import exit_with_parent, shield_children
 from priorbench.registry import (
     Registration,
     list_session_entries,
@@ -100,29 +97,6 @@ def _work(
             os._exit(1)  # the command is gone: nobody waits for this block
 
     return complete_block(block, folder, machine, tell_parent)
-
-
-@contextmanager
-def shield_children() -> Iterator[None]:
-    """Shield processes that are started in this context from the terminal's signals.
-
-    A terminal sends Ctrl-C and its hang-up to all processes; the parent alone answers,
-    and the others end with it. A signal that is blocked here stays blocked in what is
-    started. Meanwhile none interrupts the parent either, for an exception that a
-    handler raises is lost where a process forks.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    told = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, told)
-    try:
-        for tracker in (multiprocessing.resource_tracker, resource_tracker):
-            tracker.ensure_running()  # some versions unblock signals
-        signal.pthread_sigmask(signal.SIG_BLOCK, told)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import pytest
 
 from priorbench.bench.execution.backends.cluster import open_client
 from priorbench.bench.execution.backends.dask import Pool
-from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.plan import plan_study
+from priorbench.bench.execution.schedule import Block, Machine, Task
+from priorbench.bench.execution.survey import Survey
 from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoints
 from priorbench.bench.study.scores import list_requests
 from priorbench.errors import UserError
@@ -168,16 +170,15 @@ def test_a_folder_that_is_not_shared_is_named(jobs, complete):
         complete(make_blocks(jobs())[0], name="nowhere", shared=True)
 
 
-def test_a_plan_is_made_by_a_process(jobs, client, complete):
-    from priorbench.bench.execution.schedule import Task
-    from priorbench.bench.execution.survey import Survey
-
+def test_a_plan_is_made_by_a_process(jobs, client):
     survey = Survey(tuple(Task(job, True, ()) for job in jobs()))
-    plan = Pool(client, most=5, command="the command").make_plan(survey, "cpu")
+    pool = Pool(client, most=5)
+    assert (pool.count_neighbours(), pool.count_processes()) == (1, 5)
+    plan = pool.call(plan_study, survey, "cpu", 1, (), "the command", 5)
     assert (plan.machine.device, plan.machine.workers) == ("cpu", 5)
     assert plan.machine.command == "the command"
     with pytest.raises(UserError, match="there is no device 'cuda:9'"):
-        Pool(client).make_plan(survey, "cuda:9")
+        pool.call(plan_study, survey, "cuda:9", 1)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +222,12 @@ def test_a_cluster_of_a_batch_queue(least, tmp_path, monkeypatch, client):
         def __exit__(self, *_):
             calls["closed"] = True
 
+        def sync(self, function):
+            function()
+
+        def _correct_state(self):
+            calls["submitted"] = True
+
         def scale(self, **amount):
             calls["scale"] = amount
 
@@ -238,9 +245,9 @@ def test_a_cluster_of_a_batch_queue(least, tmp_path, monkeypatch, client):
     keys = calls["keys"]
     assert (keys["cores"], keys["processes"], keys["queue"]) == (4, 4, "gpu")
     assert keys["worker_extra_args"] == ["--nthreads", "1"]
-    if least is None:
-        assert calls["scale"] == {"jobs": 3}
-    else:
+    assert calls["submitted"]
+    assert calls["scale"] == {"jobs": 3 if least is None else 1}
+    if least is not None:
         assert calls["adapt"] == {"minimum_jobs": 0, "maximum_jobs": 3}
 
 
