@@ -129,11 +129,11 @@ def make_plan(survey: Survey, machine: Machine) -> Plan:
             size = sum(value.numel() * value.element_size() for value in state.values())
             disk += trained * size
     parallel = min(machine.workers, max(len(survey.tasks), 1))
-    peak = measure_peak() if methods else 0
+    peak = measure_process_peak() if methods else 0
     return Plan(survey, machine, flops, seconds / parallel, disk, peak)
 
 
-def measure_peak() -> int:
+def measure_process_peak() -> int:
     """Return the most bytes of memory that this process has had; 0 if not known."""
     try:
         import resource  # not on Windows
