@@ -183,8 +183,11 @@ def test_many_seeds_at_once(factory):
         torch.testing.assert_close(kl[i], member.kl(q, z[i]))
 
 
-def test_nothing_that_is_checked_by_value_is_left():
+def test_nothing_that_is_checked_by_value_is_left(monkeypatch):
     """Explicit checks, of nested distributions too, would branch under vmap."""
+
+    # torch.compile turns the default off for the whole process
+    monkeypatch.setattr(D.Distribution, "_validate_args", True)
 
     def checking(latent_dim):
         base = D.Normal(torch.zeros(latent_dim), 1.0, validate_args=True)
