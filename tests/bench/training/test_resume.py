@@ -106,7 +106,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("steps", [1, STEPS + 3, 3 * STEPS, EPOCHS * STEPS - 1])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        STEPS + 3,
+        3 * STEPS,
+        pytest.param(EPOCHS * STEPS - 1, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_resumed_is_the_same(pixels, case, steps):
     def make():
