@@ -3,13 +3,10 @@
 import contextlib
 import itertools
 import math
-import os
-import re
 import shlex
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +15,6 @@ from typing import TYPE_CHECKING
 
 import typer
 from filelock import FileLock, Timeout
-from joblib.externals.loky.process_executor import (
-    BrokenProcessPool,
-    TerminatedWorkerError,
-)
 from rich.console import Console
 
 from priorbench.atomic_files import remove_unfinished
@@ -32,7 +25,18 @@ from priorbench.bench.execution.dry_run import check_study
 from priorbench.bench.execution.plan import Plan, pick_device, plan_study
 from priorbench.bench.execution.progress import Display, announce_plan
 from priorbench.bench.execution.provenance import make_provenance
+from priorbench.bench.execution.remedies import (
+    explain_disk_errors,
+    explain_machine_errors,
+)
 from priorbench.bench.execution.schedule import Block, Machine, plan_rounds
+from priorbench.bench.execution.stopping import (
+    FAILED,
+    LAST_MINUTE,
+    TIME_UP,
+    Stopped,
+    stop_on_signals,
+)
 from priorbench.bench.execution.survey import survey_store
 from priorbench.bench.execution.worker import Tell
 from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoints
@@ -52,7 +56,6 @@ from priorbench.bench.study.plugins import check_plugins
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from priorbench.bench.training.experiment import PRECISIONS
 from priorbench.errors import UserError, prefix_errors
-from priorbench.machine_errors import MEMORY_ERRORS, is_machine_fault
 from priorbench.metrics.base import registry as metrics
 from priorbench.processes import ignore_interrupts
 from priorbench.registry import suggest_names
@@ -383,130 +386,12 @@ def _run_plan(
         raise typer.Exit(FAILED)
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal has asked the command to stop, as Ctrl-C does, or its time is up.
-
-    Args:
-        status: that the command exits with.
-    """
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-FAILED = 1
-"""Exit status where runs or scores failed."""
-
-TIME_UP = 124
-"""Exit status at the time limit, which is that of ``timeout``."""
-
-LAST_MINUTE = 60.0
-"""Seconds before a time limit at which trainings stop; of a short limit a tenth."""
-
-LAST_SECONDS = 10.0
-"""Seconds after a signal within which a command ends, whatever it waits for."""
-
-
-@contextlib.contextmanager
-def stop_on_signals(seconds: float = math.inf) -> Iterator[None]:
-    """Raise :class:`Stopped` at Ctrl-C, where the system asks to end, or at a hang-up.
-
-    The same is done after ``seconds``, where the system has a clock that signals.
-
-    A pool of processes that a signal has broken may never finish its own shutdown; then
-    the command ends after :data:`LAST_SECONDS` all the same. Outside the main thread,
-    which alone can be told of signals, nothing is done.
-    """
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    ignored = signal.SIG_IGN  # by nohup, or in the background of a shell
-    names = [n for n in names if signal.getsignal(getattr(signal, n)) != ignored]
-    alarm = getattr(signal, "SIGALRM", None)
-    timed = seconds < math.inf and alarm is not None
-    if timed:
-        names.append("SIGALRM")
-    if threading.current_thread() is not threading.main_thread():
-        names, timed = [], False
-
-    def stop(signum: int, _: object) -> None:
-        status = TIME_UP if signum == alarm else 128 + signum
-        timer = threading.Timer(LAST_SECONDS, _end_now, (status,))
-        timer.daemon = True
-        timer.start()
-        raise Stopped(status)
-
-    before = {name: signal.signal(getattr(signal, name), stop) for name in names}
-    if timed:
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
-    try:
-        yield
-    finally:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
-
-
-def _end_now(status: int) -> None:
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    os._exit(status)
-
-
 def format_command() -> str:
     """Return the command that the user gave, to be given again."""
     program, *arguments = sys.argv
     name = Path(program).stem
     module = ["python", "-m", f"bench.{name}"] if name in ("run", "score") else [name]
     return shlex.join([*module, *arguments])
-
-
-@contextlib.contextmanager
-def explain_disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a lack of room or permission into a :class:`UserError` with what to do."""
-    try:
-        yield
-    except BrokenPipeError:  # of the terminal, not of the disk
-        raise
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror or error}; finished runs are "
-            "kept: make room or permission and give the same command again"
-        ) from error
-
-
-@contextlib.contextmanager
-def explain_machine_errors() -> Iterator[None]:
-    """Turn a lack of memory or a failed device into a :class:`UserError`."""
-    try:
-        yield
-    except TerminatedWorkerError as error:
-        ends = ", ".join(re.findall(r"\w+\(-?\d+\)", str(error))) or "not known"
-        raise UserError(
-            f"a process was ended from outside (exit code {ends}), where it is SIGKILL "
-            "most often because memory ran out; finished runs are kept: give the same "
-            "command again, with fewer processes (--jobs) if it was memory"
-        ) from error
-    except BrokenProcessPool as error:
-        *_, last = str(error.__cause__ or error).strip().splitlines()
-        raise UserError(
-            f"a process could not take its work ({last}); finished runs are kept: give "
-            "the same command again"
-        ) from error
-    except MEMORY_ERRORS as error:
-        raise UserError(
-            f"a process ran out of memory ({type(error).__name__}); finished runs are "
-            "kept: go on with fewer processes (--jobs), fewer seeds at once "
-            "(--seeds-at-once) or a smaller batch"
-        ) from error
-    except RuntimeError as error:
-        if not is_machine_fault(error):
-            raise
-        first = str(error).partition("\n")[0]
-        raise UserError(
-            f"the device failed ({first}), and nothing runs on it any more in this "
-            "command; finished runs are kept: give the same command again"
-        ) from error
 
 
 @contextlib.contextmanager

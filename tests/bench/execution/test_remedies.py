@@ -2,7 +2,7 @@
 
 import pytest
 
-from priorbench.bench.execution.run_study import explain_machine_errors
+from priorbench.bench.execution.remedies import explain_machine_errors
 from priorbench.errors import UserError
 from tests.priorbench.machine_faults import MACHINE_FAULTS
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from priorbench.bench.execution import run_study
-from priorbench.bench.execution.run_study import Stopped, stop_on_signals
+from priorbench.bench.execution import stopping
+from priorbench.bench.execution.stopping import Stopped, stop_on_signals
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def timers(monkeypatch):
         def start(self):
             started.append(self)
 
-    monkeypatch.setattr(run_study.threading, "Timer", Timer)
+    monkeypatch.setattr(stopping.threading, "Timer", Timer)
     return started
 
 
@@ -39,7 +39,7 @@ def test_a_signal_stops_the_command_and_sets_it_a_last_time(name, timers):
         signal.signal(signum, before)
     (timer,) = timers
     assert timer.daemon
-    assert timer.ends == (run_study._end_now, (128 + signum,))
+    assert timer.ends == (stopping._end_now, (128 + signum,))
 
 
 def test_what_nohup_ignores_stays_ignored(timers):
