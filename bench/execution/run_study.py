@@ -284,7 +284,7 @@ def _make_manifest(
         chance=identify_chance(study),
         provenance=make_provenance(options.device, format_command()),
         plugins=copy_plugins(folder, options.plugins),
-        file=str(study.file.path),
+        file=study.file.place,
         text=study.file.text,
     )
 

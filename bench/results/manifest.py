@@ -64,7 +64,7 @@ class Manifest(BaseModel):
         written: when, in UTC.
         provenance: of the command.
         plugins: the files of plug-ins.
-        file: path of the grid's file.
+        file: path of the grid's file; the name of one that comes with the project.
         text: of the grid's file.
     """
 

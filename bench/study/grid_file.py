@@ -35,6 +35,11 @@ class GridFile:
     values: dict[str, Any]
 
     @property
+    def place(self) -> str:
+        """Path of the file; of a grid that comes with the project, its name alone."""
+        return self.path.name if self.path.parent == GRIDS else str(self.path)
+
+    @property
     def profiles(self) -> list[str]:
         """Names of the profiles; the one of the file as it stands is the first.
 

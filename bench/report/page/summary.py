@@ -84,12 +84,12 @@ def describe_fixed(results: Sequence[Result]) -> tuple[str, list[str]]:
         found = [result.model.config.get(name) for result in results]
         words = list(dict.fromkeys(_describe(value) for value in found if value))
         if len(words) == 1:
-            fixed.append(f"{FIXED[name]} {words[0]}")
+            fixed.append(f"{FIXED[name]}: {words[0]}")
         elif words:
-            varied.append(f"{FIXED[name]} ({' or '.join(words)})")
+            varied.append(f"{FIXED[name]}: {' or '.join(words)}")
     if not varied:
         return "; ".join(fixed), []
-    return "; ".join(fixed), [f"Not the same in all runs: {'; '.join(varied)}."]
+    return "; ".join(fixed), [f"Not the same in all runs ({'; '.join(varied)})."]
 
 
 def _describe(value: Any) -> str:
@@ -98,7 +98,7 @@ def _describe(value: Any) -> str:
     given = {key: part for key, part in value.items() if key != "name"}
     words = ", ".join(f"{key} {part}" for key, part in given.items())
     label = value.get("name", "")
-    return f"{label} ({words})".strip() if words else label
+    return f"{label} ({words})" if label and words else label or words
 
 
 def _list_warnings(

@@ -10,6 +10,7 @@ import pytest
 
 from priorbench.bench.report.page.build import encode_data
 from priorbench.bench.report.page.gallery import choose_models
+from priorbench.bench.report.page.summary import describe_fixed
 from priorbench.bench.report.write import write_report
 from priorbench.bench.results.manifest import Entry, read_manifest, write_manifest
 from tests.bench.synthetic_results import make_result, make_results, save_results
@@ -57,6 +58,19 @@ def test_the_data_are_those_of_the_tables(page):
     assert len(data["settings"]) == 12
     places = {row[1] for row in data["comparisons"]["data"]}
     assert places == {"β = 1", "β = 2", "β = 4", "all β", "equal reconstruction"}
+
+
+def test_what_differs_between_runs_is_not_called_fixed():
+    same = {"dataset": {"name": "dsprites"}, "latent_dim": 2}
+    runs = [make_result(config={**same, "training": {"epochs": n}}) for n in (1, 1, 2)]
+    assert describe_fixed(runs[:2]) == (
+        "data set: dsprites; number of latents: 2; training: epochs 1",
+        [],
+    )
+    assert describe_fixed(runs) == (
+        "data set: dsprites; number of latents: 2",
+        ["Not the same in all runs (training: epochs 1 or epochs 2)."],
+    )
 
 
 def test_the_head_says_what_is_missing_and_what_could_not_be_seen(tmp_path):

@@ -788,3 +788,11 @@ def test_a_byte_order_mark_is_left_out(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert load_grid(str(path)).seeds == 3
+
+
+def test_a_grid_of_the_project_is_known_by_its_name_wherever_it_is(tmp_path):
+    """So that results may be given to others without the paths of a machine."""
+    assert load_grid("dsprites_beta").file.place == "dsprites_beta.toml"
+    own = tmp_path / "own.toml"
+    own.write_text(load_grid("dsprites_beta").file.text, encoding="utf-8")
+    assert load_grid(str(own)).file.place == str(own)
