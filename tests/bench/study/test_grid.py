@@ -796,3 +796,12 @@ def test_a_grid_of_the_project_is_known_by_its_name_wherever_it_is(tmp_path):
     own = tmp_path / "own.toml"
     own.write_text(load_grid("dsprites_beta").file.text, encoding="utf-8")
     assert load_grid(str(own)).file.place == str(own)
+
+
+def test_the_readme_says_how_many_runs_the_profiles_have():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    for profile in ("paper", "quick", "laptop", "demo"):
+        grid = load_grid("dsprites_beta", profile)
+        settings = sum(len(grid.betas(method)) for method in grid.methods)
+        words = f"{len(grid.methods)} methods, {settings} settings × {grid.seeds} seeds"
+        assert f"| `{profile}` | {words} |" in readme
