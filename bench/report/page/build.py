@@ -16,7 +16,7 @@ from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
 from priorbench.bench.report.plain_text import format_mean
-from priorbench.bench.report.published import list_published
+from priorbench.bench.report.published import PAPER, list_published
 from priorbench.bench.report.published_page import describe_published
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
@@ -81,6 +81,7 @@ def make_page(
         data=encode_data(data),
         columns=describe_columns(scores),
         published=describe_published(study),
+        paper=PAPER,
         shown=list_shown(study),
         curves=data["curves"],
         format_beta=format_beta,

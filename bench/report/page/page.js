@@ -132,20 +132,21 @@ function showVerdict() {
   const at = find("verdict-place").value;
   const rows = comparisons.filter((c) => c.score === score && c.at === at);
   showMatrix(rows);
-  const heads = ["A", "B", "n", "A − B", "95% (t)", "95% (bootstrap)", "p", "p (Holm)",
-    "P(A > B)", "d", "detectable", "A is"];
+  const heads = ["A", "B", "A is", "n", "A − B", "95% (t)", "95% (bootstrap)", "p", "p (Holm)",
+    "P(A > B)", "d", "detectable"];
   const table = find("verdict-table");
   const head = element("tr");
   head.append(...heads.map((name) => element("th", name, { scope: "col" })));
   const body = rows.map((c) => {
     const line = element("tr");
     const interval = (low, high) => (low === null ? "–" : `${format(low, 3)} to ${format(high, 3)}`);
-    const cells = [c.a, c.b, c.n, format(c.difference, 3), interval(c.t_low, c.t_high),
+    const verdict = c.verdict === "not distinguishable"
+      ? `not distinguishable with ${c.n} seeds` : c.verdict;
+    const cells = [c.a, c.b, verdict, c.n, format(c.difference, 3), interval(c.t_low, c.t_high),
       interval(c.bootstrap_low, c.bootstrap_high), format(c.p, 2), format(c.p_holm, 2),
-      format(c.probability_of_improvement, 2), format(c.cohen_d, 2), format(c.detectable, 2),
-      c.verdict === "not distinguishable" ? `not distinguishable with ${c.n} seeds` : c.verdict];
+      format(c.probability_of_improvement, 2), format(c.cohen_d, 2), format(c.detectable, 2)];
     line.append(...cells.map((text) => element("td", text)));
-    line.lastChild.className = c.verdict.split(" ")[0];
+    line.cells[2].className = c.verdict.split(" ")[0];
     return line;
   });
   table.replaceChildren(element("thead"), element("tbody"));
