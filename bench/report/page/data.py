@@ -62,6 +62,7 @@ def make_data(
             }
             for method, number in study.methods.items()
         ],
+        "betas": _list_betas(study),
         "scores": list(scores),
         "headlines": list(study.headlines),
         "reconstruction": choose_reconstruction(study),
@@ -82,6 +83,12 @@ def make_data(
         "correlations": correlations.to_dict("split", index=False),
         "curves": _list_curves(study, methods),
     }
+
+
+def _list_betas(study: Study) -> list[str]:
+    """Return every β of the study, ascending, as the page writes it."""
+    betas = {result.beta for result in study.results}
+    return [format_beta(beta) for beta in sorted(betas, key=make_sort_key)]
 
 
 def _list_settings(

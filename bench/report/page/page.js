@@ -209,7 +209,11 @@ function drawDistributions() {
     });
   });
   const title = { text: plain(score) };
-  draw("distribution-plot", boxes, { boxmode: "group", yaxis: { title }, xaxis: { type: "category" } });
+  const categories = data.betas.map((beta) => `β = ${beta}`);
+  draw("distribution-plot", boxes, {
+    boxmode: "group", yaxis: { title },
+    xaxis: { type: "category", categoryorder: "array", categoryarray: categories },
+  });
   draw("profile-plot", profiles, {
     xaxis: { title }, yaxis: { title: { text: "share of runs above" }, range: [0, 1.02] },
   });

@@ -60,6 +60,14 @@ def test_the_data_are_those_of_the_tables(page):
     assert places == {"β = 1", "β = 2", "β = 4", "all β", "equal reconstruction"}
 
 
+def test_betas_are_ascending_whichever_method_has_them(tmp_path):
+    results = [
+        *make_results(("a",), (1.0, 4.0), 2),
+        *make_results(("b",), (3.0, (1.0, 8.0)), 2),
+    ]
+    assert read_data(write_page(tmp_path, results))["betas"] == ["1", "3", "4", "1/8"]
+
+
 def test_what_differs_between_runs_is_not_called_fixed():
     same = {"dataset": {"name": "dsprites"}, "latent_dim": 2}
     runs = [make_result(config={**same, "training": {"epochs": n}}) for n in (1, 1, 2)]
