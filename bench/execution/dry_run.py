@@ -74,8 +74,6 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
         shape, d = first.dataset.image_shape, grid.latent_dim
         built = build_networks(grid.architecture.model_dump(), shape, d, 2 * d)
         _check_networks(built, math.prod(shape), d, 2 * d)
-    with grid.blame("training", "look_ahead"):
-        first.make_early_stopping("cpu")
     for number, method in enumerate(grid.methods):
         own = [setting for setting in settings if setting.method == method]
         what = f"method {method.name!r}"
@@ -88,6 +86,10 @@ def check_study(grid: Grid, settings: Sequence[Setting]) -> None:
             for setting in own:
                 Experiment(setting).make_loss()
         if own:
+            key = ("training", "look_ahead")
+            where = key if method.training is None else ("methods", number, *key)
+            with grid.blame(*where):
+                Experiment(own[0]).make_early_stopping("cpu")
             _try_metrics(Experiment(own[0]))
 
 

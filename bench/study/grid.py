@@ -1,7 +1,8 @@
 """The grid: a study's schema, validated once, with the place of each error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -23,11 +24,13 @@ from priorbench.bench.study.grid_file import (
     GridFile,
     Keys,
     find_line,
+    merge_tables,
     override_values,
     read_grid_file,
     split_key,
 )
 from priorbench.bench.study.identity import encode_json
+from priorbench.bench.study.sweep import SWEEP, expand_method
 from priorbench.errors import UserError, prefix_errors
 from priorbench.metrics.presets import expand_presets
 from priorbench.registry import suggest_names
@@ -146,12 +149,23 @@ class TrainingOptions(Table):
 
 
 class Method(Table):
-    """A line of the figures: a prior and an objective over several β."""
+    """A line of the figures: a prior and an objective over several β.
+
+    Attributes:
+        name: of the line.
+        prior: the prior.
+        objective: what is trained with it.
+        beta: the method's own; None for the grid's.
+        architecture, likelihood, training: the method's own; None for the grid's.
+    """
 
     name: str = Field(min_length=1, max_length=200)
     prior: PriorPlugin
     objective: Plugin
     beta: Betas | None = None
+    architecture: Plugin | None = None
+    likelihood: Plugin | None = None
+    training: TrainingOptions | None = None
 
     @field_validator("name")
     @classmethod
@@ -163,6 +177,10 @@ class Method(Table):
                 f"= + - @; got {name!r}"
             )
         return name
+
+
+OWN = ("architecture", "likelihood", "training")
+"""Keys of a grid that a method may have of its own."""
 
 
 class Grid(Table):
@@ -186,6 +204,7 @@ class Grid(Table):
 
     _file: GridFile = PrivateAttr()
     _overrides: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _origins: tuple[int, ...] = PrivateAttr(())
     _added: tuple[Plugin, ...] = PrivateAttr(())
 
     @field_validator("metrics", mode="before")
@@ -204,18 +223,21 @@ class Grid(Table):
 
     @field_validator("methods")
     @classmethod
-    def _check_methods(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        seen: dict[str, Method] = {}
+    def _check_methods(
+        cls, methods: tuple[Method, ...], info: ValidationInfo
+    ) -> tuple[Method, ...]:
+        seen: dict[str, list[Any]] = {}
         for method in methods:
-            for other in seen.values():
-                if method.name == other.name:
-                    raise ValueError(f"two methods are called {method.name!r}")
-                same_prior = method.prior == other.prior
-                if same_prior and method.objective == other.objective:
+            own = [getattr(method, key) or info.data.get(key) for key in OWN]
+            trained = [method.prior, method.objective, *own]
+            if method.name in seen:
+                raise ValueError(f"two methods are called {method.name!r}")
+            for other, same in seen.items():
+                if trained == same:
                     raise ValueError(
-                        f"methods {other.name!r} and {method.name!r} are the same"
+                        f"methods {other!r} and {method.name!r} are the same"
                     )
-            seen[method.name] = method
+            seen[method.name] = trained
         return methods
 
     @property
@@ -247,12 +269,18 @@ class Grid(Table):
         """Return the method's own β, or the grid's."""
         return self.beta if method.beta is None else method.beta
 
+    def apply_method(self, method: Method) -> Self:
+        """Return the grid with what a method has of its own in place of the grid's."""
+        own = {key: getattr(method, key) for key in OWN}
+        return self.model_copy(update={k: v for k, v in own.items() if v is not None})
+
     def locate(self, *keys: str | int) -> str:
         """Return where a key was set, like ``my.toml, line 12: 'methods[0].beta'``.
 
         An error's message begins with it. A key of the command line is named as it was
-        given there.
+        given there. Of a method of a sweep it is the place of the sweep's method.
         """
+        keys = _find_origin(keys, self._origins)
         return _locate(self._file, self.profile, self._overrides, keys)
 
     def blame(self, *keys: str | int, what: str = "") -> AbstractContextManager[None]:
@@ -292,14 +320,62 @@ def load_grid(
         default = fields[key].default
         if isinstance(default, Plugin) and isinstance(values.get(key), dict):
             values[key].setdefault("name", default.name)
+    origins: list[int] = []
+    if isinstance(values.get("methods"), list):
+        place = partial(_locate, file, chosen, overrides)
+        values["methods"], origins = _expand_methods(values, place)
     try:
         found = Grid.model_validate({**values, "profile": chosen})
     except ValidationError as error:
         keys, message = _explain_error(error, values)
-        where = _locate(file, chosen, overrides, keys)
+        where = _locate(file, chosen, overrides, _find_origin(keys, origins))
         raise UserError(f"{where}: {message}") from error
-    found._file, found._overrides = file, overrides
+    found._file, found._overrides, found._origins = file, overrides, tuple(origins)
     return found
+
+
+def _expand_methods(
+    values: Mapping[str, Any], place: Callable[[Keys], str]
+) -> tuple[list[Any], list[int]]:
+    """Return the methods of a file, and the position there of what each comes from.
+
+    Args:
+        values: of the file.
+        place: says where a key is in it.
+    """
+    found, origins = [], []
+    for position, method in enumerate(values["methods"]):
+        own = [method]
+        if isinstance(method, dict):
+            with prefix_errors(partial(place, ["methods", position, SWEEP])):
+                own = expand_method(method)
+            own = [table | _complete_tables(table, values) for table in own]
+        found += own
+        origins += [position] * len(own)
+    return found, origins
+
+
+def _complete_tables(
+    method: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the tables of its own that a method has, laid over those of the grid."""
+    completed = {}
+    for key in OWN:
+        own, default = method.get(key), Grid.model_fields[key].default
+        if isinstance(own, dict):
+            name = {"name": default.name} if isinstance(default, Plugin) else {}
+            table = values.get(key, name)
+            table = {"name": table} if isinstance(table, str) else table
+            if isinstance(table, dict):
+                completed |= merge_tables({key: table}, {key: own})
+    return completed
+
+
+def _find_origin(keys: Keys, origins: Sequence[int]) -> Keys:
+    """Return the place in the file of a key of a method that a sweep stands for."""
+    if len(keys) > 1 and keys[0] == "methods" and isinstance(keys[1], int):
+        return ["methods", origins[keys[1]], *keys[2:]]
+    return keys
 
 
 def _expand_metrics(metrics: Sequence[Plugin]) -> list[tuple[int, Plugin]]:
@@ -366,6 +442,8 @@ def _list_keys(place: Keys) -> list[str]:
         (): Grid,
         ("training",): TrainingOptions,
         ("methods",): Method,
+        ("methods", "training"): TrainingOptions,
     }
-    table = tables.get(tuple(key for key in place if isinstance(key, str)))
-    return [] if table is None else list(table.model_fields)
+    place = tuple(key for key in place if isinstance(key, str))
+    known = list(tables[place].model_fields) if place in tables else []
+    return [*known, SWEEP] if place == ("methods",) else known

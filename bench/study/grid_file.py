@@ -84,7 +84,7 @@ class GridFile:
             if isinstance(values.get(key), str):
                 values[key] = {"name": values[key]}
         with prefix_errors(f"{self.path}, profile {chosen!r}"):
-            return _merge_tables(values, changes), chosen
+            return merge_tables(values, changes), chosen
 
     def locate(self, keys: Keys, profile: str = "") -> str:
         """Return a place in the file, like ``my.toml, line 12: 'methods[0].beta'``."""
@@ -221,7 +221,7 @@ def find_line(text: str, keys: Keys, profile: str = "") -> int | None:
     return best
 
 
-def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` with ``changes`` laid over them, table by table.
 
     A list replaces a list, except that ``methods = ["A", { name = "B", beta = [1] }]``
@@ -238,7 +238,7 @@ def _merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, 
         if key == "methods":
             merged[key] = _choose_methods(old, change)
         elif tables and change.get("name", old.get("name")) == old.get("name"):
-            merged[key] = _merge_tables(old, change)
+            merged[key] = merge_tables(old, change)
         else:
             merged[key] = change
     return merged
@@ -259,7 +259,7 @@ def _choose_methods(methods: Any, chosen: Any) -> Any:
                 raise ValueError(f"unknown method {item!r}; {hint}")
             found.append(known[item])
         elif isinstance(item, dict) and item.get("name") in known:
-            found.append(_merge_tables(known[item["name"]], item))
+            found.append(merge_tables(known[item["name"]], item))
         else:
             found.append(item)
     return found

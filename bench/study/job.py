@@ -20,7 +20,7 @@ class Setting:
     """A method at one β: what a block of seeds has in common.
 
     Attributes:
-        grid: the study.
+        grid: the study, as the method has it.
         method: one of its methods.
         beta: strength of the objective, or one for each of the prior's groups.
         precision: "fp32", "tf32" or "bf16".
@@ -95,19 +95,20 @@ def list_settings(
     for method in grid.methods:
         if chosen is not None and method.name not in chosen:
             continue
+        own = grid.apply_method(method)
         options = {"latent_dim": grid.latent_dim, **method.prior.arguments}
         config = {  # the same for all β and seeds
             "prior": method.prior.model_dump(mode="json"),
             "objective": method.objective.model_dump(mode="json"),
             "dataset": dataset,
-            "architecture": grid.architecture.model_dump(mode="json"),
-            "likelihood": grid.likelihood.model_dump(mode="json"),
+            "architecture": own.architecture.model_dump(mode="json"),
+            "likelihood": own.likelihood.model_dump(mode="json"),
             "latent_dim": options["latent_dim"],
-            "training": grid.training.model_dump(mode="json", exclude_none=True),
-            "sources": hash_sources(grid, method),
+            "training": own.training.model_dump(mode="json", exclude_none=True),
+            "sources": hash_sources(own, method),
         }
         for beta in grid.betas(method):
-            settings.append(Setting(grid, method, beta, precision, config))
+            settings.append(Setting(own, method, beta, precision, config))
     return settings
 
 

@@ -46,6 +46,10 @@ def check_plugins(grid: Grid) -> None:
 def hash_sources(grid: Grid, method: Method) -> dict[str, str]:
     """Return the hash of each plug-in of a method that is not the project's own.
 
+    Args:
+        grid: the study, as the method has it.
+        method: the method.
+
     Returns:
         Hashes by kind and name, like ``"prior logistic"``, of what changes a training.
     """
@@ -76,6 +80,10 @@ def _list_plugins(grid: Grid) -> Iterator[tuple[tuple[str | int, ...], str, Plug
     for position, method in enumerate(grid.methods):
         yield ("methods", position, "prior"), "prior", method.prior
         yield ("methods", position, "objective"), "objective", method.objective
+        for kind in ("architecture", "likelihood"):
+            own = getattr(method, kind)
+            if own is not None:
+                yield ("methods", position, kind), kind, own
 
 
 def _list_names(kind: str, plugin: Plugin) -> list[str]:
