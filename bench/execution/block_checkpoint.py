@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from priorbench.bench.execution.stopping import is_stop_asked
 from priorbench.bench.results.checkpoints import Checkpoint, Checkpoints
 from priorbench.bench.results.records import CheckpointRecord, Provenance
 from priorbench.bench.training.failure import explain_failure
@@ -27,7 +28,7 @@ class BlockCheckpoint:
         root: folder of the results, ``runs``.
         models: ids of the runs, in the order of the block's seeds.
         provenance: of the code and the device that go on.
-        minutes: between two checkpoints; 0 for none, but at the deadline.
+        minutes: between two checkpoints; 0 for none, but at a stop or the deadline.
         deadline: when the training is to stop, in seconds as ``time.time()``.
     """
 
@@ -83,7 +84,7 @@ class BlockCheckpoint:
 
         What cannot be written is named in a warning, and the training goes on.
         """
-        stopping = time.time() >= self.deadline
+        stopping = is_stop_asked() or time.time() >= self.deadline
         if stopping or time.monotonic() - self._last >= self.seconds:
             try:
                 self._save(training)

@@ -15,6 +15,7 @@ from priorbench.bench.execution.block_checkpoint import BlockCheckpoint
 from priorbench.bench.execution.devices import claim_device, enter_device
 from priorbench.bench.execution.provenance import describe_device, make_provenance
 from priorbench.bench.execution.schedule import Block, Machine, split_evenly
+from priorbench.bench.execution.stopping import hold_stops
 from priorbench.bench.models.vae import VAE
 from priorbench.bench.results.checkpoints import Checkpoints
 from priorbench.bench.results.curves import thin_curve
@@ -101,7 +102,7 @@ def complete_block(
             machine's.
 
     Returns:
-        The block; None where the machine's deadline came before its training's end.
+        The block; None where a stop or the deadline came before its training's end.
 
     Raises:
         OSError: a result cannot be written.
@@ -210,7 +211,8 @@ def run_block(
     yielded before the first score, so that nothing that happens while scoring loses a
     training. An error that the training or a score raises makes it a failed one. An
     error of ``progress`` does not: it ends the block. Nothing is yielded where the
-    checkpoint ends the training.
+    checkpoint ends the training. A stop waits until the trainings, or their state, are
+    kept.
 
     Args:
         experiment: the setting of the block.
@@ -225,6 +227,7 @@ def run_block(
     Raises:
         MemoryError: host or device has too little memory.
         OSError: the data set cannot be read, or a model in the store.
+        Stopped: this process is to stop.
     """
     # the commit is that of the code that runs: it may change before the end
     provenance = make_provenance(describe_device(device), command)
@@ -234,12 +237,18 @@ def run_block(
         checkpoint = checkpoint or BlockCheckpoint(Path(), (), provenance)
         too_large = False
         outcomes: list[Trained] | None = None
-        try:
-            outcomes = _train_seeds(
-                experiment, block.seeds, device, progress, checkpoint
-            )
-        except _TooLarge:
-            too_large = True  # below, the error holds the block's memory no longer
+        with hold_stops():  # until the trainings, or their state, are kept
+            try:
+                outcomes = _train_seeds(
+                    experiment, block.seeds, device, progress, checkpoint
+                )
+            except _TooLarge:
+                too_large = True  # below, the error holds the block's memory no longer
+            for trained in outcomes or []:
+                result = _make_model_result(experiment, trained, provenance)
+                if result.record.status == "finished" and trained.model is not None:
+                    models[trained.seed] = trained.model
+                yield result
         if too_large:
             yield from _run_halves(
                 experiment, block, device, restore, progress, command, checkpoint
@@ -247,17 +256,6 @@ def run_block(
             return
         if outcomes is None:
             return
-        for trained in outcomes:
-            record = _make_record(experiment, trained, provenance)
-            if record.status == "finished" and trained.model is not None:
-                models[trained.seed] = trained.model
-            # of a failed training the parameters of its best epoch are not lost
-            keep = experiment.grid.keep_models or record.status == "failed"
-            model = trained.model if trained.model is not None else trained.best
-            state = model.state_dict() if keep and model is not None else {}
-            parameters = {name: value.cpu().numpy() for name, value in state.items()}
-            losses = trained.losses if keep else thin_curve(trained.losses, POINTS)
-            yield ModelResult(record, losses, parameters)
     for job in block.jobs:
         model = models.pop(job.seed, None)
         if block.train and model is None:
@@ -309,7 +307,7 @@ def _train_seeds(
     progress: Progress,
     checkpoint: BlockCheckpoint,
 ) -> list[Trained] | None:
-    """Train seeds to their end; None where the checkpoint's deadline came before.
+    """Train seeds to their end; None where the checkpoint ended them before.
 
     Raises:
         _TooLarge: several seeds have no room on the device.
@@ -341,6 +339,20 @@ def _train_seeds(
         if not training.done and not checkpoint.keep_state(training):
             return None
     return training.outcomes()
+
+
+def _make_model_result(
+    experiment: Experiment, trained: Trained, provenance: Provenance
+) -> ModelResult:
+    """Return what is saved of a training, as much of it as the study keeps."""
+    record = _make_record(experiment, trained, provenance)
+    # of a failed training the parameters of its best epoch are not lost
+    keep = experiment.grid.keep_models or record.status == "failed"
+    model = trained.model if trained.model is not None else trained.best
+    state = model.state_dict() if keep and model is not None else {}
+    parameters = {name: value.cpu().numpy() for name, value in state.items()}
+    losses = trained.losses if keep else thin_curve(trained.losses, POINTS)
+    return ModelResult(record, losses, parameters)
 
 
 def _make_record(

@@ -1,6 +1,7 @@
 """The local back end: processes of this machine, through joblib and loky."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,14 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.stopping import (
+    LAST_SECONDS,
+    SAVING_SECONDS,
+    ask_to_stop,
+    hold_stops,
+    is_stop_asked,
+    prepare_stops,
+)
 from priorbench.bench.execution.worker import Message, Tell, complete_block
 from priorbench.processes import exit_with_parent, shield_children
 from priorbench.registry import (
@@ -40,17 +49,19 @@ def run_blocks(
     """
     if not blocks:
         return
-    with _open_messages(machine, show) as tell:
+    trainings = Trainings()
+    with _open_messages(machine, show, trainings) as tell:
         entries = list_session_entries() if machine.workers > 1 else []
         tasks = (
             joblib.delayed(_work)(block, folder, machine, tell, entries)
             for block in blocks
-            if time.time() < machine.deadline  # asked when the block is to start
+            # asked when the block is to start
+            if time.time() < machine.deadline and not is_stop_asked()
         )
         pool = joblib.parallel_config(
             "loky",
             inner_max_num_threads=machine.threads,
-            initializer=exit_with_parent,
+            initializer=_start_worker,
             initargs=(os.getpid(),),
         )
         with pool:
@@ -62,7 +73,43 @@ def run_blocks(
             )
             with shield_children() if machine.workers > 1 else nullcontext():
                 done = parallel(tasks)  # which starts the processes
-            yield from (block for block in done if block is not None)
+            with prepare_stops(trainings.stop):
+                yield from (block for block in done if block is not None)
+
+
+class Trainings:
+    """The processes that train at present, which keep the state when they stop."""
+
+    def __init__(self) -> None:
+        self._processes: set[int] = set()
+
+    def note(self, process: int, message: Message | None) -> None:
+        """Note what a process told; None for the end of its block."""
+        if message is not None and message[2] < message[3]:
+            self._processes.add(process)
+        else:
+            self._processes.discard(process)
+
+    def stop(self) -> None:
+        """Ask them to stop and wait for their checkpoints; they are idle then."""
+        for process in tuple(self._processes):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+        end = time.monotonic() + SAVING_SECONDS
+        while self._processes and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+def _start_worker(parent: int) -> None:
+    """Let a process end with its parent, and stop a training at SIGTERM."""
+    exit_with_parent(parent)
+
+    def stop(signum: int, _: object) -> None:
+        if not ask_to_stop(128 + signum):
+            os._exit(128 + signum)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
 
 
 def end_pool() -> None:
@@ -90,17 +137,23 @@ def _work(
         return complete_block(block, folder, machine, tell)
     restore_entries(entries)
 
-    def tell_parent(message: Message) -> None:
+    def tell_parent(message: Message | None) -> None:
         try:
-            tell(message)
+            tell((os.getpid(), message))
         except (OSError, EOFError):
             os._exit(1)  # the command is gone: nobody waits for this block
 
-    return complete_block(block, folder, machine, tell_parent)
+    with hold_stops():
+        done = complete_block(block, folder, machine, tell_parent)
+        tell_parent(None)
+        if is_stop_asked():
+            time.sleep(LAST_SECONDS)  # the command ends this process, with the others
+            os._exit(1)
+    return done
 
 
 @contextmanager
-def _open_messages(machine: Machine, show: Tell) -> Iterator[Tell]:
+def _open_messages(machine: Machine, show: Tell, trainings: Trainings) -> Iterator:
     """Open a way for workers to tell of their progress."""
     if machine.workers == 1:
         yield show
@@ -114,8 +167,11 @@ def _open_messages(machine: Machine, show: Tell) -> Iterator[Tell]:
 
         def forward_messages() -> None:
             with suppress(OSError, EOFError):  # the workers notice it too, and end
-                while (message := messages.get()) is not None:
-                    show(message)
+                while (told := messages.get()) is not None:
+                    process, message = told
+                    trainings.note(process, message)
+                    if message is not None:
+                        show(message)
 
         thread = threading.Thread(target=forward_messages, daemon=True)
         thread.start()

@@ -10,9 +10,11 @@ import time
 
 import pytest
 
-from priorbench.bench.execution.backends.local import run_blocks
+from priorbench.bench.execution import stopping
+from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.block_checkpoint import identify_code
 from priorbench.bench.execution.schedule import Block, Machine, plan_rounds
+from priorbench.bench.execution.stopping import Stopped, stop_on_signals
 from priorbench.bench.execution.survey import survey_store
 from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoint, Checkpoints
 from priorbench.bench.results.records import Provenance
@@ -308,3 +310,80 @@ def test_a_command_stops_before_its_time_limit(tmp_path, tiny, run):
     stopped = run(*words, "--time-limit", 0.06, check=124)
     assert "stopped; finished runs are kept" in stopped.stdout
     assert "Go on with\n    python -m bench.run --grid" in stopped.stdout
+
+
+@pytest.fixture
+def stoppable(monkeypatch):
+    """A context in which a signal stops, but does not end the tests at last."""
+    monkeypatch.setattr(stopping, "_end_now", lambda status: None)
+    return stop_on_signals
+
+
+def stop_command():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_stop_waits_until_the_state_of_the_training_is_kept(
+    block, stoppable, tmp_path
+):
+    run_to_end(block, tmp_path / "whole", minutes=0)
+    stopped = tmp_path / "stopped"
+
+    def show(message):
+        if message[2] == 1:
+            stop_command()
+
+    blocks = run_blocks([block], stopped / "tiny", Machine("cpu"), show)
+    with pytest.raises(Stopped) as stop, stoppable():
+        list(blocks)
+    assert stop.value.status == 128 + signal.SIGTERM
+    begun = Checkpoints(stopped).find()
+    assert [(one.epoch, one.position) for one in begun.values()] == [(1, 0), (1, 0)]
+    done, told = run_to_end(block, stopped, minutes=0)
+    assert done == [block]
+    assert [message[2] for message in told] == [1, 2, 3]
+    assert describe(block, stopped) == describe(block, tmp_path / "whole")
+
+
+def test_a_stop_at_the_last_step_loses_no_training(block, stoppable, tmp_path):
+    def show(message):
+        if message[2] == 3:
+            stop_command()
+
+    blocks = run_blocks([block], tmp_path / "tiny", Machine("cpu"), show)
+    with pytest.raises(Stopped), stoppable():
+        list(blocks)
+    status = [Store(tmp_path).load_model(job.id).status for job in block.jobs]
+    assert status == ["finished", "finished"]
+    assert not (tmp_path / CHECKPOINTS).exists()
+
+
+def test_a_second_signal_stops_at_once(block, stoppable, tmp_path):
+    def show(message):
+        if message[2] == 1:
+            stop_command()
+            stop_command()
+
+    blocks = run_blocks([block], tmp_path / "tiny", Machine("cpu"), show)
+    with pytest.raises(Stopped), stoppable():
+        list(blocks)
+    assert not (tmp_path / CHECKPOINTS).exists()
+
+
+def test_a_stop_keeps_the_trainings_of_other_processes(jobs, stoppable, tmp_path):
+    setting = jobs(("epochs = 3", "epochs = 1000000"))[-1].setting
+    blocks, begun = [Block(setting, (0,)), Block(setting, (1,))], set()
+
+    def show(message):
+        if message[2] and message[0] not in begun:
+            begun.add(message[0])
+            if len(begun) == 2:
+                stop_command()
+
+    running = run_blocks(blocks, tmp_path / "tiny", Machine("cpu", workers=2), show)
+    with pytest.raises(Stopped), stoppable():
+        list(running)
+    end_pool()
+    kept = Checkpoints(tmp_path).find()
+    assert sorted(kept) == sorted(job.id for b in blocks for job in b.jobs)
+    assert all(one.epoch > 0 for one in kept.values())
