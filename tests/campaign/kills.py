@@ -29,7 +29,12 @@ PATIENCE = 5.0
 LONGEST = 10.0
 """Seconds of a command within which it is killed."""
 
-KINDS = ("parent", "terminate", "hang up", "interrupt twice", "worker", "messages")
+KINDS = {"dask": ("parent", "terminate", "hang up", "interrupt twice", "worker")}
+KINDS["local"] = (*KINDS["dask"], "messages")
+"""What is killed, and how, by the back end; the scheduler is in the parent."""
+
+WORKERS = {"local": "loky", "dask": "spawn_main"}
+"""What the command lines of a back end's processes hold."""
 
 
 def hear_signals():
@@ -45,10 +50,12 @@ class Campaign:
         folder: of the study.
         seeds: of each of its four settings.
         generator: of the random times and kinds.
+        backend: "local" or "dask".
     """
 
-    def __init__(self, folder, seeds, generator):
+    def __init__(self, folder, seeds, generator, backend="local"):
         self.folder = folder
+        self.backend = backend
         self.generator = generator
         self.grid = write_study(folder, seeds=seeds, epochs=20)
         self.expected = 4 * seeds
@@ -72,6 +79,8 @@ class Campaign:
         """Start the command, in a group of processes of its own."""
         out = ["--out", str(self.folder / "runs"), "--jobs", "2", "--device", "cpu"]
         out += ["--checkpoint-minutes", "0.0001"]  # so that most trials go on from one
+        out += ["--backend", self.backend]
+        out += ["--shared"] if self.backend == "dask" else []
         return subprocess.Popen(
             [sys.executable, "-m", "priorbench.bench.run", str(self.grid), *out],
             cwd=self.folder,
@@ -86,7 +95,7 @@ class Campaign:
     def run_trial(self):
         """Kill the command once; return the kind, or "ended" where it was too late."""
         command = self.start()
-        kind = self.generator.choice(KINDS)
+        kind = self.generator.choice(KINDS[self.backend])
         time.sleep(self.generator.uniform(0.0, LONGEST))
         if command.poll() is not None:
             kind = "ended"
@@ -121,12 +130,12 @@ class Campaign:
                     os.killpg(command.pid, signal.SIGINT)
                     time.sleep(self.generator.uniform(0.0, 0.5))
             elif kind in ("worker", "messages"):
-                wanted = "loky" if kind == "worker" else ""
+                workers = WORKERS[self.backend]
                 others = [
                     pid
                     for pid, line in self.find_processes().items()
                     if pid != command.pid
-                    and ("loky" in line) == bool(wanted)
+                    and (workers in line) == (kind == "worker")
                     and "resource_tracker" not in line
                 ]
                 if others:
@@ -202,12 +211,12 @@ class Campaign:
             print(f"--- left at the end: {path}", flush=True)
 
 
-def run_kills(count, seed=0, trials=25):
+def run_kills(count, seed=0, trials=25, backend="local"):
     """Run trials on one study after the other; return the kinds and the faults."""
     generator, kinds, faults = random.Random(seed), Counter(), Counter()
     while kinds.total() < count:
         with tempfile.TemporaryDirectory() as name:
-            campaign = Campaign(Path(name), 40, generator)
+            campaign = Campaign(Path(name), 40, generator, backend)
             for _ in range(min(trials, count - kinds.total())):
                 kinds[campaign.run_trial()] += 1
             campaign.finish()
@@ -220,8 +229,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backend", choices=KINDS, default="local")
     given = parser.parse_args()
-    kinds, faults = run_kills(given.count, given.seed)
+    kinds, faults = run_kills(given.count, given.seed, backend=given.backend)
     for kind, number in kinds.most_common():
         print(f"{number:6} {kind}")
     for fault, number in faults.most_common():
