@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import joblib
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -22,7 +24,9 @@ from priorbench.bench.study.scores import ScoreRequest
 from priorbench.bench.training.cuda_graph import CALLS_BEFORE_RECORDING
 from priorbench.bench.training.ensemble import Ensemble
 from priorbench.bench.training.experiment import Experiment
+from priorbench.errors import UserError
 from priorbench.machine_errors import is_machine_fault
+from priorbench.units import format_size
 
 CALIBRATION_SECONDS = 2.0
 MEMORY_SHARE = 0.8
@@ -51,8 +55,8 @@ class Plan:
         flops: floating-point operations of the networks' matrix products.
         seconds: estimate of the time, from a calibration; without the metrics.
         disk_bytes: that the parameters of the models will take.
-        memory_bytes: that a process takes to train, at its peak; 0 where the system
-            does not tell.
+        memory_bytes: that a process takes to train, at its peak.
+        free_memory_bytes: that the processes of this machine may take together.
     """
 
     survey: Survey
@@ -61,6 +65,7 @@ class Plan:
     seconds: float = 0.0
     disk_bytes: int = 0
     memory_bytes: int = 0
+    free_memory_bytes: int = 0
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -90,13 +95,26 @@ def plan_study(
 
     Raises:
         ValueError: there is no such device here.
+        UserError: so many processes do not fit the memory.
     """
     device = pick_device(device)
     words = (workers, plugins, command, seeds_at_once)
     machine = plan_machine(survey.tasks, device, *words)
     if total is not None:
         machine = replace(machine, workers=total)
-    return make_plan(survey, machine)
+    plan = make_plan(survey, machine)
+    most = max(1, plan.free_memory_bytes // max(plan.memory_bytes, 1))
+    if min(workers or plan.machine.workers, len(survey.tasks)) <= most:
+        return plan
+    if workers is not None:
+        raise UserError(
+            f"{workers} processes of {format_size(plan.memory_bytes)} each do not fit "
+            f"the free memory, {format_size(plan.free_memory_bytes)}; take fewer, like "
+            f"--jobs {most}"
+        )
+    seconds = plan.seconds * plan.machine.workers / most
+    fewer = replace(plan.machine, workers=most)
+    return replace(plan, machine=fewer, seconds=seconds)
 
 
 def make_plan(survey: Survey, machine: Machine) -> Plan:
@@ -130,17 +148,33 @@ def make_plan(survey: Survey, machine: Machine) -> Plan:
             disk += trained * size
     parallel = min(machine.workers, max(len(survey.tasks), 1))
     peak = measure_process_peak() if methods else 0
-    return Plan(survey, machine, flops, seconds / parallel, disk, peak)
+    free = measure_free_memory()
+    return Plan(survey, machine, flops, seconds / parallel, disk, peak, free)
 
 
 def measure_process_peak() -> int:
-    """Return the most bytes of memory that this process has had; 0 if not known."""
+    """Measure the most bytes of memory that this process has had."""
     try:
-        import resource  # not on Windows
-    except ImportError:
-        return 0
+        import resource
+    except ImportError:  # Windows, which tells psutil
+        return psutil.Process().memory_info().peak_wset
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def measure_free_memory() -> int:
+    """Measure the bytes of memory that are free.
+
+    They are at most the limit of the container, or of the job of a batch queue, where
+    it has one (cgroups v2).
+    """
+    free = psutil.virtual_memory().available
+    with suppress(OSError, StopIteration, ValueError):  # which is "max", no limit
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+        own = next(line for line in groups if line.startswith("0::"))
+        limit = Path(f"/sys/fs/cgroup{own.removeprefix('0::')}/memory.max")
+        free = min(free, int(limit.read_text()))
+    return free
 
 
 def count_training_flops(experiment: Experiment) -> float:

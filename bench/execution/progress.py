@@ -198,7 +198,8 @@ def announce_plan(
     if plan.memory_bytes:
         lines.append(
             f"memory of each process: {format_size(plan.memory_bytes)} in the steps "
-            "that were measured; some metrics take more"
+            f"that were measured, some metrics take more; free: "
+            f"{format_size(plan.free_memory_bytes)}"
         )
     if plan.disk_bytes:
         lines.append(

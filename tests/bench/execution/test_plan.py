@@ -16,6 +16,7 @@ from priorbench.bench.study.scores import list_requests
 from priorbench.bench.training import experiment
 from priorbench.bench.training.cuda_graph import CALLS_BEFORE_RECORDING
 from priorbench.bench.training.experiment import Experiment
+from priorbench.errors import UserError
 from tests.bench.small_study import IMAGES, load_jobs
 from tests.priorbench.machine_faults import MACHINE_FAULTS
 
@@ -129,6 +130,38 @@ def test_workers_that_have_nothing_to_do_do_not_help(jobs, monkeypatch):
     survey = Survey(tuple(list_tasks(jobs[:1])))
     made = plan.make_plan(survey, Machine("cpu", workers=8))
     assert made.seconds == pytest.approx(count_run_flops(jobs[0]) / 1e6)
+
+
+@pytest.fixture
+def roomy(monkeypatch):
+    """A machine of eight cores on which a process takes 1 GB and 3.5 GB are free."""
+    monkeypatch.setattr(plan, "measure_rate", lambda *arguments: 1e9)
+    monkeypatch.setattr(plan, "choose_threads", lambda experiment, machine: machine)
+    monkeypatch.setattr(plan, "count_cores", lambda: 8)
+    monkeypatch.setattr(plan, "measure_process_peak", lambda: 10**9)
+    monkeypatch.setattr(plan, "measure_free_memory", lambda: 35 * 10**8)
+
+
+def test_no_more_processes_than_fit_the_memory(jobs, roomy):
+    survey = Survey(tuple(list_tasks(jobs)))
+    made = plan.plan_study(survey, "cpu", None)
+    assert made.machine.workers == 3
+    assert made.seconds == pytest.approx(made.flops / 1e9 / 3)
+    assert plan.plan_study(survey, "cpu", 3).machine.workers == 3
+
+
+def test_too_many_processes_are_refused(jobs, roomy):
+    survey = Survey(tuple(list_tasks(jobs)))
+    message = "4 processes of 1 GB each do not fit the free memory, 3.5 GB; .* --jobs 3"
+    with pytest.raises(UserError, match=message):
+        plan.plan_study(survey, "cpu", 4)
+    one = Survey(tuple(list_tasks(jobs[:1])))
+    assert plan.plan_study(one, "cpu", 4).machine.workers == 1
+
+
+def test_memory_is_measured():
+    assert 10**7 < plan.measure_process_peak() < 10**12
+    assert 10**7 < plan.measure_free_memory() < 10**14
 
 
 @pytest.mark.parametrize("error", MACHINE_FAULTS)
