@@ -26,9 +26,6 @@ MARK = "PRIORBENCH_CAMPAIGN"
 PATIENCE = 5.0
 """Seconds after which nothing of a killed command may be left."""
 
-LONGEST = 10.0
-"""Seconds of a command within which it is killed."""
-
 KINDS = {"dask": ("parent", "terminate", "hang up", "interrupt twice", "worker")}
 KINDS["local"] = (*KINDS["dask"], "messages")
 """What is killed, and how, by the back end; the scheduler is in the parent."""
@@ -51,11 +48,13 @@ class Campaign:
         seeds: of each of its four settings.
         generator: of the random times and kinds.
         backend: "local" or "dask".
+        longest: seconds of a command within which it is killed.
     """
 
-    def __init__(self, folder, seeds, generator, backend="local"):
+    def __init__(self, folder, seeds, generator, backend="local", longest=10.0):
         self.folder = folder
         self.backend = backend
+        self.longest = longest
         self.generator = generator
         self.grid = write_study(folder, seeds=seeds, epochs=20)
         self.expected = 4 * seeds
@@ -96,7 +95,7 @@ class Campaign:
         """Kill the command once; return the kind, or "ended" where it was too late."""
         command = self.start()
         kind = self.generator.choice(KINDS[self.backend])
-        time.sleep(self.generator.uniform(0.0, LONGEST))
+        time.sleep(self.generator.uniform(0.0, self.longest))
         if command.poll() is not None:
             kind = "ended"
         try:
@@ -211,12 +210,12 @@ class Campaign:
             print(f"--- left at the end: {path}", flush=True)
 
 
-def run_kills(count, seed=0, trials=25, backend="local"):
+def run_kills(count, seed=0, trials=25, **options):
     """Run trials on one study after the other; return the kinds and the faults."""
     generator, kinds, faults = random.Random(seed), Counter(), Counter()
     while kinds.total() < count:
         with tempfile.TemporaryDirectory() as name:
-            campaign = Campaign(Path(name), 40, generator, backend)
+            campaign = Campaign(Path(name), 40, generator, **options)
             for _ in range(min(trials, count - kinds.total())):
                 kinds[campaign.run_trial()] += 1
             campaign.finish()
@@ -230,8 +229,8 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backend", choices=KINDS, default="local")
-    given = parser.parse_args()
-    kinds, faults = run_kills(given.count, given.seed, backend=given.backend)
+    parser.add_argument("--longest", type=float, default=10.0)
+    kinds, faults = run_kills(**vars(parser.parse_args()))
     for kind, number in kinds.most_common():
         print(f"{number:6} {kind}")
     for fault, number in faults.most_common():
