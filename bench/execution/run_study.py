@@ -178,7 +178,7 @@ def run_study(
         run: RunBlocks = run_blocks
         with explain_machine_errors():
             if options.dask is not None and survey.tasks:
-                pool = _open_pool(pools, options, 1)
+                pool = _open_pool(pools, options, 1, folder)
                 console.print(f"waiting for a process of {options.dask}")
                 here, total = pool.count_neighbours(), pool.count_processes()
                 words = (survey, options.device, here, (), format_command(), total)
@@ -205,7 +205,7 @@ def run_study(
             manifest = _make_manifest(study, options, requests, added, folder)
             write_manifest(folder, manifest)
         if options.backend == "dask" and options.dask is None and survey.tasks:
-            run = _open_pool(pools, options, machine.workers).run_blocks
+            run = _open_pool(pools, options, machine.workers, folder).run_blocks
         pools.callback(end_pool)
         work = Work(plan, run, folder, manifest, options.fail_fast)
         _run_plan(work, pools, study, requests, console, end)
@@ -308,12 +308,14 @@ class Work:
     fail_fast: bool = False
 
 
-def _open_pool(stack: contextlib.ExitStack, options: Options, workers: int) -> "Pool":
+def _open_pool(
+    stack: contextlib.ExitStack, options: Options, workers: int, folder: Path
+) -> "Pool":
     """Open the processes of a cluster, until the stack is closed."""
     from priorbench.bench.execution.backends.cluster import open_client
     from priorbench.bench.execution.backends.dask import Pool
 
-    client, most = stack.enter_context(open_client(options.dask, workers))
+    client, most = stack.enter_context(open_client(options.dask, workers, folder))
     plugins, command = tuple(options.plugins), format_command()
     return Pool(client, most, options.jobs, plugins, options.shared, command)
 

@@ -1,12 +1,14 @@
 """The processes of a cluster: here, at a scheduler that runs, or in a batch queue."""
 
 import logging
+import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from priorbench.atomic_files import make_unfinished_path
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
 from priorbench.processes import shield_children
@@ -30,21 +32,24 @@ CONFIG = {
 
 
 @contextmanager
-def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", int]]:
+def open_client(
+    target: str | None, workers: int, folder: Path
+) -> Iterator[tuple["Client", int]]:
     """Connect to a scheduler, and start it and its processes if need be.
 
     Args:
         target: address of a scheduler, path of a cluster's file, or None for processes
             of this machine.
         workers: number of processes of this machine.
+        folder: of the study, where these have their temporary files.
 
     Yields:
         The client, and the number of processes that the cluster may grow to; 0 where
         the scheduler's own processes say it.
 
     Raises:
-        UserError: a package is not installed, there is no such scheduler, or the
-            cluster's file is not valid.
+        UserError: a package is not installed, there is no such scheduler, the
+            cluster's file is not valid, or processes did not start.
     """
     try:
         import dask
@@ -60,14 +65,24 @@ def open_client(target: str | None, workers: int) -> Iterator[tuple["Client", in
     with ExitStack() as stack:
         place: Any = target
         if target is None:
-            with shield_children():
-                cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=0,
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                )
+            # which the next command removes, should this one be killed
+            scratch = make_unfinished_path(folder / "dask")
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+            dask.config.set({"temporary-directory": str(scratch)})
+            try:
+                with shield_children():
+                    cluster = LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        memory_limit=0,
+                        dashboard_address="127.0.0.1:0",
+                        silence_logs=logging.CRITICAL,
+                    )
+            except (RuntimeError, OSError) as error:
+                raise UserError(
+                    f"the processes of this machine did not start ({error}); give the "
+                    "same command again"
+                ) from error
             place = stack.enter_context(cluster)
         elif target.endswith(".toml"):
             cluster, workers = _make_cluster(expand_path(target))

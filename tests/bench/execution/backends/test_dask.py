@@ -201,7 +201,7 @@ def test_a_wrong_cluster_is_an_error(target, text, message, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     if text is not None:
         (tmp_path / "c.toml").write_text(text)
-    with pytest.raises(UserError, match=message), open_client(target, 1):
+    with pytest.raises(UserError, match=message), open_client(target, 1, tmp_path):
         pass
 
 
@@ -239,7 +239,7 @@ def test_a_cluster_of_a_batch_queue(least, tmp_path, monkeypatch, client):
     text = 'system = "slurm"\ncores = 4\nmemory = "8GB"\nqueue = "gpu"\njobs = 3\n'
     text += "" if least is None else f"minimum_jobs = {least}\n"
     (tmp_path / "c.toml").write_text(text)
-    with open_client(str(tmp_path / "c.toml"), 1) as (_, most):
+    with open_client(str(tmp_path / "c.toml"), 1, tmp_path) as (_, most):
         assert most == 12
     assert calls["closed"]
     keys = calls["keys"]
