@@ -14,9 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from pydantic import Field
 
@@ -27,6 +25,7 @@ from priorbench.bench.scoring.evaluate import (
     score_elbo,
     score_log_likelihood,
 )
+from priorbench.bench.toys.latent_spaces import KINDS, draw_codes, make_prior
 from priorbench.bench.toys.outcome import Outcome, register
 from priorbench.bench.toys.training import (
     encode_split,
@@ -40,7 +39,6 @@ from priorbench.datasets.images import ImageDataset
 from priorbench.errors import UserError
 from priorbench.metrics.arguments import Count
 
-KINDS = ("N-VAE", "S-VAE")
 DIMENSIONS = (2, 5, 10)
 LABELS = (100, 600, 1000)
 NEIGHBOURS = 5
@@ -53,7 +51,6 @@ TRAIN = 1297
 HIDDEN = (128,)
 """One hidden layer: with two, S-VAEs of so few steps stay at the uniform posterior."""
 
-COLORS = [to_hex(color) for color in colormaps["tab10"].colors]
 IMPORTANCE = 200
 SCORED = 500
 """Test images of the log-likelihood, at most."""
@@ -138,13 +135,6 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
             f"{found[0]} is not an idx file of bytes, or is cut short; get it anew"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def make_prior(kind: str, d: int) -> dict[str, Any]:
-    """Return the prior of R^d ("N-VAE") or S^d ("S-VAE")."""
-    if kind == "N-VAE":
-        return {"name": "normal", "latent_dim": d}
-    return {"name": "hypersphere", "dims": [d], "latent_dim": d + 1}
 
 
 @register("digits_plane")
@@ -237,20 +227,7 @@ def _draw_digits(
     labels = digits.labels["test"][:SHOWN]
     for i, (kind, subject) in enumerate(shown.items()):
         codes = subject.encoded.posterior.representation[:SHOWN].detach()
-        if kind == KINDS[0]:
-            axes = above.add_subplot(1, 2, 1, xlabel="$z_1$", aspect="equal")
-            axes.set_ylabel("$z_2$", labelpad=-2)
-            x, y, space = *codes.T, "$\\mathbb{R}^2$"
-        else:
-            axes = above.add_subplot(1, 2, 2, projection="hammer")
-            axes.set(xticklabels=[], yticklabels=[])
-            x, y = codes[:, 1].atan2(codes[:, 0]), codes[:, 2].arcsin()
-            space = "$S^2$"
-        axes.set_title(f"({'ab'[i]}) {kind}, {space}: {digits.name}", pad=8)
-        for digit in range(10):
-            rows = labels == digit
-            look = {"color": COLORS[digit], "s": 8, "linewidths": 0}
-            axes.scatter(x[rows], y[rows], **look, label=str(digit))
+        draw_codes(above, i, codes, labels, f"{kind}: {digits.name}")
     if shown:
         handles, names = above.axes[0].get_legend_handles_labels()
         above.legend(

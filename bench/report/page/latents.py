@@ -44,7 +44,7 @@ def draw_latents(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     position, codes = _find_map(arrays)
     factors = {
         name.removeprefix(PREFIX): values
-        for name, values in arrays.items()
+        for name, values in sorted(arrays.items())
         if name.startswith(PREFIX) and values.shape[1] > 1
     }
     for name in position.split(", "):  # the map has them
