@@ -63,7 +63,7 @@ def test_a_position_is_a_map_in_place_of_two_lines():
     np.testing.assert_allclose(striped[0, 0], (ZERO + LOW) / 2, atol=0.51)
     del arrays["latents_over_x, y"]  # runs of before
     drawn = draw_latents(arrays)
-    assert (drawn["position"], drawn["factors"]) == ("", ["x", "y", "scale"])
+    assert (drawn["position"], drawn["factors"]) == ("", ["scale", "x", "y"])
     assert {row["map"] for row in drawn["rows"]} == {""}
 
 

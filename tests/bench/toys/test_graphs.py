@@ -126,11 +126,9 @@ def test_a_graph_is_read_from_its_files(tmp_path):
     assert graph.labels.tolist() == [0, 1] * 15
     assert graph.links[3].nonzero()[0].tolist() == [2, 4]
     assert graph.left_out == 1
-    done = CliRunner().invoke(
-        app,
-        ["graph_links", "--from", str(tmp_path), "--out", str(tmp_path / "out")]
-        + ["--set", "steps=1", "--set", "seeds=1", "--set", "dimensions=[3]"],
-    )
+    words = f"graph_links --from {tmp_path} --out {tmp_path / 'out'} --set steps=1"
+    words += " --set seeds=1 --set dimensions=[3]"
+    done = CliRunner().invoke(app, words.split())
     assert done.exit_code == 0, done.output
     first, *_ = done.stdout.splitlines()
     assert first == "30 nodes, 30 links; 1 left out, of nodes without features"
