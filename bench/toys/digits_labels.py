@@ -148,7 +148,7 @@ def train_labels(
 def show_digits_labels(
     folder: str | None = None,
     seeds: Count = 3,
-    steps: Count = 400,
+    steps: Count = 250,
     labels: Annotated[Sequence[Annotated[int, Field(ge=10)]], Field(min_length=1)] = (
         100,
     ),

@@ -182,7 +182,7 @@ def score_links(scores: np.ndarray, held: HeldOut) -> dict[str, float]:
 def show_graph_links(
     folder: str | None = None,
     seeds: Count = 3,
-    steps: Count = 400,
+    steps: Count = 250,
     dimensions: Annotated[Sequence[Count], Field(min_length=1)] = DIMENSIONS,
 ) -> Outcome:
     """Links of a graph, predicted in the plane and on the sphere (S-VAE, section 5.4).

@@ -3,7 +3,7 @@
 Over the two factors of a position it is a map.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def draw_latents(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
         of its own, or "", and ``kinds``, how many there are; ``position``, the two
         factors of the map, or ""; and ``rows``, of which each has its ``latent``, for
         each factor the paths of an SVG drawing of :data:`WIDTH` × :data:`HEIGHT` and
-        ``map``, a PNG file's address or "", to one scale in a row.
+        ``map``, a PNG file's address or "", all to one scale.
     """
     position, codes = _find_map(arrays)
     factors = {
@@ -53,14 +53,22 @@ def draw_latents(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     if not drawn:
         return None
     spread = sum(np.nanvar(values, axis=(0, 1)) for values in drawn)
-    order = np.argsort(-spread)[:SHOWN]
-    rows = [
-        _draw_row(list(factors.values()), codes, int(latent))
-        for latent in order
-        if spread[latent] > VARYING
-    ]
-    if not rows:
+    order = [j for j in np.argsort(-spread)[:SHOWN] if spread[j] > VARYING]
+    if not order:
         return None
+    low = float(min(np.nanmin(values[..., order]) for values in drawn))
+    high = float(max(np.nanmax(values[..., order]) for values in drawn))
+    rows = [
+        {
+            "latent": int(j),
+            "plots": [
+                _draw_lines((high - values[..., j]) / (high - low))
+                for values in factors.values()
+            ],
+            "map": "" if codes is None else draw_map(codes[..., j], max(-low, high)),
+        }
+        for j in order
+    ]
     kinds = max((len(values) for values in factors.values()), default=1)
     whole = [name for name, values in factors.items() if len(values) == 1]
     kind = whole[0] if kinds > 1 and whole else ""
@@ -81,20 +89,9 @@ def _find_map(arrays: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray | None]
     return "", None
 
 
-def _draw_row(
-    factors: Sequence[np.ndarray], codes: np.ndarray | None, latent: int
-) -> dict[str, Any]:
-    """Return the lines and the map of a latent, to one scale."""
-    lines = [values[..., latent] for values in factors]
-    shown = lines if codes is None else [*lines, codes[..., latent]]
-    low = float(min(np.nanmin(values) for values in shown))
-    high = float(max(np.nanmax(values) for values in shown))
-    scaled = [(high - values) / (high - low) * HEIGHT for values in lines]
-    return {
-        "latent": latent,
-        "plots": [[_join_points(line) for line in values] for values in scaled],
-        "map": draw_map(shown[-1], max(-low, high)) if codes is not None else "",
-    }
+def _draw_lines(heights: np.ndarray) -> list[str]:
+    """Return a path for each kind, of heights (kinds, levels) from 0, the top, to 1."""
+    return [_join_points(line * HEIGHT) for line in heights]
 
 
 def _join_points(heights: np.ndarray) -> str:

@@ -47,7 +47,7 @@ def test_a_position_is_a_map_in_place_of_two_lines():
     over[..., 1] = x
     scale = np.zeros((2, 3, 2), np.float32)
     scale[:, :, 0] = [[-4, 0, 4], [-4, 0, 4]]
-    scale[:, :, 1] = 2  # the map of the second latent is half as dark
+    scale[:, :, 1] = 2
     arrays = {
         "latents_by_x": np.ones((1, 4, 2)) * x[:, None],
         "latents_by_y": np.zeros((1, 3, 2)),
@@ -60,7 +60,10 @@ def test_a_position_is_a_map_in_place_of_two_lines():
     white, striped = (read_pixels(row["map"])[..., :3] for row in drawn["rows"])
     assert (white == ZERO).all()
     assert striped.shape == (3, 4, 3)
-    np.testing.assert_allclose(striped[0, 0], (ZERO + LOW) / 2, atol=0.51)
+    # to the scale of the other latent, which reaches 4
+    np.testing.assert_allclose(striped[0, 0], ZERO + (LOW - ZERO) / 4, atol=0.51)
+    flat = drawn["rows"][1]["plots"]
+    assert flat == [["M0,10L50,10L100,10"] * 2]
     del arrays["latents_over_x, y"]  # runs of before
     drawn = draw_latents(arrays)
     assert (drawn["position"], drawn["factors"]) == ("", ["scale", "x", "y"])
