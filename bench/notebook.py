@@ -81,7 +81,8 @@ class TrainedModel:
         """Return what the decoder makes of lines along the active latents.
 
         A row is a line, those of the largest KL first; on a sphere it is a great
-        circle.
+        circle. Of grey images with a factor of few levels, such as a shape, there is a
+        block from one image of each.
 
         Raises:
             ValueError: no latent is active.

@@ -46,6 +46,10 @@ RESERVED_NAMES = frozenset(
 than the factor's."""
 
 
+ROLES = ("excluded_factors", "nuisance_factors", "cyclic_factors", "position_factors")
+"""Arguments that name factors with a role."""
+
+
 class FactorDataset(Images):
     """Images with the factors that made them: by default a complete grid of factors.
 
@@ -75,6 +79,8 @@ class FactorDataset(Images):
             disentanglement_lib (Locatello et al. 2019) does not score them.
         cyclic_factors: factors with levels that are equally spaced on a circle, the
             first one following the last; such an angle can be coded by a plane.
+        position_factors: the two factors that are a position in the image, across and
+            down; a report maps latents over them.
 
     Raises:
         ValueError: an argument that does not fit the others; the message names it.
@@ -99,6 +105,7 @@ class FactorDataset(Images):
         excluded_factors: Iterable[str] = (),
         nuisance_factors: Iterable[str] = (),
         cyclic_factors: Iterable[str] = (),
+        position_factors: Iterable[str] = (),
     ) -> None:
         self.factor_names = tuple(factor_names)
         self.factor_sizes = check_positive("factor_sizes", factor_sizes)
@@ -106,6 +113,7 @@ class FactorDataset(Images):
         self.excluded_factors = tuple(excluded_factors)
         self.nuisance_factors = tuple(nuisance_factors)
         self.cyclic_factors = tuple(cyclic_factors)
+        self.position_factors = tuple(position_factors)
         super().__init__(name, image_shape, packed=packed, pixels=pixels)
         self._check_names()
         if factor_table is not None:
@@ -211,7 +219,13 @@ class FactorDataset(Images):
                     f"score than that of a factor; rename it, for example "
                     f"{name + '_factor'!r}"
                 )
-        for argument in ("excluded_factors", "nuisance_factors", "cyclic_factors"):
+        position = self.position_factors
+        if position and (len(position), len(set(position))) != (2, 2):
+            raise ValueError(
+                f"'position_factors' must be two different factors, across and down, "
+                f"or none; got {position}"
+            )
+        for argument in ROLES:
             for name in getattr(self, argument):
                 if name not in names:
                     known = suggest_names(name, list(names))

@@ -94,4 +94,5 @@ class DSprites(FactorDataset):
             packed=packed,
             excluded_factors=("shape",),
             cyclic_factors=list_complete_factors(FACTORS, self.levels, ["orientation"]),
+            position_factors=("posX", "posY"),
         )

@@ -19,6 +19,9 @@ from priorbench.bench.scoring.importance import (
 )
 from priorbench.bench.scoring.pictures import (
     average_codes,
+    choose_starts,
+    find_kind,
+    map_codes,
     show_reconstructions,
     show_traversals,
 )
@@ -188,18 +191,32 @@ def draw_pictures(subject: Subject) -> Scores:
     """Return pictures of the model, as PNG files, and what its latents mean.
 
     Returns:
-        ``reconstructions.png``; what :func:`show_traversals` gives; and for each
-        factor, if there are any, ``latents_by_<factor>`` of :func:`average_codes`.
+        ``reconstructions.png``; what :func:`show_traversals` gives, from an image of
+        each kind where there are kinds and images are grey; for each factor, if there
+        are any, ``latents_by_<factor>`` of :func:`average_codes`; and
+        ``latents_over_<across>, <down>`` of :func:`map_codes` where two factors are a
+        position.
     """
-    what = subject.model, subject.pixels, subject.encoded
-    scores: Scores = {"reconstructions.png": show_reconstructions(*what)}
-    scores |= show_traversals(*what)
-    if subject.has_factors:
-        codes = subject.codes
-        representation = subject.encoded.posterior.representation
-        means = average_codes(representation, codes.factors, codes.factor_sizes)
-        for name, levels in zip(codes.factor_names, means, strict=True):
-            scores[f"latents_by_{name}"] = levels
+    model, pixels, encoded = subject.model, subject.pixels, subject.encoded
+    scores: Scores = {
+        "reconstructions.png": show_reconstructions(model, pixels, encoded)
+    }
+    if not isinstance(subject.dataset, FactorDataset):
+        return scores | show_traversals(model, pixels, encoded)
+    factors, sizes = subject.codes.factors, subject.codes.factor_sizes
+    names, representation = subject.codes.factor_names, encoded.posterior.representation
+    # of coloured images a block for each kind would take a megabyte a model
+    kind = find_kind(sizes) if pixels.shape[0] == 1 else None
+    starts = [] if kind is None else choose_starts(factors, sizes, kind)
+    scores |= show_traversals(model, pixels, encoded, starts)
+    means = average_codes(representation, factors, sizes)
+    for name, levels in zip(names, means, strict=True):
+        scores[f"latents_by_{name}"] = levels
+    if position := subject.dataset.position_factors:
+        place = [names.index(name) for name in position]
+        scores[f"latents_over_{', '.join(position)}"] = map_codes(
+            representation, factors[:, place], [sizes[f] for f in place]
+        )
     return scores
 
 

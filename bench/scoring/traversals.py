@@ -1,11 +1,12 @@
 """Lines through a latent space, along which a decoder shows what latents mean.
 
 A real latent runs over the values that it takes on the data, the others stay where one
-image has them. On a sphere a line is a great circle through that image's code.
+image has them. On a sphere a line is a great circle through that image's code. A model
+may be looked at from several images, such as one of each shape.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -37,13 +38,13 @@ OUTER = 0.05
 
 @dataclass(frozen=True)
 class Line:
-    """A line through the code of one image.
+    """A line through the codes of images, of each in the same latent.
 
     Attributes:
         latent: the latent that changes, or the first one of the sphere.
         on: "real" or "sphere".
         kl: KL of the latent's group, in nats.
-        points: (STEPS, latent_dim).
+        points: (starts, STEPS, latent_dim).
     """
 
     latent: int
@@ -52,7 +53,9 @@ class Line:
     points: Tensor
 
 
-def make_lines(prior: Prior, encoded: Encoded) -> list[Line]:
+def make_lines(
+    prior: Prior, encoded: Encoded, starts: Sequence[int] = ()
+) -> list[Line]:
     """Return lines along the active latents, those of the largest KL first.
 
     Latents of one group are in the order of their variance over the data.
@@ -60,9 +63,10 @@ def make_lines(prior: Prior, encoded: Encoded) -> list[Line]:
     Args:
         prior: p(z), which says what is on a sphere.
         encoded: images under the model.
+        starts: rows of the images through which lines run; the typical one if empty.
     """
     codes = encoded.posterior.representation
-    base = codes[find_typical_image(codes)]
+    base = codes[list(starts) or [find_typical_image(codes)]]
     kl = average_group_kl(prior, encoded)
     lines: list[Line] = []
     for number in kl.argsort(descending=True).tolist():
@@ -116,8 +120,8 @@ def _trace_latents(
         # a sort, for torch.quantile takes 16 million values at most
         values = z[:, latent].sort().values
         edge = int(OUTER * len(values))
-        points = base.repeat(STEPS, 1)
-        points[:, latent] = torch.linspace(
+        points = base[:, None].repeat(1, STEPS, 1)
+        points[..., latent] = torch.linspace(
             values[edge].item(), values[-1 - edge].item(), STEPS, device=z.device
         )
         yield latent, points
@@ -131,14 +135,21 @@ def _trace_circles(
     directions = codes[:, coordinates]
     if directions.var(0, correction=0).sum() <= ACTIVE:
         return
-    start = base[coordinates] / base[coordinates].norm()
+    circles = [_draw_circles(directions, start) for start in base[:, coordinates]]
+    for circle in torch.stack(circles, 1):
+        points = base[:, None].repeat(1, STEPS, 1)
+        points[..., coordinates] = circle
+        yield coordinates[0], points
+
+
+def _draw_circles(directions: Tensor, start: Tensor) -> Tensor:
+    """Return great circles of directions (N, k) through one, (circles, STEPS, k)."""
+    start = start / start.norm()
     tangent = directions - (directions @ start)[:, None] * start
     moments = tangent.T @ tangent / len(tangent)
-    main = torch.linalg.eigh(moments.double()).eigenvectors.to(codes.dtype).flip(1)
-    angles = torch.linspace(-math.pi, math.pi, STEPS + 1, device=codes.device)[
+    main = torch.linalg.eigh(moments.double()).eigenvectors.to(start.dtype).flip(1)
+    across = main.T[: min(CIRCLES, len(start) - 1), None]
+    angles = torch.linspace(-math.pi, math.pi, STEPS + 1, device=start.device)[
         :-1, None
     ]
-    for across in main.T[: min(CIRCLES, len(coordinates) - 1)]:
-        points = base.repeat(STEPS, 1)
-        points[:, coordinates] = angles.cos() * start + angles.sin() * across
-        yield coordinates[0], points
+    return angles.cos() * start + angles.sin() * across

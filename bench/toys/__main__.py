@@ -20,7 +20,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("runs/toys"),
     folder: Annotated[
         Path | None,
-        typer.Option("--from", help="Folder of MNIST's four files, of digits_plane."),
+        typer.Option(
+            "--from", help="Folder of your data: MNIST's four files, or a graph."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

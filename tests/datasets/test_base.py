@@ -98,6 +98,9 @@ def test_indices_that_are_not_a_list_of_integers_are_refused(indices):
             "must not have 'groups', which .*; rename it, for example 'groups_factor'",
         ),
         ({"cyclic_factors": ("c",)}, "'cyclic_factors' has no factor 'c'"),
+        ({"position_factors": ("a", "c")}, "'position_factors' has no factor 'c'"),
+        ({"position_factors": ("a",)}, "must be two different factors, across and"),
+        ({"position_factors": ("a", "a")}, "must be two different .*; got"),
         (
             {"packed": np.zeros((6, 3), np.uint8)},
             r"'packed' must be uint8 of shape \(6, 2\)",

@@ -29,6 +29,7 @@ def test_the_contract(full):
     assert full.factor_names == ("shape", "scale", "orientation", "posX", "posY")
     assert full.excluded_factors == ("shape",)
     assert full.cyclic_factors == ("orientation",)
+    assert full.position_factors == ("posX", "posY")
     assert full.image_shape == (1, 64, 64)
     assert full.packed.shape == (737_280, 512)
     assert full.factors().shape == (737_280, 5)

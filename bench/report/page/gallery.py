@@ -1,12 +1,12 @@
 """Pictures of each setting's representative, best and worst model."""
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from priorbench.bench.report.page.latents import draw_latents
+from priorbench.bench.report.page.png import embed_png
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.records import ScoreRecord
@@ -101,8 +101,9 @@ def _show_model(
             name: ", ".join(f"{value:.3g}" for value in values[:12])
             for name, values in result.learned.items()
         },
-        "reconstructions": _encode_png(arrays.get("reconstructions.png")),
-        "traversals": _encode_png(arrays.get("traversals.png")),
+        "reconstructions": _embed_sheet(arrays.get("reconstructions.png")),
+        "traversals": _embed_sheet(arrays.get("traversals.png")),
+        "blocks": len(arrays.get("traversed_starts", ())),
         "lines": [
             f"{'sphere from z' if sphere else 'z'}{latent}: {kl:.2g} nats"
             for latent, sphere, kl in zip(latents, spheres, nats, strict=True)
@@ -111,7 +112,5 @@ def _show_model(
     }
 
 
-def _encode_png(content: np.ndarray | None) -> str:
-    if content is None:
-        return ""
-    return f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
+def _embed_sheet(content: np.ndarray | None) -> str:
+    return "" if content is None else embed_png(content.tobytes())
