@@ -13,7 +13,7 @@ MODEL_SCORES = {
     "elbo": 1,
     "log_likelihood": 1,
     "representation": 1,
-    "pictures": 3,
+    "pictures": 2,
     "group_kl": 1,
 }
 """Scores of a model itself, which are no metrics of its codes, and their versions."""
