@@ -1,9 +1,10 @@
 """Functions of many elementwise operations, which a GPU runs in few kernels."""
 
+import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,6 +21,33 @@ VARIANTS = 64
 """Times that a function is compiled: for every size of block, and for other groups."""
 
 _failed: set[str] = set()
+
+_run: Callable[..., Any] | None = None
+"""What runs the functions in place of their compiled forms."""
+
+
+def is_fused(tensor: Tensor) -> bool:
+    """Return whether functions of a tensor are fused, where it is."""
+    return tensor.device.type in COMPILED_ON
+
+
+@contextlib.contextmanager
+def run_fused_by(run: Callable[..., Any], device: str = "cuda") -> Iterator[None]:
+    """Run the functions by ``run(function, *arguments)`` within this context.
+
+    So their calls are counted, or run where there is no compiler, on any machine.
+
+    Args:
+        run: returns the function's value.
+        device: type of the tensors that are taken for a GPU's.
+    """
+    global COMPILED_ON, _run
+    before = COMPILED_ON, _run
+    COMPILED_ON, _run = (device,), run
+    try:
+        yield
+    finally:
+        COMPILED_ON, _run = before
 
 
 def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,8 +67,10 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call_fused(first: Tensor, *rest: Any) -> Any:
-        if first.device.type not in COMPILED_ON or name in _failed:
+        if not is_fused(first) or name in _failed:
             return function(first, *rest)
+        if _run is not None:
+            return _run(function, first, *rest)
         try:
             return compiled()(first, *rest)
         except Exception as error:

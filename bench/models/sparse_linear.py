@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from priorbench.compiled import is_fused
+
 MAX_DENSITY = 0.2
 """Share of nonzero inputs above which the dense product is faster."""
 
@@ -32,7 +34,8 @@ class SparseLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (batch, in_features) to (batch, out_features)."""
         small = x.numel() * self.out_features < MIN_PRODUCTS
-        plain = x.device.type == "cpu" and x.ndim == 2 and self.bias is not None
+        on_cpu = x.device.type == "cpu" and not is_fused(x)
+        plain = on_cpu and x.ndim == 2 and self.bias is not None
         if small or not plain:
             return super().forward(x)
         positions = _NonzeroPositions.apply(x.detach())

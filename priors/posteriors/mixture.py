@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from priorbench.compiled import fuse_on_gpu
+from priorbench.compiled import fuse_on_gpu, is_fused
 from priorbench.priors.numerics.special import FLOOR, LOG_2PI, log_sum_exp
 from priorbench.priors.posteriors.base import Groups, Posterior
 from priorbench.priors.posteriors.gaussian import GaussianPosterior
@@ -75,7 +75,7 @@ class _GaussianMixture(torch.autograd.Function):
         log_weights: Tensor | float,
         groups: Groups,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if z.device.type != "cpu":
+        if is_fused(z):
             return _mixture_forward(z, loc, log_scale, log_weights, groups)
         batch = z.shape[:-1]
         joint = z.new_empty(batch)
@@ -107,7 +107,7 @@ class _GaussianMixture(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         z, loc, log_scale, *outputs = ctx.saved_tensors
         given = (*outputs, of_joint, of_parts)
-        if z.device.type != "cpu":
+        if is_fused(z):
             gradients = _mixture_backward(
                 z, loc, log_scale, ctx.log_weights, *given, ctx.groups
             )
