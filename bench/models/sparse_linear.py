@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from priorbench.bench.models.linear import Linear, find_precision
 from priorbench.compiled import is_fused
 
 MAX_DENSITY = 0.2
@@ -23,8 +24,8 @@ STRIP_WIDTH = 80
 """Columns at once: a strip of all rows of a matrix stays within a processor's cache."""
 
 
-class SparseLinear(nn.Linear):
-    """``nn.Linear`` which on a CPU skips the inputs that are zero.
+class SparseLinear(Linear):
+    """A linear layer which on a CPU skips the inputs that are zero.
 
     It is the same function with the same parameters, up to the order of the sums. On a
     GPU, for many seeds at once, for inputs of which more than a fifth are not zero, and
@@ -41,7 +42,10 @@ class SparseLinear(nn.Linear):
         positions = _NonzeroPositions.apply(x.detach())
         if len(positions) == 0:
             return super().forward(x)
-        return _SparseProduct.apply(x, self.weight, self.bias, positions)
+        # the sums are not autocast's, but what follows is
+        y = _SparseProduct.apply(x, self.weight, self.bias, positions)
+        dtype = find_precision(x)
+        return y if dtype is None else y.to(dtype)
 
 
 class _NonzeroPositions(torch.autograd.Function):
