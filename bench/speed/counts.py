@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from priorbench.bench import objectives
-from priorbench.bench.models.build import build_model
+from priorbench.bench.models.build import build_model, build_networks
 from priorbench.bench.speed.kernels import KernelCounter
 from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.pixels import Pixels
@@ -29,6 +29,9 @@ PRIORS: dict[str, dict[str, Any]] = {
     },
 }
 """Priors by the names of their rows."""
+
+NARROW = {"hidden": 2}
+"""Arguments of an architecture whose values are computed."""
 
 IMAGES, FACTORS = 737_280, (3, 6, 40, 32, 32)
 """Number of images and factors of dSprites."""
@@ -67,8 +70,7 @@ def count_step(step: CountedStep) -> dict[str, Any]:
         ``kernels`` of the block and ``bytes_per_seed``; ``each``, the kernels by the
         name of the operation or function.
     """
-    narrow = {**step.architecture, "hidden": 2}
-    _take_steps(step, narrow, 1)
+    _take_steps(step, {**step.architecture, **NARROW}, 1)
     with FakeTensorMode(allow_non_fake_inputs=True):
         counter = _take_steps(step, step.architecture, step.seeds)
     return {
@@ -127,10 +129,14 @@ def _take_steps(
     cpu = torch.device("cpu")
 
     def build() -> Loss:
-        prior, likelihood = PRIORS[step.prior], {"name": "bernoulli"}
-        words = (prior, architecture, likelihood, 1, shape, step.precision)
+        words = {"name": "bernoulli"}, 1, shape, step.precision
+        narrow = {**architecture, **NARROW}
+        with unset_fake_temporarily():  # a prior may look at its values
+            model = build_model(PRIORS[step.prior], narrow, *words)
+        prior = model.prior
+        size = prior.latent_dim, prior.posterior.num_params(prior.latent_dim)
+        model.architecture = build_networks(architecture, shape, *size)
         objective = objectives.registry.build(step.objective, beta=4.0)
-        model = build_model(*words)
         objective.adapt(model.prior)
         return PlacedLoss(model, objective)
 

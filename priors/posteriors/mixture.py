@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from priorbench.compiled import fuse_on_gpu, is_fused
+from priorbench.compiled import fuse_on_gpu, fuse_with_gradient, is_fused
 from priorbench.priors.numerics.special import FLOOR, LOG_2PI, log_sum_exp
 from priorbench.priors.posteriors.base import Groups, Posterior
 from priorbench.priors.posteriors.gaussian import GaussianPosterior
@@ -55,8 +55,18 @@ def log_mixture(
     parts = []
     for log_prob in q.log_prob_pairs(z, groups):
         joint = joint + log_prob
-        parts.append(log_sum_exp(log_prob + log_weights, dim=1))
-    return log_sum_exp(joint, dim=1), torch.stack(parts, dim=-1)
+        parts.append(_log_weighted_sum(log_prob, log_weights))
+    return _log_sum(joint), torch.stack(parts, dim=-1)
+
+
+@fuse_with_gradient
+def _log_sum(log_summands: Tensor) -> Tensor:
+    return log_sum_exp(log_summands, dim=-1)
+
+
+@fuse_with_gradient
+def _log_weighted_sum(log_prob: Tensor, log_weights: Tensor | float) -> Tensor:
+    return log_sum_exp(log_prob + log_weights, dim=-1)
 
 
 class _GaussianMixture(torch.autograd.Function):

@@ -19,9 +19,9 @@ COUNTS = [
     ("normal", "beta_vae", "bf16", 1, 118, 1645),
     ("normal", "beta_vae", "bf16", 2, 125, 1738),
     ("normal", "beta_tcvae", "fp32", 2, 118, 2353),
-    ("ISA, learned", "beta_vae", "fp32", 2, 1048, 2525),
-    ("S4×4", "beta_vae", "fp32", 2, 1508, 12864),
-    ("S10×[S9]×3", "beta_tcvae", "fp32", 2, 4380, 25844),
+    ("ISA, learned", "beta_vae", "fp32", 2, 189, 2274),
+    ("S4×4", "beta_vae", "fp32", 2, 80, 1828),
+    ("S10×[S9]×3", "beta_tcvae", "fp32", 2, 178, 5063),
 ]
 # fmt: on
 
