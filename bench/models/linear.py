@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
-from torch.nn import functional
 
 
 class Linear(nn.Linear):
@@ -14,13 +13,14 @@ class Linear(nn.Linear):
     Under ``vmap``, PyTorch takes its layer apart: the bias is added in float32, so that
     all that follows is float32 too, whatever the precision of the products, and weights
     are copied to be transposed. Here the operands are cast once, the output has the
-    precision of autocast, and the weights' gradients have the weights' layout. Alone,
-    a seed has the values of ``nn.Linear``.
+    precision of autocast, and the weights' gradients have the weights' layout. A seed
+    alone has ``nn.Linear`` itself.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs (..., in_features) to (..., out_features)."""
-        if self.bias is None:
+        block = torch._C._functorch.is_batchedtensor(self.weight)
+        if self.bias is None or not block:
             return super().forward(x)
         operands = (x, self.weight, self.bias)
         dtype = find_precision(x)
@@ -41,15 +41,13 @@ class _Product(torch.autograd.Function):
     """The layer's output, (*seeds, ..., out).
 
     Its inputs are x (*seeds, ..., in), the weight (*seeds, out, in) and the bias
-    (*seeds, out), of one dtype; seeds are dimensions of the block, or none.
+    (*seeds, out), of one dtype.
     """
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Return the output."""
         *seeds, outputs, inputs = weight.shape
-        if not seeds:
-            return functional.linear(x, weight, bias)
         rows = x.reshape(*seeds, -1, inputs)
         y = torch.baddbmm(
             bias.flatten(0, -2)[:, None],
@@ -91,6 +89,4 @@ class _Product(torch.autograd.Function):
             else value.movedim(dim, 0)
             for value, dim in zip((x, weight, bias), in_dims, strict=True)
         ]
-        if in_dims[1:] == (None, None):  # one product of all rows
-            return _Product.apply(operands[0], weight, bias), 0
         return _Product.apply(*operands), 0
