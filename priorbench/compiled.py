@@ -1,13 +1,15 @@
 """Functions of many elementwise operations, which a GPU runs in few kernels."""
 
+import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from priorbench.machine_errors import is_machine_fault
 
@@ -20,6 +22,33 @@ VARIANTS = 64
 """Times that a function is compiled: for every size of block, and for other groups."""
 
 _failed: set[str] = set()
+
+_run: Callable[..., Any] | None = None
+"""What runs the functions in place of their compiled forms."""
+
+
+def is_fused(tensor: Tensor) -> bool:
+    """Return whether functions of a tensor are fused, where it is."""
+    return tensor.device.type in COMPILED_ON
+
+
+@contextlib.contextmanager
+def run_fused_by(run: Callable[..., Any], device: str = "cuda") -> Iterator[None]:
+    """Run the functions by ``run(function, *arguments)`` within this context.
+
+    So their calls are counted, or run where there is no compiler, on any machine.
+
+    Args:
+        run: returns the function's value.
+        device: type of the tensors that are taken for a GPU's.
+    """
+    global COMPILED_ON, _run
+    before = COMPILED_ON, _run
+    COMPILED_ON, _run = (device,), run
+    try:
+        yield
+    finally:
+        COMPILED_ON, _run = before
 
 
 def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,8 +68,10 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call_fused(first: Tensor, *rest: Any) -> Any:
-        if first.device.type not in COMPILED_ON or name in _failed:
+        if not is_fused(first) or name in _failed:
             return function(first, *rest)
+        if _run is not None:
+            return _run(function, first, *rest)
         try:
             return compiled()(first, *rest)
         except Exception as error:
@@ -57,6 +88,107 @@ def fuse_on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(first, *rest)
 
     return call_fused
+
+
+def fuse_with_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function and its gradient where its first argument is on a GPU.
+
+    Elsewhere it runs as it is written. The gradient computes the function again, so
+    that nothing but its arguments is kept or read.
+
+    Args:
+        function: of tensors, and of constants behind them, to a tensor or a tuple of
+            tensors. It treats all but the last dimensions of its tensors alike, and
+            they have the same number of those: many seeds give them one more, in front.
+    """
+    forward = fuse_on_gpu(function)
+
+    @functools.wraps(function)
+    def differentiate(
+        first: Tensor, rest: tuple, grads: Any, needed: tuple[int, ...]
+    ) -> tuple[Tensor, ...]:
+        arguments = (first, *rest)
+
+        def vary_needed(*values: Tensor) -> Any:
+            given = dict(zip(needed, values, strict=True))
+            return function(*(given.get(i, a) for i, a in enumerate(arguments)))
+
+        _, pull_back = torch.func.vjp(vary_needed, *(arguments[i] for i in needed))
+        return pull_back(grads)
+
+    # the compiler counts variants by code, which all functions would have in common
+    code = differentiate.__code__
+    differentiate.__code__ = code.replace(co_name=f"differentiate_{function.__name__}")
+    backward = fuse_on_gpu(differentiate)
+
+    @functools.wraps(function)
+    def call_fused(first: Tensor, *rest: Any) -> Any:
+        if not is_fused(first):
+            return function(first, *rest)
+        return _Fused.apply((forward, backward), first, *rest)
+
+    return call_fused
+
+
+class _Fused(torch.autograd.Function):
+    """The value of a function of :func:`fuse_with_gradient`.
+
+    Its inputs are the fused forms of the function and of its gradient, and the
+    function's arguments.
+    """
+
+    @staticmethod
+    def forward(forms: tuple[Callable, Callable], *arguments: Any) -> Any:
+        return forms[0](*arguments)
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple, output: Any) -> None:
+        ctx.forms, *arguments = inputs
+        tensors = [value for value in arguments if isinstance(value, Tensor)]
+        ctx.constants = arguments[len(tensors) :]
+        ctx.single = isinstance(output, Tensor)
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        first, *rest = ctx.saved_tensors
+        needs = ctx.needs_input_grad[1:]
+        needed = tuple(i for i, need in enumerate(needs) if need)
+        given = grads[0] if ctx.single else grads
+        found = ctx.forms[1](first, (*rest, *ctx.constants), given, needed)
+        gradients = dict(zip(needed, found, strict=True))
+        return None, *(gradients.get(i) for i in range(len(needs)))
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple, forms: tuple[Callable, Callable], *arguments: Any
+    ) -> tuple[Any, Any]:
+        moved = []
+        for value, dim in zip(arguments, in_dims[1:], strict=True):
+            if not isinstance(value, Tensor):
+                moved.append(value)
+            elif dim is None:
+                moved.append(value.expand(info.batch_size, *value.shape))
+            else:
+                moved.append(value.movedim(dim, 0))
+        found = _Fused.apply(forms, *moved)
+        return found, 0 if isinstance(found, Tensor) else (0,) * len(found)
+
+
+def keep_constant(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a function called, not compiled, where one is compiled that calls it.
+
+    What it returns is a constant of that one. It is
+    ``torch.compiler.assume_constant_result``, which takes seconds to import.
+    """
+
+    @functools.wraps(function)
+    def call_constant(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    call_constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return call_constant
 
 
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,19 +1,24 @@
 """Lp-nested symmetric priors, and independent subspace analysis (ISA)."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from priorbench.compiled import fuse_with_gradient
 from priorbench.priors.base import Group, Prior, register
-from priorbench.priors.numerics.columns import pick_columns
+from priorbench.priors.numerics.columns import make_constant, pick_columns
 from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
 from priorbench.priors.numerics.special import (
     TensorOrFloat,
     draw_signs,
-    exp_real,
     log_abs,
     log_gamma,
     log_real,
@@ -97,12 +102,16 @@ class LpNested(Prior):
         self.root_exponent = Exponents(exponents[:1], learn=False, name="p0")
         self.inner_exponents = Exponents(exponents[1:], learn_exponents, name="p")
         self.scale = 1.0 if scale == "unit" else check_scale(scale)
+        p = self._stack_exponents()
         if scale == "unit":
-            mean = float(self._compute_variance().detach().mean())
+            mean = float(self._compute_variance(p).detach().mean())
             self.scale = mean ** (-self.exponents()[0] / 2)
         # fixed exponents: computed once, and moved with the prior, not at every step
-        fixed = None if learn_exponents else self._compute_variance()
+        fixed = None if learn_exponents else self._compute_variance(p)
         self.register_buffer("_fixed_variance", fixed, persistent=False)
+        self._fixed_ratios: tuple[float, ...] | None = None
+        if not learn_exponents:
+            self._fixed_ratios = tuple(_log_surface_ratios(self.root, p).tolist())
 
     def exponents(self) -> list[TensorOrFloat]:
         """Return the exponents of all inner nodes, the root's first, depth first."""
@@ -110,7 +119,8 @@ class LpNested(Prior):
 
     def log_f(self, z: Tensor) -> Tensor:
         """Return the log of the Lp-nested function, z (..., n) -> (...)."""
-        return _log_norm(self.root, log_abs(z), self.exponents())
+        p0 = self.exponents()[0]
+        return torch.logsumexp(p0 * self._log_norms(z), dim=-1) / p0
 
     def log_surface(self) -> TensorOrFloat:
         r"""Return the log of :math:`S_f(1)`.
@@ -118,8 +128,12 @@ class LpNested(Prior):
         :math:`S_f` is the derivative of the ball's volume in its radius, not the
         Euclidean area of its surface.
         """
-        log_ratio = _log_surface_ratio(self.root, self.exponents())
-        return self.latent_dim * log_real(2.0) + log_ratio
+        p0, counts = self.exponents()[0], self._count_leaves()
+        own = sum(log_gamma(k / p0) for k in counts) - log_gamma(sum(counts) / p0)
+        own = own - (len(counts) - 1) * log_real(p0) + sum(counts) * log_real(2.0)
+        if self._fixed_ratios is not None:
+            return own + sum(self._fixed_ratios)
+        return own + _log_surface_ratios(self.root, self._stack_exponents()).sum()
 
     def _log_prob(self, z: Tensor) -> Tensor:
         p0 = self.exponents()[0]
@@ -127,50 +141,56 @@ class LpNested(Prior):
         return self._log_radial(p0, self.latent_dim) - self.log_surface() - power
 
     def _log_prob_groups(self, z: Tensor) -> Tensor:
-        p, log_abs_z, densities = self.exponents(), log_abs(z), []
-        for child in self.root.children:
-            n = len(list_leaves(child))
-            peak = self._log_radial(p[0], n) - n * log_real(2.0)
-            power = torch.exp(p[0] * _log_norm(child, log_abs_z, p)) / self.scale
-            densities.append(peak - _log_surface_ratio(child, p) - power)
-        return torch.stack(densities, dim=-1)
+        p0 = self.exponents()[0]
+        peaks = tuple(
+            self._log_radial(p0, n) - n * log_real(2.0) for n in self._count_leaves()
+        )
+        if self._fixed_ratios is None:
+            ratios = _log_surface_ratios(self.root, self._stack_exponents())
+            peak = _make_row(peaks, z.device) - ratios
+        else:
+            pairs = zip(peaks, self._fixed_ratios, strict=True)
+            peak = _make_row(tuple(peak - ratio for peak, ratio in pairs), z.device)
+        return peak.to(z) - torch.exp(p0 * self._log_norms(z)) / self.scale
 
     def _log_radial(self, p0: TensorOrFloat, n: int) -> TensorOrFloat:
         """Return the log of the radial part's normaliser, of n coordinates."""
         return log_real(p0) - log_gamma(n / p0) - n / p0 * log_real(self.scale)
 
+    def _log_norms(self, z: Tensor) -> Tensor:
+        """Return the log norms of the root's children, (..., n) -> (..., children)."""
+        if self.inner_exponents.rho is None:
+            return _log_norms(z, tuple(self.exponents()), self.root)
+        # the root's exponent stands first, and is not looked at
+        p = functional.pad(self.inner_exponents.stack(), (1, 0))
+        return _log_norms(z, p.view(*[1] * (z.ndim - 1), -1), self.root)
+
+    def _count_leaves(self) -> list[int]:
+        """Return the number of leaves at or below each of the root's children."""
+        return [len(list_leaves(child)) for child in self.root.children]
+
+    def _stack_exponents(self) -> Tensor:
+        """Return the exponents below the root, float64 (nodes,)."""
+        if self.inner_exponents.rho is None:
+            return torch.tensor(self.inner_exponents.initial, dtype=torch.float64)
+        return self.inner_exponents.stack().double()
+
     def variance(self) -> Tensor:
         """Return the variance of each coordinate, (n,)."""
         if self._fixed_variance is None:
-            return self._compute_variance()
+            return self._compute_variance(self._stack_exponents())
         return self._fixed_variance
 
-    def _compute_variance(self) -> Tensor:
-        p, variances = self.exponents(), [0.0] * self.latent_dim
-
-        def descend(node: Node | int, second_moment: TensorOrFloat) -> None:
-            if isinstance(node, int):
-                variances[node] = second_moment
-                return
-            q, n = p[node.index], len(node.leaves)
-            for child in node.children:
-                k = len(list_leaves(child))
-                log_ratio = log_gamma((k + 2) / q) - log_gamma(k / q)
-                if node is not self.root:
-                    log_ratio = log_ratio + log_gamma(n / q) - log_gamma((n + 2) / q)
-                descend(child, second_moment * exp_real(log_ratio))
-
-        descend(self.root, self.scale ** (2 / p[0]))
-        learned = [v for v in variances if isinstance(v, Tensor)]
-        if not learned:
-            return torch.tensor(variances, dtype=torch.float64)
-        # a number is filled in on the device: to copy it there would make it wait
-        return torch.stack(
-            [
-                v if isinstance(v, Tensor) else torch.full_like(learned[0], v)
-                for v in variances
-            ]
-        )
+    def _compute_variance(self, p: Tensor) -> Tensor:
+        p0, own = self.exponents()[0], {}
+        for child in self.root.children:
+            k = len(list_leaves(child))
+            log_ratio = log_gamma((k + 2) / p0) - log_gamma(k / p0)
+            moment = self.scale ** (2 / p0) * math.exp(log_ratio)
+            own |= dict.fromkeys(list_leaves(child), moment)
+        moments = _make_row(tuple(own[i] for i in range(self.latent_dim)), p.device)
+        terms = _list_terms(self.root, p.device)
+        return moments * torch.exp((terms.paths * terms.log_gammas(p)).sum(-1))
 
     def _sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         p = [*self.root_exponent.values(), *self.inner_exponents.values()]
@@ -313,8 +333,22 @@ def list_leaves(child: Node | int) -> tuple[int, ...]:
     return child.leaves if isinstance(child, Node) else (child,)
 
 
+@fuse_with_gradient
+def _log_norms(z: Tensor, p: Tensor | Sequence[float], root: Node) -> Tensor:
+    """Return the log norms of the root's children, (..., n) -> (..., children).
+
+    Args:
+        z: (..., n).
+        p: exponents of all nodes, numbers or (..., nodes).
+        root: of the tree.
+    """
+    log_abs_z = log_abs(z)
+    norms = [_log_norm(child, log_abs_z, p) for child in root.children]
+    return torch.stack(norms, dim=-1)
+
+
 def _log_norm(
-    node: Node | int, log_abs_z: Tensor, p: Sequence[TensorOrFloat]
+    node: Node | int, log_abs_z: Tensor, p: Tensor | Sequence[float]
 ) -> Tensor:
     """Return the log of a subtree's norm, (..., n) -> (...)."""
     if isinstance(node, int):
@@ -324,14 +358,97 @@ def _log_norm(
     else:
         norms = [_log_norm(child, log_abs_z, p) for child in node.children]
         below = torch.stack(norms, dim=-1)
-    return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
+    if not isinstance(p, Tensor):
+        return torch.logsumexp(p[node.index] * below, dim=-1) / p[node.index]
+    own = p[..., node.index, None]
+    return torch.logsumexp(own * below, dim=-1) / own.squeeze(-1)
 
 
-def _log_surface_ratio(node: Node | int, p: Sequence[TensorOrFloat]) -> TensorOrFloat:
-    """Return the log of a subtree's S_f(1) over 2 to the number of its leaves."""
-    if isinstance(node, int):
-        return 0.0
-    q, counts = p[node.index], [len(list_leaves(child)) for child in node.children]
-    own = sum(log_gamma(k / q) for k in counts) - log_gamma(sum(counts) / q)
-    below = sum(_log_surface_ratio(child, p) for child in node.children)
-    return own - (len(counts) - 1) * log_real(q) + below
+class Terms(NamedTuple):
+    r"""The terms :math:`\log\Gamma(a / p)` of the nodes below a root, and their sums.
+
+    Attributes:
+        a: (terms,).
+        nodes: which exponent each has, (terms,).
+        surfaces: how often each is in the log surface ratio of each of the root's
+            children, (children, terms).
+        orders: the same of the exponents' logarithms, (children, nodes).
+        paths: how often each is in the log variance of each coordinate, relative to
+            that of its child of the root, (n, terms).
+    """
+
+    a: Tensor
+    nodes: Tensor
+    surfaces: Tensor
+    orders: Tensor
+    paths: Tensor
+
+    def log_gammas(self, p: Tensor) -> Tensor:
+        """Return the terms of exponents (nodes,)."""
+        return torch.lgamma(self.a / p.index_select(0, self.nodes))
+
+
+@lru_cache
+def _list_terms(root: Node, device: torch.device) -> Terms:
+    """Return the terms of a tree on a device."""
+    terms: dict[tuple[int, int], int] = {}
+    surfaces, orders = Counter(), Counter()
+    paths = Counter()
+
+    def add_terms(child: int, node: Node | int) -> None:
+        if isinstance(node, int):
+            return
+        n, own = len(node.leaves), node.index - 1
+
+        def number(a: int) -> int:
+            return terms.setdefault((a, own), len(terms))
+
+        surfaces[child, number(n)] -= 1
+        orders[child, own] -= len(node.children) - 1
+        for below in node.children:
+            k = len(list_leaves(below))
+            surfaces[child, number(k)] += 1
+            for leaf in list_leaves(below):
+                for a, sign in ((k + 2, 1), (k, -1), (n, 1), (n + 2, -1)):
+                    paths[leaf, number(a)] += sign
+            add_terms(child, below)
+
+    for child, node in enumerate(root.children):
+        add_terms(child, node)
+
+    def fill(counts: Counter, rows: int, columns: int) -> Tensor:
+        matrix = np.zeros((rows, columns))
+        for at, count in counts.items():
+            matrix[at] = count
+        return make_constant(matrix, device)
+
+    children = len(root.children)
+    nodes = 1 + max((own for _, own in terms), default=-1)
+    return Terms(
+        make_constant(np.array([a for a, _ in terms], float), device),
+        make_constant(np.array([own for _, own in terms], int), device),
+        fill(surfaces, children, len(terms)),
+        fill(orders, children, nodes),
+        fill(paths, len(root.leaves), len(terms)),
+    )
+
+
+def _log_surface_ratios(root: Node, p: Tensor) -> Tensor:
+    """Return the log of S_f(1) over 2 to the number of leaves, of the root's children.
+
+    Args:
+        root: of the tree.
+        p: exponents below the root, float64 (nodes,).
+
+    Returns:
+        (children,), float64.
+    """
+    terms = _list_terms(root, p.device)
+    log_gammas = (terms.surfaces * terms.log_gammas(p)).sum(-1)
+    return log_gammas + (terms.orders * p.log()).sum(-1)
+
+
+@lru_cache
+def _make_row(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return numbers on a device, float64; kept, for a transfer makes it wait."""
+    return make_constant(np.array(values), device)

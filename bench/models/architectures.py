@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from priorbench.bench.models.linear import Linear
 from priorbench.bench.models.sparse_linear import SparseLinear
 from priorbench.registry import Registry
 
@@ -169,7 +170,7 @@ class Convolutional(Architecture):
 def stack_layers(
     sizes: Sequence[int],
     activation: Callable[[], nn.Module],
-    first: type[nn.Linear] = nn.Linear,
+    first: type[Linear] = Linear,
 ) -> nn.Sequential:
     """Return linear layers of the given sizes with an activation between them.
 
@@ -182,7 +183,7 @@ def stack_layers(
     kind = first
     for before, after in itertools.pairwise(sizes):
         layers += [kind(before, after), activation()]
-        kind = nn.Linear
+        kind = Linear
     return nn.Sequential(*layers[:-1])
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from priorbench.compiled import fuse_on_gpu
+from priorbench.compiled import fuse_on_gpu, is_fused
 from priorbench.priors.numerics.special import FLOOR, LOG_2PI
 from priorbench.registry import Registry
 
@@ -114,7 +114,7 @@ class _BernoulliLogDensity(torch.autograd.Function):
     @staticmethod
     def forward(raw: Tensor, x: Tensor) -> Tensor:
         """Return the log density, (...)."""
-        if raw.device.type != "cpu":
+        if is_fused(raw):
             return _bernoulli_log_density(raw, x)
         rows = max(1, ELEMENTS_IN_CACHE // raw.shape[-1])
         parts = [
@@ -138,7 +138,7 @@ class _BernoulliLogDensity(torch.autograd.Function):
         """Return the gradients of the logits and, if it is needed, of the images."""
         raw, x = ctx.saved_tensors
         grad_x = grad[..., None] * raw if ctx.needs_input_grad[1] else None
-        if raw.device.type != "cpu":
+        if is_fused(raw):
             return _bernoulli_gradient(raw, x, grad), grad_x
         # contiguous even where the logits are not: its parts must be views
         grad_raw = torch.empty_like(raw, memory_format=torch.contiguous_format)

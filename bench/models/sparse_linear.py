@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
+
+from priorbench.bench.models.linear import Linear, find_precision
+from priorbench.compiled import is_fused
 
 MAX_DENSITY = 0.2
 """Share of nonzero inputs above which the dense product is faster."""
@@ -21,8 +24,8 @@ STRIP_WIDTH = 80
 """Columns at once: a strip of all rows of a matrix stays within a processor's cache."""
 
 
-class SparseLinear(nn.Linear):
-    """``nn.Linear`` which on a CPU skips the inputs that are zero.
+class SparseLinear(Linear):
+    """A linear layer which on a CPU skips the inputs that are zero.
 
     It is the same function with the same parameters, up to the order of the sums. On a
     GPU, for many seeds at once, for inputs of which more than a fifth are not zero, and
@@ -32,13 +35,17 @@ class SparseLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (batch, in_features) to (batch, out_features)."""
         small = x.numel() * self.out_features < MIN_PRODUCTS
-        plain = x.device.type == "cpu" and x.ndim == 2 and self.bias is not None
+        on_cpu = x.device.type == "cpu" and not is_fused(x)
+        plain = on_cpu and x.ndim == 2 and self.bias is not None
         if small or not plain:
             return super().forward(x)
         positions = _NonzeroPositions.apply(x.detach())
         if len(positions) == 0:
             return super().forward(x)
-        return _SparseProduct.apply(x, self.weight, self.bias, positions)
+        # the sums are not autocast's, but what follows is
+        y = _SparseProduct.apply(x, self.weight, self.bias, positions)
+        dtype = find_precision(x)
+        return y if dtype is None else y.to(dtype)
 
 
 class _NonzeroPositions(torch.autograd.Function):

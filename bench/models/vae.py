@@ -1,14 +1,17 @@
 """The variational autoencoder of one seed: encoder, posterior, decoder, likelihood."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from priorbench.bench.models.architectures import Architecture
 from priorbench.bench.models.likelihoods import Likelihood
 from priorbench.priors.base import Prior
 from priorbench.priors.posteriors.base import Posterior
+
+if TYPE_CHECKING:
+    from priorbench.bench.models.architectures import Architecture
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class VAE(nn.Module):
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: "Architecture",
         prior: Prior,
         likelihood: Likelihood,
         autocast: torch.dtype | None = None,

@@ -6,7 +6,7 @@ seeds of its own, as the runner does, and so does the plain loop.
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from priorbench.bench.execution.plan import count_cores, pick_device
-from priorbench.bench.speed import scoring, storage, table, training
+from priorbench.bench.speed import counts, scoring, storage, table, training
 from priorbench.bench.speed.machine import describe_machine
 from priorbench.bench.speed.training import Case
 from priorbench.bench.training.experiment import PRECISIONS
@@ -29,6 +29,9 @@ from priorbench.plugins import load_plugins
 Option = typer.Option
 
 SUBJECTS = ("training", "scoring", "images", "records")
+BLOCK = 50
+"""Seeds of a block on a GPU."""
+
 ADDED = ("images_per_second", "flops")
 """Measurements that processes add up to; of the others the median is taken."""
 
@@ -53,6 +56,13 @@ def main(
         ),
     ] = None,
     only: Annotated[list[str] | None, Option(help=f"Of {', '.join(SUBJECTS)}.")] = None,
+    count: Annotated[
+        bool,
+        Option(
+            "--count",
+            help="Count the kernels and bytes of a GPU's steps; needs no GPU.",
+        ),
+    ] = False,
     rounds: Annotated[int, Option(min=1, help="Times that each thing is timed.")] = 9,
     jobs: Annotated[
         int | None, Option(min=1, help="Processes; one for each core by default.")
@@ -70,8 +80,15 @@ def main(
         where = pick_device(device)
     subjects = _check_names("--only", only, SUBJECTS)
     objectives = _check_names("--objective", objective, list(training.PLAIN_LOOPS))
-    precisions = _check_names("--precision", precision or ["fp32"], PRECISIONS)
-    block = seeds or (1 if where == "cpu" else 50)
+    usual = ["fp32", "bf16"] if count else ["fp32"]
+    precisions = _check_names("--precision", precision or usual, PRECISIONS)
+    if count:
+        counted = list(counts.list_counts(objectives, precisions, seeds or BLOCK))
+        _print_rows(("a step", "kernels and bytes"), table.list_count_rows(counted))
+        if out is not None:
+            _write_json(out, {"counts": counted})
+        return
+    block = seeds or (1 if where == "cpu" else BLOCK)
     cases = [
         Case(name, where, block, kind, rounds, overrides)
         for name in objectives
@@ -88,16 +105,22 @@ def main(
         else:
             measured[subject] = found
         if out is not None:  # at once: what has been measured is not lost
-            content = json.dumps(measured, indent=1) + "\n"
-            with prefix_errors(f"cannot write {out}"):
-                out.write_text(content, encoding="utf-8")
-    console = Console()
+            _write_json(out, measured)
     machine = ", ".join(f"{key}: {value}" for key, value in measured["machine"].items())
-    console.print(machine, highlight=False)
-    shown = Table("what", "measured", box=None, pad_edge=False)
-    for what, value in table.list_rows(measured):
-        shown.add_row(what, value)
-    console.print(shown)
+    Console().print(machine, highlight=False)
+    _print_rows(("what", "measured"), table.list_rows(measured))
+
+
+def _write_json(out: Path, measured: Mapping[str, Any]) -> None:
+    with prefix_errors(f"cannot write {out}"):
+        out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+
+
+def _print_rows(titles: tuple[str, str], rows: Iterable[tuple[str, str]]) -> None:
+    shown = Table(*titles, box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
 
 
 def _check_names(

@@ -1,6 +1,6 @@
 """Measurements as rows of a table, for the terminal and for the README."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 NAMES = {"beta_vae": "β-VAE", "beta_tcvae": "β-TCVAE"}
@@ -43,6 +43,28 @@ def list_rows(measured: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "report of 2,000 runs, with its page",
             f"{records['report_seconds']:.2g} s",
         )
+
+
+def list_count_rows(counted: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield each counted step and its kernels and bytes, in words.
+
+    Args:
+        counted: as :func:`priorbench.bench.speed.counts.list_counts` yields them.
+
+    Example:
+        >>> counts = {"kernels": 89, "bytes_per_seed": 1.38e9}
+        >>> case = {"prior": "normal", "objective": "beta_vae", "precision": "fp32"}
+        >>> case |= {"seeds": 50, "alone": counts, "block": counts}
+        >>> list(list_count_rows([case]))[0]
+        ('normal, β-VAE, fp32, alone', '89 kernels, 1.38 GB')
+    """
+    for case in counted:
+        name = f"{case['prior']}, {NAMES[case['objective']]}, {case['precision']}"
+        for row, block in (("alone", "alone"), (f"{case['seeds']} seeds", "block")):
+            counts = case[block]
+            size = f"{counts['bytes_per_seed'] / 1e9:.2f} GB"
+            each = "" if block == "alone" else " a seed"
+            yield f"{name}, {row}", f"{counts['kernels']:,} kernels, {size}{each}"
 
 
 def format_table(measured: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from priorbench.compiled import fuse_on_gpu
+from priorbench.compiled import fuse_on_gpu, is_fused
 from priorbench.datasets.images import Images
 
 
@@ -52,10 +52,10 @@ class Pixels:
         rows = self._images[indices.to(self._images.device)]
         if self._bits is None:
             return rows.float() / 255 if rows.dtype == torch.uint8 else rows
-        if rows.device.type == "cpu":
-            pixels = functional.embedding(rows.int(), self._bits)
-        else:
+        if is_fused(rows):
             pixels = _unpack_bits(rows, self._shifts)
+        else:
+            pixels = functional.embedding(rows.int(), self._bits)
         return pixels.flatten(-2)[..., : math.prod(self.shape)]
 
 

@@ -27,8 +27,16 @@ def pick_columns(values: Tensor, columns: tuple[int, ...]) -> Tensor:
     return values[..., _make_index(columns, values.device)]
 
 
-@lru_cache
 def _make_index(columns: tuple[int, ...], device: torch.device) -> Tensor:
+    return _keep_index(columns, device)
+
+
+# as priorbench.compiled.keep_constant does, which imports more
+_make_index._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+@lru_cache
+def _keep_index(columns: tuple[int, ...], device: torch.device) -> Tensor:
     """Return an index on the device; made once, for a transfer makes it wait."""
     return make_constant(columns, device)
 

@@ -54,8 +54,11 @@ class Exponents(nn.Module):
         """Return the exponents: floats if fixed, scalars of the graph if learned."""
         if self.rho is None:
             return self.initial
-        p = MIN_EXPONENT + functional.softplus(self.rho)
-        return list(p.unbind(-1))
+        return list(self.stack().unbind(-1))
+
+    def stack(self) -> Tensor:
+        """Return the learned exponents as one tensor of the graph, (exponents,)."""
+        return MIN_EXPONENT + functional.softplus(self.rho)
 
     def values(self) -> list[float]:
         """Return the exponents' present values, outside of the graph."""

@@ -1,8 +1,8 @@
 """Gauss–Legendre nodes and Lagrange weights."""
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import mul
 
 import numpy as np
 from torch import Tensor
@@ -57,7 +57,8 @@ def lagrange_weights(
     weights = []
     for k, node in enumerate(nodes):
         others = [j for j in range(len(nodes)) if j != k]
-        top = math.prod(offsets[j] for j in others)
-        bottom = math.prod(node - nodes[j] for j in others)
+        # the compiler does not take math.prod
+        top = reduce(mul, [offsets[j] for j in others], 1.0)
+        bottom = reduce(mul, [node - nodes[j] for j in others], 1.0)
         weights.append(top / bottom)
     return weights

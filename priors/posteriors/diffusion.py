@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -59,6 +60,8 @@ class Diffusion(SphericalFamily):
         >>> q.log_prob(axis), q.kl_uniform()
         (tensor(0.4814), tensor(2.0459))
     """
+
+    fused: ClassVar[bool] = False
 
     steps: int = 5
     step: str = "sqrt"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from priorbench.compiled import fuse_on_gpu
+from priorbench.compiled import fuse_on_gpu, fuse_with_gradient, is_fused
 from priorbench.priors.numerics.special import FLOOR, LOG_2PI, log_sum_exp
 from priorbench.priors.posteriors.base import Groups, Posterior
 from priorbench.priors.posteriors.gaussian import GaussianPosterior
@@ -55,8 +55,18 @@ def log_mixture(
     parts = []
     for log_prob in q.log_prob_pairs(z, groups):
         joint = joint + log_prob
-        parts.append(log_sum_exp(log_prob + log_weights, dim=1))
-    return log_sum_exp(joint, dim=1), torch.stack(parts, dim=-1)
+        parts.append(_log_weighted_sum(log_prob, log_weights))
+    return _log_sum(joint), torch.stack(parts, dim=-1)
+
+
+@fuse_with_gradient
+def _log_sum(log_summands: Tensor) -> Tensor:
+    return log_sum_exp(log_summands, dim=-1)
+
+
+@fuse_with_gradient
+def _log_weighted_sum(log_prob: Tensor, log_weights: Tensor | float) -> Tensor:
+    return log_sum_exp(log_prob + log_weights, dim=-1)
 
 
 class _GaussianMixture(torch.autograd.Function):
@@ -75,7 +85,7 @@ class _GaussianMixture(torch.autograd.Function):
         log_weights: Tensor | float,
         groups: Groups,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if z.device.type != "cpu":
+        if is_fused(z):
             return _mixture_forward(z, loc, log_scale, log_weights, groups)
         batch = z.shape[:-1]
         joint = z.new_empty(batch)
@@ -107,7 +117,7 @@ class _GaussianMixture(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         z, loc, log_scale, *outputs = ctx.saved_tensors
         given = (*outputs, of_joint, of_parts)
-        if z.device.type != "cpu":
+        if is_fused(z):
             gradients = _mixture_backward(
                 z, loc, log_scale, ctx.log_weights, *given, ctx.groups
             )

@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from priorbench.compiled import keep_constant
 from priorbench.priors.numerics.columns import make_constant
 from priorbench.priors.numerics.quadrature import legendre_nodes
 from priorbench.priors.posteriors.spherical import SphericalFamily
@@ -123,6 +124,7 @@ def _log_variance(kappa: Tensor, b: float) -> Tensor:
     return first - second
 
 
+@keep_constant
 @lru_cache
 def _nodes_on(device: torch.device) -> tuple[Tensor, Tensor]:
     nodes, weights = legendre_nodes(NODES)

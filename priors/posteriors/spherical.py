@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from priorbench.compiled import fuse_with_gradient
 from priorbench.priors.numerics.columns import pick_columns
 from priorbench.priors.posteriors.base import (
     Groups,
@@ -58,6 +59,9 @@ class SphericalFamily(PosteriorFamily):
     Raises:
         ValueError: there is no sphere, or a dimension is not a positive integer.
     """
+
+    fused: ClassVar[bool] = True
+    """Whether the compiler takes the methods; not those that look up tables."""
 
     dims: tuple[int, ...] = ()
 
@@ -235,8 +239,6 @@ class SphericalPosterior(Posterior):
 
     Attributes:
         layout: arrangement of the spheres among the coordinates.
-        direction: of each sphere, unit vectors side by side, (..., latent_dim),
-            float64.
         concentration: of each sphere, >= 0, (..., spheres), float64; 0 is uniform.
     """
 
@@ -245,11 +247,16 @@ class SphericalPosterior(Posterior):
     def __init__(self, params: Tensor, family: SphericalFamily) -> None:
         super().__init__(params, family)
         self.layout = make_layout(family.dims)
-        size = self.layout.latent_dim
-        self._check_width("params", params, size + len(family.dims))
-        raw = params[..., size:]
-        self.direction = self._normalise_spheres(params[..., :size])
-        self.concentration = family.positive(raw.double())
+        widths = (self.layout.latent_dim, len(family.dims))
+        self._check_width("params", params, sum(widths))
+        direction, raw = params.split(widths, dim=-1)
+        self._directions = self._normalise_runs(direction)
+        self.concentration = _make_positive(raw, family)
+
+    @property
+    def direction(self) -> Tensor:
+        """The unit vectors of all spheres side by side, (..., latent_dim), float64."""
+        return self.layout.join(self._directions)
 
     @property
     def representation(self) -> Tensor:
@@ -268,10 +275,10 @@ class SphericalPosterior(Posterior):
         size = self.layout.latent_dim
         width = self.family.noise_dim(size)
         self._check_width("noise", noise, width)
-        rounds = noise.double().unflatten(-1, (width // size, size))
-        draws = self._map_sizes(self.family.draw, rounds, self.direction)
-        z = self.layout.join(draws)
-        return z.to(self.params.dtype)
+        rounds = self.layout.split(noise.unflatten(-1, (width // size, size)))
+        words = (self.family, self.params.dtype)
+        draws = self._map_runs(_draw, rounds, self._directions, words=words)
+        return self.layout.join(draws)
 
     def log_prob_spheres(self, z: Tensor) -> Tensor:
         """Return the log density of each sphere's point in nats, (..., spheres).
@@ -280,19 +287,9 @@ class SphericalPosterior(Posterior):
             z: (..., latent_dim).
         """
         self._check_width("z", z, self.layout.latent_dim)
-
-        def log_density(
-            points: Tensor,
-            direction: Tensor,
-            concentration: Tensor,
-            m: int,
-        ) -> Tensor:
-            difference = normalise_vectors(points) - direction
-            chord = difference.square().sum(-1)
-            return self.family.log_density(chord, concentration, m)
-
-        values = self._map_sizes(log_density, z, self.direction)
-        return self.layout.in_order(values)
+        points = self.layout.split(z)
+        values = self._map_runs(_log_density, points, self._directions)
+        return torch.cat(values, dim=-1)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return the log density in nats, z (..., latent_dim) -> (...)."""
@@ -329,7 +326,8 @@ class SphericalPosterior(Posterior):
             ValueError: as :meth:`log_prob_groups`.
         """
         self._check_width("z", z, self.layout.latent_dim)
-        points = self._normalise_spheres(z)
+        points = self.layout.join(self._normalise_runs(z))
+        direction = self.direction
         for group in groups:
             spheres = self._find_spheres(group)
             if spheres is None:
@@ -340,13 +338,12 @@ class SphericalPosterior(Posterior):
             total = 0.0
             for i in spheres:
                 columns = self.layout.groups[i]
-                directions = pick_columns(self.direction, columns)
+                directions = pick_columns(direction, columns)
                 cosine = pick_columns(points, columns) @ directions.T
-                chord = (2 - 2 * cosine).clamp(min=0)
-                concentration = self.concentration[:, i]
-                m = len(columns)
-                log_density = self.family.log_density(chord, concentration, m)
-                total = total + log_density.to(z.dtype)
+                concentration = self.concentration[None, :, i]
+                words = (self.family, len(columns), z.dtype)
+                evaluate = self._pick_form(_log_density_of_pairs)
+                total = total + evaluate(cosine, concentration, *words)
             yield total
 
     def kl_spheres(self) -> Tensor:
@@ -355,8 +352,7 @@ class SphericalPosterior(Posterior):
         Returns:
             (..., spheres), float64.
         """
-        values = self._map_sizes(self.family.kl_sphere)
-        return self.layout.in_order(values)
+        return torch.cat(self._map_runs(_kl), dim=-1)
 
     def kl_uniform(self) -> Tensor:
         """Return the KL to the uniform distribution on the spheres in nats, (...)."""
@@ -365,9 +361,12 @@ class SphericalPosterior(Posterior):
 
     def entropy(self) -> Tensor:
         """Return the differential entropy for the surface measure in nats, (...)."""
-        values = self._map_sizes(self.family.entropy_sphere)
-        each = self.layout.in_order(values)
-        return each.sum(-1).to(self.params.dtype)
+        concentrations = self.layout.split_values(self.concentration)
+        each = [
+            self.family.entropy_sphere(own, m)
+            for own, (m, _) in zip(concentrations, self.layout.runs, strict=True)
+        ]
+        return torch.cat(each, dim=-1).sum(-1).to(self.params.dtype)
 
     def harmonics(
         self,
@@ -391,26 +390,33 @@ class SphericalPosterior(Posterior):
             parts.append((family(params), group))
         return parts
 
-    def _map_sizes(
-        self, function: Callable[..., Tensor], *vectors: Tensor
+    def _map_runs(
+        self,
+        function: Callable[..., Tensor],
+        *vectors: Sequence[Tensor],
+        words: tuple[Any, ...] = (),
     ) -> list[Tensor]:
-        """Return the values of a function for each size of sphere.
+        """Return the values of a function for each run of spheres.
 
         Args:
-            function: of the vectors of this size, their concentrations (..., count) and
-                their number of coordinates m.
-            vectors: each (..., latent_dim); the function gets (..., count, m).
+            function: of the vectors of a run, its concentrations (..., count), its
+                number of coordinates m, and the words.
+            vectors: of every run, (..., count, m).
+            words: by default the family.
         """
-        sizes = [m for m, _, _ in self.layout.batches]
-        concentrations = self.layout.by_size(self.concentration)
-        splits = [self.layout.split(vector) for vector in vectors]
-        rows = zip(*splits, concentrations, sizes, strict=True)
-        return [function(*row) for row in rows]
+        concentrations = self.layout.split_values(self.concentration)
+        sizes = [m for m, _ in self.layout.runs]
+        rows = zip(*vectors, concentrations, sizes, strict=True)
+        evaluate = self._pick_form(function)
+        return [evaluate(*row, *(words or (self.family,))) for row in rows]
 
-    def _normalise_spheres(self, raw: Tensor) -> Tensor:
-        """Return each sphere's vector at length 1, side by side, (..., latent_dim)."""
-        vectors = [normalise_vectors(own) for own in self.layout.split(raw)]
-        return self.layout.join(vectors)
+    def _pick_form(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """Return a function of a family as it is fused, or as it is written."""
+        return function if self.family.fused else function.__wrapped__
+
+    def _normalise_runs(self, raw: Tensor) -> list[Tensor]:
+        """Return every sphere's vector at length 1, (..., count, m) of each run."""
+        return [_normalise(own) for own in self.layout.split(raw)]
 
     def _log_prob_single(self, z: Tensor, group: Sequence[int]) -> Tensor:
         """Return the log density of one coordinate of a sphere, (...), float64."""
@@ -449,3 +455,53 @@ class SphericalPosterior(Posterior):
                 f"spheres of dimensions {self.family.dims}; got "
                 f"{values.dtype}, {tuple(values.shape)}"
             )
+
+
+_normalise = fuse_with_gradient(normalise_vectors)
+
+
+@fuse_with_gradient
+def _make_positive(raw: Tensor, family: SphericalFamily) -> Tensor:
+    return family.positive(raw.double())
+
+
+@fuse_with_gradient
+def _draw(
+    noise: Tensor,
+    direction: Tensor,
+    concentration: Tensor,
+    m: int,
+    family: SphericalFamily,
+    dtype: torch.dtype,
+) -> Tensor:
+    return family.draw(noise.double(), direction, concentration, m).to(dtype)
+
+
+@fuse_with_gradient
+def _kl(concentration: Tensor, m: int, family: SphericalFamily) -> Tensor:
+    return family.kl_sphere(concentration, m)
+
+
+@fuse_with_gradient
+def _log_density(
+    points: Tensor,
+    direction: Tensor,
+    concentration: Tensor,
+    m: int,
+    family: SphericalFamily,
+) -> Tensor:
+    difference = normalise_vectors(points) - direction
+    chord = difference.square().sum(-1)
+    return family.log_density(chord, concentration, m)
+
+
+@fuse_with_gradient
+def _log_density_of_pairs(
+    cosine: Tensor,
+    concentration: Tensor,
+    family: SphericalFamily,
+    m: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    chord = (2 - 2 * cosine).clamp(min=0)
+    return family.log_density(chord, concentration, m).to(dtype)

@@ -223,8 +223,16 @@ def _evaluate_polynomial(
     return value
 
 
-@lru_cache
 def _debye_series(nu: float) -> tuple[float, Coefficients, Coefficients]:
+    return _expand_debye(nu)
+
+
+# as priorbench.compiled.keep_constant does, which imports more
+_debye_series._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+@lru_cache
+def _expand_debye(nu: float) -> tuple[float, Coefficients, Coefficients]:
     """Return S(1) and the polynomials (S(p) - S(1)) / (p - 1) and S'(p)."""
     s = [Fraction(0)] * (3 * TERMS + 1)
     u = [Fraction(1)]  # U_k by power of p; DLMF 10.41.9

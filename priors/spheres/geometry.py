@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -19,10 +20,6 @@ TINY = 1e-30
 """Length of the axis that stands in for a tangent of length zero."""
 
 
-Batch = tuple[int, tuple[int, ...], tuple[int, ...]]
-"""Spheres of one size: number of coordinates, which spheres, their coordinates."""
-
-
 @dataclass(frozen=True)
 class Layout:
     """The arrangement of a product's spheres among the coordinates.
@@ -30,13 +27,14 @@ class Layout:
     Attributes:
         dims: dimension k of each sphere S^k, in k + 1 coordinates.
         groups: coordinates of each sphere.
-        batches: for each number of coordinates m, the spheres that have it and all
-            their coordinates; what is computed for a batch needs no loop over spheres.
+        runs: neighbouring spheres of one size, each with the number of coordinates m
+            and that of the spheres; what is computed for a run needs no loop over
+            spheres.
     """
 
     dims: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
-    batches: tuple[Batch, ...]
+    runs: tuple[tuple[int, int], ...]
 
     @property
     def latent_dim(self) -> int:
@@ -44,41 +42,28 @@ class Layout:
         return sum(self.dims) + len(self.dims)
 
     def split(self, points: Tensor) -> list[Tensor]:
-        """Return the coordinates by size of sphere.
+        """Return the coordinates of each run.
 
         Args:
             points: (..., latent_dim).
 
         Returns:
-            For each of ``batches`` a tensor (..., count, m).
+            For each of ``runs`` a tensor (..., count, m).
         """
-        parts = []
-        for m, spheres, columns in self.batches:
-            part = pick_columns(points, columns)
-            parts.append(part.unflatten(-1, (len(spheres), m)))
-        return parts
+        parts = points.split([m * count for m, count in self.runs], dim=-1)
+        return [
+            part.unflatten(-1, (count, m))
+            for part, (m, count) in zip(parts, self.runs, strict=True)
+        ]
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
-        """Return the coordinates in their order again: the inverse of :meth:`split`."""
-        return _restore_order(
-            [part.flatten(-2) for part in parts],
-            [columns for _, _, columns in self.batches],
-        )
+        """Return the coordinates side by side: the inverse of :meth:`split`."""
+        first, *rest = [part.flatten(-2) for part in parts]
+        return torch.cat([first, *rest], dim=-1) if rest else first
 
-    def by_size(self, values: Tensor) -> list[Tensor]:
-        """Return one value per sphere by size of sphere.
-
-        Args:
-            values: (..., spheres).
-
-        Returns:
-            For each of ``batches`` a tensor (..., count).
-        """
-        return [pick_columns(values, spheres) for _, spheres, _ in self.batches]
-
-    def in_order(self, values: Sequence[Tensor]) -> Tensor:
-        """Return the spheres' values in their order: the inverse of :meth:`by_size`."""
-        return _restore_order(values, [spheres for _, spheres, _ in self.batches])
+    def split_values(self, values: Tensor) -> tuple[Tensor, ...]:
+        """Return the spheres' values, (..., spheres), of each run, (..., count)."""
+        return values.split([count for _, count in self.runs], dim=-1)
 
 
 @lru_cache
@@ -89,28 +74,8 @@ def make_layout(dims: tuple[int, ...]) -> Layout:
     for k in dims:
         groups.append(tuple(range(start, start + k + 1)))
         start += k + 1
-    batches = []
-    for k in sorted(set(dims)):
-        spheres = tuple(i for i, other in enumerate(dims) if other == k)
-        columns = tuple(c for i in spheres for c in groups[i])
-        batches.append((k + 1, spheres, columns))
-    return Layout(dims, tuple(groups), tuple(batches))
-
-
-def _restore_order(
-    parts: Sequence[Tensor],
-    columns: Sequence[tuple[int, ...]],
-) -> Tensor:
-    """Concatenate along the last dimension so that each column is where it belongs.
-
-    Args:
-        parts: each (..., n_i).
-        columns: for each part, where its columns belong.
-    """
-    order = [column for own in columns for column in own]
-    inverse = sorted(range(len(order)), key=order.__getitem__)
-    joined = torch.cat(list(parts), dim=-1)
-    return pick_columns(joined, tuple(inverse))
+    runs = tuple((k + 1, len(list(own))) for k, own in groupby(dims))
+    return Layout(dims, tuple(groups), runs)
 
 
 def log_surface_area(m: int) -> float:

@@ -55,6 +55,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from priorbench.compiled import keep_constant
 from priorbench.priors.numerics.columns import make_constant
 from priorbench.priors.numerics.quadrature import lagrange_weights, legendre_nodes
 from priorbench.priors.spheres.bessel import attach_slope
@@ -218,6 +219,7 @@ def _integrate_tail(
     return i_0 * length, i_e * length, i_b * length
 
 
+@keep_constant
 @lru_cache
 def _power_nodes(
     count: int,
@@ -267,6 +269,7 @@ def _interpolation_weights(
     return first, torch.stack(weights, -1)
 
 
+@keep_constant
 @lru_cache
 @torch.inference_mode(False)
 def _make_table(

@@ -3,7 +3,7 @@
 A dispatch mode sees every operation below vmap, autograd and autocast. It raises where
 tensors of host and device meet in one operation, notes what makes the host wait for the
 device, raises at these where a step is strict or recorded, as CUDA does, and counts
-kernels and memory. Values are those of the CPU.
+memory. Values are those of the CPU. Fused functions run as they are written.
 """
 
 import contextlib
@@ -35,36 +35,6 @@ TESTS = ROOT / "tests"
 
 SYNCHRONISING = "called a synchronizing CUDA operation"
 CAPTURING = "operation not permitted when stream is capturing"
-
-VIEWS = {
-    "_reshape_alias",
-    "_unsafe_view",
-    "alias",
-    "as_strided",
-    "detach",
-    "diagonal",
-    "empty",
-    "empty_like",
-    "empty_strided",
-    "expand",
-    "is_same_size",
-    "lift_fresh",
-    "new_empty",
-    "new_empty_strided",
-    "permute",
-    "select",
-    "slice",
-    "split",
-    "split_with_sizes",
-    "squeeze",
-    "t",
-    "transpose",
-    "unbind",
-    "unfold",
-    "unsqueeze",
-    "view",
-}
-"""Operations that launch no kernel."""
 
 WAITING = {
     "_local_scalar_dense",
@@ -125,7 +95,6 @@ class Device:
 
     Attributes:
         waits: lines of the project that made the host wait, and for what.
-        kernels: number of each operation that would launch a kernel.
         allocated: bytes of the tensors that are alive.
         peak: the most of them since :meth:`reset`.
         total: bytes that the device has.
@@ -136,20 +105,16 @@ class Device:
     def __init__(self):
         self.allocated = 0
         self.total = 1 << 40
-        self.fused = 0
         self._holders = Counter()
         self.forbidden = None
         self.reset()
 
     def reset(self):
         self.waits = Counter()
-        self.kernels = Counter()
         self.peak = self.allocated
 
     def hold_memory(self, host):
         """Count a storage until the last of its tensors is gone."""
-        if self.fused:
-            return
         storage = host.untyped_storage()
         key, size = storage.data_ptr(), storage.nbytes()
         if not self._holders[key]:
@@ -197,8 +162,6 @@ class Device:
         found = operation(*tree_map(_get_host, args), **tree_map(_get_host, plain))
         if not to_device or name == "_local_scalar_dense":
             return found
-        if name not in VIEWS and not self.fused:
-            self.kernels[name] += 1
         wrapped = tree_map(_put_on_device, found)
         if not here or isinstance(found, bool | int | float):
             return wrapped
@@ -382,13 +345,13 @@ def stand_in(patch):
     # a parameter of the host cannot become one of another class in place
     patch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
     patch.setattr(ensemble, "Recorder", StandInRecorder)
-    patch.setattr(compiled, "COMPILED_ON", ())
     patch.setattr(torch.autocast, "__init__", make_autocast_init())
     pretend_cuda = load_guard()
     pretend_cuda(True)
     try:
         one_thread = torch.autograd.set_multithreading_enabled(False)
-        with Operations(), Functions(), one_thread:
+        fused = compiled.run_fused_by(lambda function, *given: function(*given))
+        with Operations(), Functions(), one_thread, fused:
             yield DEVICE
     finally:
         pretend_cuda(False)

@@ -7,6 +7,7 @@ import torch
 
 from priorbench.bench import objectives
 from priorbench.bench.models.build import build_model
+from priorbench.bench.speed.kernels import KernelCounter
 from priorbench.bench.training.ensemble import Ensemble, Loss
 from priorbench.bench.training.pixels import Pixels
 from priorbench.datasets import FactorDataset
@@ -112,6 +113,19 @@ def test_values_are_those_of_the_cpu(device):
             values = torch.stack(ensemble.step(pixels, BATCH, 0, number, 1))
         found.append(values.cpu())
     torch.testing.assert_close(*found[::-1])
+
+
+@pytest.mark.parametrize("prior", ["normal", "isa learned", "hypersphere"])
+def test_kernels_are_those_that_are_counted_on_a_cpu(tables, device, prior):
+    found = []
+    for place in ("cpu", CUDA):
+        ensemble = make_ensemble(prior, "beta_vae", "fp32", 2, place)
+        pixels = make_pixels(place)
+        for number in range(2):
+            with KernelCounter(torch.device(place).type) as counter:
+                ensemble.step(pixels, BATCH, 0, number, 1)
+        found.append((counter.kernels, counter.bytes))
+    assert found[0] == found[1]
 
 
 def test_what_mixes_host_and_device_is_found(device):

@@ -123,7 +123,7 @@ def test_other_groups_and_sizes_of_blocks_are_compiled_too(graphs, caplog):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_it_says_so_where_it_is_compiled_no_more(graphs, caplog, monkeypatch):
     monkeypatch.setattr(compiled, "VARIANTS", 3)
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 3)
+    torch._dynamo.config.recompile_limit = 3
     function = compiled.fuse_on_gpu(sum_groups)
     for size in range(2, 8):
         assert function(torch.ones(size, 3), ((0, 1), (2,))).shape == (size, 2)
@@ -157,3 +157,89 @@ def test_the_compiler_takes_what_a_step_is_made_of():
     assert not compiled._failed
     for got, expected in zip(*found, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def scale_rows(x, scale, shift, factor):
+    """Two outputs of tensors that have as many dimensions but the last, and a constant."""
+    y = factor * x * scale[..., None] + shift
+    return y.sin(), (y.detach() * scale[..., None]).sum(-1)
+
+
+def evaluate_rows(function, x, scale, shift):
+    """Return values and gradients of a block whose seeds have the shift in common."""
+    inputs = [t.clone().requires_grad_() for t in (x, scale, shift)]
+    found = torch.vmap(lambda a, b, c: function(a, b, c, 3.0), in_dims=(0, 1, None))(
+        *inputs
+    )
+    total = found[0].square().sum() + found[1].sum()
+    return *found, *torch.autograd.grad(total, inputs)
+
+
+def test_values_and_gradients_of_a_fused_function_are_its_own():
+    x, scale, shift = torch.randn(3, 4, 2), torch.randn(4, 3), torch.randn(4, 2)
+    expected = evaluate_rows(scale_rows, x, scale, shift)
+    function, calls = compiled.fuse_with_gradient(scale_rows), []
+
+    def count_and_run(form, *arguments):
+        calls.append(1)
+        return form(*arguments)
+
+    plain = evaluate_rows(function, x, scale, shift)
+    assert not calls
+    with compiled.run_fused_by(count_and_run, "cpu"):
+        fused = evaluate_rows(function, x, scale, shift)
+    assert len(calls) == 2  # one forward, one backward
+    for one, other, values in zip(plain, fused, expected, strict=True):
+        torch.testing.assert_close(one, values)
+        torch.testing.assert_close(other, values)
+
+
+def test_no_gradient_is_computed_that_nobody_needs():
+    function, needed = compiled.fuse_with_gradient(scale_rows), []
+
+    def note_and_run(form, *arguments):
+        needed.append(arguments[-1])
+        return form(*arguments)
+
+    x, scale, shift = torch.randn(4, 2), torch.randn(4), torch.randn(4, 2)
+    with compiled.run_fused_by(note_and_run, "cpu"):
+        function(x, scale.requires_grad_(), shift, 3.0)[0].sum().backward()
+    assert needed == [3.0, (1,)]
+    assert scale.grad is not None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("on_the_cpu", "graphs")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("prior", ["isa learned", "hypersphere", "power spherical"])
+def test_the_compiler_takes_what_priors_are_made_of(prior):
+    """As graphs of many seeds, forward and backward, with the values of what is written."""
+    from priorbench.priors import ISA, HypersphereProduct
+    from priorbench.priors.posteriors.mixture import log_mixture
+
+    made = {
+        "isa learned": lambda: ISA([2, 3], learn_exponents=True),
+        "hypersphere": lambda: HypersphereProduct([2, 1]),
+        "power spherical": lambda: HypersphereProduct([4], "power_spherical"),
+    }[prior]()
+    family = made.posterior
+
+    def of_one(raw, noise):
+        q = family(raw)
+        z = q.rsample(noise)
+        joint, parts = log_mixture(q, z, made.coordinates, -1.0)
+        mixed = joint.sum() + parts.sum()
+        return made.kl(q, z).sum() + q.log_prob(z).sum() + mixed + z.square()[0].sum()
+
+    raw = torch.randn(2, 8, family.num_params(5), requires_grad=True)
+    noise = torch.randn(2, 8, family.noise_dim(5))
+    found = []
+    torch._dynamo.config.recompile_limit = compiled.VARIANTS  # made before, and reset
+    torch._dynamo.utils.counters.clear()
+    for devices in ((), ("cpu",)):
+        compiled.COMPILED_ON = devices
+        total = torch.vmap(of_one)(raw, noise).sum()
+        found.append((total, *torch.autograd.grad(total, raw)))
+    assert not compiled._failed
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
