@@ -1,10 +1,11 @@
 # `make demo`: environment, install, and the main job at a small scale, with figures.
 # `make test`: the test suite. `make check`: the linter and the slow tests too.
 # `make docs`: the site, in docs/_build/html.
+# `make report`: tables, figures and pages of the studies in results/.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs report clean
 
 demo: .venv/installed
 	$(BIN)/python -m bench.run --grid dsprites_beta --profile demo
@@ -16,6 +17,11 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+
+report: .venv/installed
+	for study in results/*/*/manifest.json; do \
+		$(BIN)/python -m bench.report $$(dirname $$study) || exit 1; \
+	done
 
 docs: .venv/docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html

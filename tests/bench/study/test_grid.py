@@ -311,7 +311,7 @@ def test_the_printed_delta_vae():
 
 def test_gaussians_and_spheres_of_as_many_dimensions():
     names = [m.name for m in load_grid("mnist_svae").methods]
-    assert names == [f"{kind}{d}" for d in (2, 5, 10, 20, 40) for kind in "NS"]
+    assert names == [f"{kind}{d}" for kind in "NS" for d in (2, 5, 10, 20, 40)]
 
 
 @pytest.mark.parametrize(
