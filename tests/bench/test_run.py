@@ -116,7 +116,7 @@ def test_a_record_says_everything(tmp_path, tiny, run):
 
 
 def test_kill_9_loses_nothing_that_was_finished(tmp_path, tiny, run, environment):
-    grid = tiny(seeds=2, epochs=100)
+    grid = tiny(seeds=2, epochs=40)
     command = [
         sys.executable,
         "-m",

@@ -20,7 +20,7 @@ COUNTS = [
     ("normal", "beta_vae", "bf16", 2, 125, 1738),
     ("normal", "beta_tcvae", "fp32", 2, 118, 2353),
     ("ISA, learned", "beta_vae", "fp32", 2, 189, 2274),
-    ("S4×4", "beta_vae", "fp32", 2, 80, 1828),
+    pytest.param("S4×4", "beta_vae", "fp32", 2, 80, 1828, marks=pytest.mark.slow),
     pytest.param("S10×[S9]×3", "beta_tcvae", "fp32", 2, 178, 5063, marks=pytest.mark.slow),
 ]
 # fmt: on
