@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.managers import SyncManager
@@ -49,6 +50,8 @@ def run_blocks(
     """
     if not blocks:
         return
+    # a process whose memory has grown is replaced, which loses nothing
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
     trainings = Trainings()
     with _open_messages(machine, show, trainings) as tell:
         entries = list_session_entries() if machine.workers > 1 else []
