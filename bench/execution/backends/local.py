@@ -5,10 +5,11 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.managers import SyncManager
 from pathlib import Path
+from typing import Any
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -132,7 +133,7 @@ def _work(
     block: Block,
     folder: Path,
     machine: Machine,
-    tell: Tell,
+    tell: Callable[[Any], None],
     entries: Sequence[Registration],
 ) -> Block | None:
     """Complete one block, in a process of its own where there are several."""
@@ -156,8 +157,15 @@ def _work(
 
 
 @contextmanager
-def _open_messages(machine: Machine, show: Tell, trainings: Trainings) -> Iterator:
-    """Open a way for workers to tell of their progress."""
+def _open_messages(
+    machine: Machine, show: Tell, trainings: Trainings
+) -> Iterator[Callable[[Any], None]]:
+    """Open a way for workers to tell of their progress.
+
+    Yields:
+        What takes a message; of several processes a pair of the process's number and
+        its message, or None at the end of its block.
+    """
     if machine.workers == 1:
         yield show
         return
