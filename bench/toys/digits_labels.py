@@ -246,6 +246,7 @@ def _draw_accuracies(table: pd.DataFrame, name: str) -> Figure:
             label=f"{count} labels",
         )
     axes.set_xticks(range(len(models)), models)
+    axes.set_xlim(-0.5, len(models) - 0.5)
     axes.set(title=name, ylabel="accuracy")
     axes.legend(loc="best")
     return figure
