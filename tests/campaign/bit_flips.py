@@ -64,7 +64,6 @@ def _load_arrays(load, record):
 
 def flip_bits(count, seed=0):
     """Flip bits one at a time; return how many were noticed, harmless and accepted."""
-    logging.getLogger("priorbench").setLevel(logging.ERROR)
     generator, outcomes = random.Random(seed), Counter()
     with tempfile.TemporaryDirectory() as name:
         store, model = train_model(Path(name))
@@ -98,5 +97,6 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    logging.getLogger("priorbench").setLevel(logging.ERROR)
     for outcome, count in flip_bits(given.count, given.seed).most_common():
         print(f"{count:6} {outcome}")

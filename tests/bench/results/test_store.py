@@ -294,7 +294,7 @@ def test_a_record_of_another_model_is_named(store, caplog):
     assert "holds the record of bb" in caplog.text
 
 
-def test_every_flipped_bit_of_every_file_is_noticed(store):
+def test_every_flipped_bit_of_every_file_is_noticed(store, caplog):
     """Or changes nothing that is read."""
     save_both(store)
     model, random = store.load_model(ID), np.random.default_rng(0)
@@ -306,7 +306,7 @@ def test_every_flipped_bit_of_every_file_is_noticed(store):
         f"scores/{KEY}.json": lambda: store.load_scores(ID, [KEY]).get(KEY),
         f"scores/{KEY}.safetensors": lambda: store.load_arrays(score),
     }
-    logging.disable(logging.WARNING)
+    caplog.set_level(logging.ERROR, "priorbench")
     for name, read in readers.items():
         path = store.folder / ID / name
         content = path.read_bytes()
@@ -318,7 +318,6 @@ def test_every_flipped_bit_of_every_file_is_noticed(store):
                 assert read() is None, name
         path.write_bytes(content)
         assert read() is not None
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("name", ["losses.csv", "parameters.safetensors"])
