@@ -3,7 +3,8 @@
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -139,12 +140,13 @@ def complete_block(
         checkpoint,
     )
     trained = 0
-    for result in results:
-        if save is None:
-            save_result(root, result)
-        else:
-            save(result)
-        trained += isinstance(result, ModelResult)
+    with closing(results):  # an error here would leave it holding back stops
+        for result in results:
+            if save is None:
+                save_result(root, result)
+            else:
+                save(result)
+            trained += isinstance(result, ModelResult)
     return block if trained == count or not block.train else None
 
 
@@ -204,7 +206,7 @@ def run_block(
     progress: Progress = lambda epoch, rate: None,
     command: str | None = None,
     checkpoint: BlockCheckpoint | None = None,
-) -> Iterator[ModelResult | ScoreResult]:
+) -> Generator[ModelResult | ScoreResult, None, None]:
     """Train a block of seeds, then score one after the other.
 
     A block that does not fit the device's memory is done in two halves. All models are

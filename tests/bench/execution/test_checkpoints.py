@@ -371,7 +371,7 @@ def test_a_second_signal_stops_at_once(block, stoppable, tmp_path):
 
 
 def test_a_stop_keeps_the_trainings_of_other_processes(jobs, stoppable, tmp_path):
-    setting = jobs(("epochs = 3", "epochs = 1000000"))[-1].setting
+    setting = jobs(("epochs = 3", "epochs = 5000"))[-1].setting
     blocks, begun = [Block(setting, (0,)), Block(setting, (1,))], set()
 
     def show(message):

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from priorbench import priors
-from priorbench.bench.execution import block_checkpoint, provenance
+from priorbench.bench.execution import block_checkpoint, provenance, stopping
 from priorbench.bench.execution.backends.local import run_blocks
 from priorbench.bench.execution.schedule import Block, Machine, Task, plan_rounds
 from priorbench.bench.execution.survey import Survey, survey_store
@@ -309,6 +309,17 @@ def test_a_full_disk_goes_on_up(jobs, tmp_path, monkeypatch):
     assert (found.status, found.scores) == ("finished", {})
     left = [p.name for p in (tmp_path / "models").rglob("*") if p.is_file()]
     assert sorted(left) == ["losses.csv", "parameters.safetensors", "record.json"]
+
+
+def test_a_result_that_cannot_be_saved_holds_no_stop_back(jobs, tmp_path):
+    def save(result):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    block, machine = Block(jobs()[0].setting, (0,)), Machine("cpu")
+    # the error, which is kept, knows the training that it ended
+    with pytest.raises(OSError, match="No space left") as _:
+        complete_block(block, tmp_path / "tiny", machine, lambda told: None, save)
+    assert not stopping._stop.holders
 
 
 def score(jobs, tmp_path, monkeypatch, metric):

@@ -13,19 +13,18 @@ SLACK = 1.03
 """What another version of PyTorch may take more."""
 
 # prior, objective, precision, seeds; kernels of a step, kilobytes of a seed
-# fmt: off
 COUNTS = [
     ("normal", "beta_vae", "fp32", 1, 85, 1873),
     ("normal", "beta_vae", "bf16", 1, 118, 1645),
     ("normal", "beta_vae", "bf16", 2, 125, 1738),
     ("normal", "beta_tcvae", "fp32", 2, 118, 2353),
     ("ISA, learned", "beta_vae", "fp32", 2, 189, 2274),
-    pytest.param("S4×4", "beta_vae", "fp32", 2, 80, 1828, marks=pytest.mark.slow),
-    pytest.param("S10×[S9]×3", "beta_tcvae", "fp32", 2, 178, 5063, marks=pytest.mark.slow),
+    ("S4×4", "beta_vae", "fp32", 2, 80, 1828),
+    ("S10×[S9]×3", "beta_tcvae", "fp32", 2, 178, 5063),
 ]
-# fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "objective", "precision", "seeds", "kernels", "kilobytes"), COUNTS
 )
