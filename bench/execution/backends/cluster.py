@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from priorbench.atomic_files import make_unfinished_path
+from priorbench.bench.execution.stopping import hold_stops
 from priorbench.errors import UserError, prefix_errors
 from priorbench.paths import expand_path
 from priorbench.processes import shield_children
@@ -51,6 +52,21 @@ def open_client(
         UserError: a package is not installed, there is no such scheduler, the
             cluster's file is not valid, or processes did not start.
     """
+    stack = ExitStack()
+    try:
+        # a stop here would leave what is half open, or half closed
+        with hold_stops():
+            client, workers = _connect(stack, target, workers, folder)
+        yield client, workers
+    finally:
+        with hold_stops():
+            stack.close()
+
+
+def _connect(
+    stack: ExitStack, target: str | None, workers: int, folder: Path
+) -> tuple["Client", int]:
+    """Return what :func:`open_client` yields; the stack closes it."""
     try:
         import dask
 
@@ -62,49 +78,48 @@ def open_client(
         ) from error
     # a plug-in may have imported it before
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with ExitStack() as stack:
-        place: Any = target
-        if target is None:
-            # which the next command removes, should this one be killed
-            scratch = make_unfinished_path(folder / "dask")
-            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-            dask.config.set({"temporary-directory": str(scratch)})
-            try:
-                with shield_children():
-                    cluster = LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        memory_limit=0,
-                        dashboard_address="127.0.0.1:0",
-                        silence_logs=logging.CRITICAL,
-                    )
-            except (RuntimeError, OSError) as error:
-                raise UserError(
-                    f"the processes of this machine did not start ({error}); give the "
-                    "same command again"
-                ) from error
-            place = stack.enter_context(cluster)
-        elif target.endswith(".toml"):
-            cluster, workers = _make_cluster(expand_path(target))
-            place = stack.enter_context(cluster)
-        elif "://" in target:
-            workers = 0
-        else:
-            raise UserError(
-                f"'--dask' must be the address of a scheduler, like tcp://host:8786, "
-                f"or a .toml file; got {target!r}"
-            )
+    place: Any = target
+    if target is None:
+        # which the next command removes, should this one be killed
+        scratch = make_unfinished_path(folder / "dask")
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        dask.config.set({"temporary-directory": str(scratch)})
         try:
-            client = stack.enter_context(Client(place, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise UserError(f"--dask: no scheduler at {target}: {error}") from error
-        crowded = [name for name, count in client.nthreads().items() if count > 1]
-        if crowded:
+            with shield_children():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+        except (RuntimeError, OSError) as error:
             raise UserError(
-                f"--dask: the worker {crowded[0]} has several threads, and a run needs "
-                "a process of its own; start it with --nthreads 1 --nworkers N"
-            )
-        yield client, workers
+                f"the processes of this machine did not start ({error}); give the "
+                "same command again"
+            ) from error
+        place = stack.enter_context(cluster)
+    elif target.endswith(".toml"):
+        cluster, workers = _make_cluster(expand_path(target))
+        place = stack.enter_context(cluster)
+    elif "://" in target:
+        workers = 0
+    else:
+        raise UserError(
+            f"'--dask' must be the address of a scheduler, like tcp://host:8786, "
+            f"or a .toml file; got {target!r}"
+        )
+    try:
+        client = stack.enter_context(Client(place, set_as_default=False))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--dask: no scheduler at {target}: {error}") from error
+    crowded = [name for name, count in client.nthreads().items() if count > 1]
+    if crowded:
+        raise UserError(
+            f"--dask: the worker {crowded[0]} has several threads, and a run needs "
+            "a process of its own; start it with --nthreads 1 --nworkers N"
+        )
+    return client, workers
 
 
 def _make_cluster(path: Path) -> tuple[Any, int]:

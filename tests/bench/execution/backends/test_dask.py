@@ -1,6 +1,8 @@
 """The dask back end: a cluster in this process, and one of processes that are killed."""
 
+import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -9,10 +11,12 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from priorbench.bench.execution import stopping
 from priorbench.bench.execution.backends.cluster import open_client
 from priorbench.bench.execution.backends.dask import Pool
 from priorbench.bench.execution.plan import plan_study
 from priorbench.bench.execution.schedule import Block, Machine, Task
+from priorbench.bench.execution.stopping import Stopped, stop_on_signals
 from priorbench.bench.execution.survey import Survey
 from priorbench.bench.results.checkpoints import CHECKPOINTS, Checkpoints
 from priorbench.bench.study.scores import list_requests
@@ -203,6 +207,30 @@ def test_a_wrong_cluster_is_an_error(target, text, message, tmp_path, monkeypatc
         (tmp_path / "c.toml").write_text(text)
     with pytest.raises(UserError, match=message), open_client(target, 1, tmp_path):
         pass
+
+
+def test_a_stop_leaves_no_client_half_open(tmp_path, monkeypatch):
+    closed = []
+
+    class Client:
+        def __init__(self, *_, **__):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            closed.append(self)
+
+        def nthreads(self):
+            return {}
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(stopping, "_end_now", lambda status: None)
+    opening = open_client("tcp://node7:8786", 1, tmp_path)
+    with pytest.raises(Stopped), stop_on_signals(), opening:
+        pytest.fail("it went on")
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("least", [None, 0])
