@@ -90,8 +90,15 @@ def find_published(grid: str) -> tuple[Published, ...]:
 
 
 def list_published(study: "Study") -> list[Published]:
-    """Return what is published for the grids that a study's runs are of."""
-    grids = dict.fromkeys(result.grid for result in study.results)
+    """Return what is published for the grids that a study's runs are of.
+
+    That is nothing for runs on a part of a data set's images, as those of a demo are.
+    """
+    grids = dict.fromkeys(
+        result.grid
+        for result in study.results
+        if "factors" not in result.model.config["dataset"]
+    )
     return [row for grid in grids for row in find_published(grid)]
 
 

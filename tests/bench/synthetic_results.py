@@ -47,7 +47,7 @@ def make_result(
         "status": "finished",
         "headlines": ("mig",),
         "scores": scores,
-        "config": {"latent_dim": 2},
+        "config": {"latent_dim": 2, "dataset": {"name": "dsprites"}},
         "created": "2025-01-01T00:00:00+00:00",
         "reason": "the loss is not finite" if failed else None,
         "failed_step": 12 if failed else None,

@@ -18,7 +18,6 @@ from priorbench.bench.report.figures.style import (
     format_score,
 )
 from priorbench.bench.report.published import (
-    Published,
     choose_reconstruction,
     explain_hollow,
     list_points,
@@ -27,7 +26,6 @@ from priorbench.bench.report.study import Study
 from priorbench.bench.study.beta import format_beta
 
 FIRST_IMAGES = "reconstruction_first_10k"
-_FENCE = 4.0
 CAPTION = "Labels: β. Mean ± standard error over seeds. Up and right is better."
 
 
@@ -59,8 +57,7 @@ def draw_trade_off(study: Study, score: str) -> Figure:
                     label=escape_text(method),
                     **(style.line_options | {"linestyle": line}),
                 )
-    theirs = list_points(study, reconstruction, score)
-    published = _keep_near(curves, theirs)
+    published = list_points(study, reconstruction, score)
     for row, x, y in published:
         look = PUBLISHED | {"markeredgecolor": styles[row.method].ink}
         axes.plot(x, y, **look, gid="published")
@@ -81,8 +78,6 @@ def draw_trade_off(study: Study, score: str) -> Figure:
     if published:
         entries["published"] = Line2D([], [], **PUBLISHED)
         captions += explain_hollow(study)
-    if len(published) < len(theirs):
-        captions.append("Published values far off the axis are in published.md.")
     caption = "\n".join([*captions, study.failures])
     layout.compose_figure(figure, 2.9, study.heading, caption, entries)
     lines = []
@@ -100,22 +95,6 @@ def draw_trade_off(study: Study, score: str) -> Figure:
             marks.append(labels.Mark(x, y, label, styles[row.method].ink))
     labels.place_labels(axes, marks, lines)
     return figure
-
-
-def _keep_near(
-    curves: dict[str, pd.DataFrame], theirs: list[tuple[Published, float, float]]
-) -> list[tuple[Published, float, float]]:
-    """Return the published values that leave ours apart from each other.
-
-    Those of other images, as of a demo, may lie :data:`_FENCE` times as far away as
-    ours are wide.
-    """
-    ours = np.concatenate([[], *(curve["x"] for curve in curves.values())])
-    width = np.ptp(ours) if len(ours) else 0.0
-    if width == 0:
-        return theirs
-    low, high = ours.min() - _FENCE * width, ours.max() + _FENCE * width
-    return [point for point in theirs if low <= point[1] <= high]
 
 
 def _select_curve(

@@ -276,7 +276,8 @@ def test_imports_neither_torch_nor_pyplot():
 
 def test_several_studies_share_a_page(tmp_path):
     one = save_results(tmp_path / "runs" / "one", make_results(("a",), seeds=2))
-    others = make_results(("b",), seeds=2, config={"latent_dim": 3}, grid="other")
+    config = {"latent_dim": 3, "dataset": {"name": "dsprites"}}
+    others = make_results(("b",), seeds=2, config=config, grid="other")
     two = save_results(tmp_path / "runs" / "two", others)
     done = CliRunner().invoke(command.app, [str(one), str(two)])
     assert done.exit_code == 0
