@@ -72,6 +72,7 @@ def _connect(
 
         dask.config.set(CONFIG)  # some of it is read by the next import
         from distributed import Client, LocalCluster
+        from distributed.gc import disable_gc_diagnosis
     except ImportError as error:
         raise UserError(
             "distributed is needed for --backend dask; run: pip install distributed"
@@ -113,6 +114,9 @@ def _connect(
         client = stack.enter_context(Client(place, set_as_default=False))
     except (OSError, ValueError) as error:
         raise UserError(f"--dask: no scheduler at {target}: {error}") from error
+    # a scheduler in this process watches the garbage collector: a stop that came while
+    # it does so would be lost
+    disable_gc_diagnosis(force=True)
     crowded = [name for name, count in client.nthreads().items() if count > 1]
     if crowded:
         raise UserError(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from priorbench.bench.execution.devices import claim_device
 from priorbench.bench.execution.schedule import Block, Machine
+from priorbench.bench.execution.stopping import hold_stops
 from priorbench.bench.execution.worker import (
     Message,
     Tell,
@@ -117,33 +118,35 @@ class Pool:
         running: dict[int, Any] = {}
         with closing(Queue(client=self.client, maxsize=WAITING)) as messages:
             while True:
-                with self._explain_errors():
-                    free = self.count_processes() - len(running)
-                    for n in islice(waiting, max(free, 0)):
-                        block = blocks[n]
-                        sent = self._pack_block(block, folder)
-                        running[n] = self._submit(
-                            _work, n, block, *sent, machine, messages
-                        )
-                    if not running:
-                        return
-                    # what has ended by now has told all that it had to tell
-                    ended = [n for n, future in running.items() if future.done()]
-                for n, result in self._receive(messages):
-                    if n not in running:
-                        continue  # of a process that was taken for dead
-                    if isinstance(result, tuple):
-                        show(result)
-                    elif not isinstance(result, bool):
-                        save_result(folder.parent, result)
-                    else:  # the end of the block
-                        running.pop(n)
-                        if result:
-                            yield blocks[n]
-                for n in ended:
-                    if n in running:
-                        self._fail_block(running.pop(n), blocks[n], folder, machine)
-                        yield blocks[n]
+                done = []
+                with hold_stops():  # in the middle of a call, dask may lose one
+                    with self._explain_errors():
+                        free = self.count_processes() - len(running)
+                        for n in islice(waiting, max(free, 0)):
+                            block = blocks[n]
+                            sent = self._pack_block(block, folder)
+                            running[n] = self._submit(
+                                _work, n, block, *sent, machine, messages
+                            )
+                        if not running:
+                            return
+                        # what has ended by now has told all that it had to tell
+                        ended = [n for n, future in running.items() if future.done()]
+                    for n, result in self._receive(messages):
+                        if n not in running:
+                            continue  # of a process that was taken for dead
+                        if isinstance(result, tuple):
+                            show(result)
+                        elif not isinstance(result, bool):
+                            save_result(folder.parent, result)
+                        else:  # the end of the block
+                            running.pop(n)
+                            done += [blocks[n]] if result else []
+                    for n in ended:
+                        if n in running:
+                            self._fail_block(running.pop(n), blocks[n], folder, machine)
+                            done.append(blocks[n])
+                yield from done
                 time.sleep(POLL)
 
     def _pack_block(self, block: Block, folder: Path) -> tuple[Any, ...]:
