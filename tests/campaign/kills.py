@@ -26,6 +26,9 @@ MARK = "PRIORBENCH_CAMPAIGN"
 PATIENCE = 5.0
 """Seconds after which nothing of a killed command may be left."""
 
+LONGEST_END = 600.0
+"""Seconds after which a command hangs; one that lost a worker goes on to its end."""
+
 KINDS = {"dask": ("parent", "terminate", "hang up", "interrupt twice", "worker")}
 KINDS["local"] = (*KINDS["dask"], "messages")
 """What is killed, and how, by the back end; the scheduler is in the parent."""
@@ -100,7 +103,7 @@ class Campaign:
             kind = "ended"
         try:
             self._kill(kind, command)
-            output, _ = command.communicate(timeout=120)
+            output, _ = command.communicate(timeout=LONGEST_END)
         except subprocess.TimeoutExpired:
             self.faults["the command hangs"] += 1
             os.kill(command.pid, signal.SIGABRT)  # Python says where
