@@ -1,7 +1,7 @@
 # `make demo`: environment, install, and the main job at a small scale, with figures.
 # `make test`: the test suite. `make check`: the linter and the slow tests too.
 # `make docs`: the site, in docs/_build/html.
-# `make report`: tables, figures and pages of the studies in results/.
+# `make report`: tables, figures and pages of the studies in results/, and the README's figure.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -22,6 +22,8 @@ report: .venv/installed
 	for study in results/*/*/manifest.json; do \
 		$(BIN)/python -m bench.report $$(dirname $$study) || exit 1; \
 	done
+	cp results/laptop/dsprites_beta/mig_vs_reconstruction.png \
+		docs/figures/laptop_mig_vs_reconstruction.png
 
 docs: .venv/docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
