@@ -87,7 +87,10 @@ def make_run(number: int) -> tuple[Entry, ModelRecord, list[ScoreRecord]]:
     beta, method = divmod(setting, len(METHODS))
     model = ModelRecord(
         id=f"{number:016x}",
-        config={"training": {"epochs": 20, "batch_size": 2048, "learning_rate": 1e-3}},
+        config={
+            "dataset": {"name": "dsprites"},
+            "training": {"epochs": 20, "batch_size": 2048, "learning_rate": 1e-3},
+        },
         beta=1.0 + beta,
         seed=seed,
         precision="fp32",
