@@ -10,8 +10,10 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/python -m bench.run --grid dsprites_beta --profile demo
 
+# a test that hangs ends its process, of which pytest-xdist starts another
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow" \
+		--timeout 600 --timeout-method thread
 
 check: .venv/installed
 	$(BIN)/ruff check .
