@@ -26,8 +26,11 @@ MARK = "PRIORBENCH_CAMPAIGN"
 PATIENCE = 5.0
 """Seconds after which nothing of a killed command may be left."""
 
-LONGEST_END = 600.0
-"""Seconds after which a command hangs; one that lost a worker goes on to its end."""
+LONGEST_STOP = 120.0
+"""Seconds after which a command that was stopped hangs."""
+
+LONGEST_RUN = 600.0
+"""Seconds after which one hangs that lost a worker, and goes on to its end."""
 
 KINDS = {"dask": ("parent", "terminate", "hang up", "interrupt twice", "worker")}
 KINDS["local"] = (*KINDS["dask"], "messages")
@@ -103,7 +106,8 @@ class Campaign:
             kind = "ended"
         try:
             self._kill(kind, command)
-            output, _ = command.communicate(timeout=LONGEST_END)
+            longest = LONGEST_RUN if kind == "worker" else LONGEST_STOP
+            output, _ = command.communicate(timeout=longest)
         except subprocess.TimeoutExpired:
             self.faults["the command hangs"] += 1
             os.kill(command.pid, signal.SIGABRT)  # Python says where
