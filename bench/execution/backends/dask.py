@@ -119,7 +119,7 @@ class Pool:
         with closing(Queue(client=self.client, maxsize=WAITING)) as messages:
             while True:
                 done = []
-                with hold_stops():  # in the middle of a call, dask may lose one
+                with hold_stops():  # dask may lose one that comes during a call
                     with self._explain_errors():
                         free = self.count_processes() - len(running)
                         for n in islice(waiting, max(free, 0)):
