@@ -81,6 +81,7 @@ def make_page(
         data=encode_data(data),
         columns=describe_columns(scores),
         published=describe_published(study),
+        marks=data["published"],
         paper=PAPER,
         shown=list_shown(study),
         curves=data["curves"],

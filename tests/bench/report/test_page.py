@@ -121,6 +121,16 @@ def test_one_seed_is_called_one_seed(tmp_path):
     assert "One seed: nothing here says how far a difference is chance." in text
 
 
+def test_hollow_marks_are_offered_where_there_are_some(tmp_path):
+    whole = {"dataset": {"name": "dsprites"}}
+    part = {"dataset": {"name": "dsprites", "factors": {"scale": [0]}}}
+    for config, offered in ((whole, True), (part, False)):
+        run = make_result(grid="dsprites_beta", config=config)
+        text = write_page(tmp_path / f"{offered}", [run]).read_text(encoding="utf-8")
+        assert ("<label hidden>" not in text) == offered
+        assert ("Hollow marks are published" in text) == offered
+
+
 def test_data_stay_data_inside_of_a_script():
     told = {"a": "</script><script>alert(1)//", "b": [np.float64("nan"), 1 / 3]}
     text = encode_data(told)
