@@ -1,5 +1,7 @@
 """How many seeds a device's memory holds."""
 
+import gc
+
 import pytest
 
 from priorbench.bench.execution import plan
@@ -15,11 +17,14 @@ def experiment(tmp_path, monkeypatch, device):
 
 
 def take_memory(experiment, size):
-    """Return the most bytes of a block's first steps."""
+    """Return the most bytes of a block's first steps, and leave none of them taken."""
+    gc.collect()  # of the tests before
     before = DEVICE.allocated
     DEVICE.reset()
     ensemble = experiment.make_ensemble(range(size), "cuda:0")
     plan.warm_up_ensemble(experiment, ensemble, "cuda:0")
+    del ensemble
+    gc.collect()
     return DEVICE.peak - before
 
 
