@@ -359,6 +359,7 @@ def count_fitting_seeds(experiment: Experiment, device: str, most: int) -> int:
         most: seeds of a block at most.
     """
     experiment.pixels(device)
+    gc.collect()  # of what was trained before
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(torch.device(device))
     sizes = [size for size in FITTED_SEEDS if size <= most]
