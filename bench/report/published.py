@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from priorbench.bench.results.result import Result
+from priorbench.bench.study.grid_file import read_grid_file
 from priorbench.errors import UserError
 from priorbench.registry import suggest_names
 
@@ -92,14 +93,22 @@ def find_published(grid: str) -> tuple[Published, ...]:
 def list_published(study: "Study") -> list[Published]:
     """Return what is published for the grids that a study's runs are of.
 
-    That is nothing for runs on a part of a data set's images, as those of a demo are.
+    That is nothing for runs on other images than those of the grid as it stands, as a
+    demo's part of a data set is.
     """
     grids = dict.fromkeys(
         result.grid
         for result in study.results
-        if "factors" not in result.model.config["dataset"]
+        if find_published(result.grid)
+        and result.model.config["dataset"] == _read_dataset(result.grid)
     )
     return [row for grid in grids for row in find_published(grid)]
+
+
+@cache
+def _read_dataset(grid: str) -> dict[str, Any]:
+    """Return the data set of a grid of the project: its name and arguments."""
+    return read_grid_file(grid).values["dataset"]
 
 
 def load_published(path: Path) -> tuple[Published, ...]:

@@ -13,6 +13,7 @@ from priorbench.bench.report.published import (
     compare_published,
     find_published,
     list_points,
+    list_published,
     load_published,
 )
 from priorbench.bench.report.published_page import make_published_files
@@ -239,6 +240,15 @@ def test_a_good_file(tmp_path):
 def test_the_grid_has_every_published_method(grid):
     names = {method.name for method in load_grid(grid).methods}
     assert {row.method for row in find_published(grid)} <= names
+
+
+@pytest.mark.parametrize("grid", [*GRIDS, *ISA_GRIDS])
+def test_published_values_are_for_runs_on_the_same_images(grid):
+    same = load_grid(grid).dataset.model_dump()
+    others = ({"name": "mine.npz"}, {**same, "source": "another"})
+    for dataset, shown in ((same, True), *((other, False) for other in others)):
+        run = make_run(grid=grid, config={"dataset": dataset})
+        assert bool(list_published(make_study([run]))) == shown
 
 
 def compare_results(records):
