@@ -139,6 +139,10 @@ def branch_on_value(self, z):
     return sum_normal(z.clamp(-1e4, 1e4) if z.abs().max() > 1e4 else z, self.rho)
 
 
+def select_by_mask(self, z):
+    return sum_normal(z[z.abs() < math.inf].reshape(z.shape), self.rho)
+
+
 def make_on_cpu(self, z):
     return sum_normal(z + torch.zeros(z.shape[-1], device="cpu"), self.rho)
 
@@ -180,7 +184,11 @@ FAULTS = {
     "off the sphere": (OffSphere, {"samples lie in the support", STATIONARY, FOLLOWS}),
     "state beside state_dict": (Unsaved, {"saves and loads"}),
     "a tensor as plain attribute": (PlainTensor, {"tensors are registered", DEVICE}),
-    "a branch on a value": (change(_log_prob=branch_on_value), {BLOCK, DEVICE}),
+    "a branch on a value": (
+        change(_log_prob=branch_on_value),
+        {BLOCK, DEVICE, RECORDED},
+    ),
+    "a mask as an index": (change(_log_prob=select_by_mask), {BLOCK, RECORDED}),
     "a tensor made on the CPU": (change(_log_prob=make_on_cpu), {DEVICE}),
     "a tensor copied at each step": (change(_log_prob=copy_from_cpu), {RECORDED}),
     "normaliser off by 5%": (
