@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from priorbench.bench.execution.plan import count_image_flops
+from priorbench.bench.execution.plan import count_image_flops, count_indexed_seeds
 from priorbench.bench.speed.matrix_products import make_products
 from priorbench.bench.speed.plain_loop import PlainLoop
 from priorbench.bench.speed.step_parts import measure_parts
@@ -83,8 +83,17 @@ def measure_training(case: Case) -> dict[str, float]:
         computes the estimator, as the published code does; ``product_share``, the
         products' time over the step's; ``flops`` per second, dense count;
         ``part_<name>`` seconds of the step's parts.
+
+    Raises:
+        UserError: the block has more seeds than a convolution can index on a GPU.
     """
     device, experiment = torch.device(case.device), make_experiment(case)
+    most = count_indexed_seeds(experiment)
+    if device.type != "cpu" and case.seeds > most:
+        raise UserError(
+            f"a convolution takes {most} seeds at once at the most, for it indexes "
+            f"with 32 bits; got {case.seeds} (--seeds)"
+        )
     ensemble = experiment.make_ensemble(range(case.seeds), case.device)
     pixels, batch = experiment.pixels(case.device), experiment.batch_size
     model = ensemble.template.model

@@ -85,7 +85,7 @@ class Recorder:
         try:
             with recording:
                 outputs = function(*arguments)
-        except Exception:
+        except BaseException:
             # torch.cuda.graph leaves its stream and its pool only where it succeeds
             torch.cuda.set_stream(current)
             _end_pool(self.stream.device_index, pool)
@@ -104,10 +104,14 @@ def _set_sync_debug_mode(mode: int | str) -> None:
 
 
 def _end_pool(device: int, pool: tuple[int, int]) -> None:
-    """Let the allocator leave the pool of a recording that has failed."""
-    for end in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
-        with contextlib.suppress(AttributeError, RuntimeError):  # it has left it
-            getattr(torch._C, end)(device, pool)
+    """Let the allocator leave the pool of a recording that has failed.
+
+    Where it has left it already, as after an error of the function alone, the graph
+    releases the pool itself: a second release would end the process.
+    """
+    with contextlib.suppress(AttributeError, RuntimeError):
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
 
 
 class ReplayedFunction:

@@ -328,6 +328,14 @@ def test_a_convolution_takes_no_more_than_it_can_index(tmp_path, jobs):
     assert plan.count_indexed_seeds(Experiment(jobs[0].setting)) > 2**20
 
 
+@pytest.mark.parametrize("asked", [None, 2])
+def test_a_gpus_block_is_no_larger_than_convolutions_index(jobs, monkeypatch, asked):
+    monkeypatch.setattr(plan, "count_indexed_seeds", lambda own: 1)
+    monkeypatch.setattr(plan, "count_fitting_seeds", lambda own, device, most: 200)
+    machine = plan.plan_machine(list_tasks(jobs), "cuda", None, seeds_at_once=asked)
+    assert machine.block_size == 1
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_time_to_compile_is_not_the_steps(jobs, monkeypatch, device):
     """On a GPU the first steps compile and record: they take 100 times as long."""

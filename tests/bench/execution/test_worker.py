@@ -248,7 +248,9 @@ def test_a_block_that_does_not_fit_is_halved(broken, tmp_path, caplog):
     assert "train as 1 and 1" in caplog.text
 
 
-def test_memory_that_fills_later_is_not_the_blocks_size(broken, tmp_path, monkeypatch):
+def test_memory_that_fills_later_is_not_the_blocks_size(
+    broken, tmp_path, monkeypatch, caplog
+):
     """After an epoch something else has taken it: the command ends."""
     monkeypatch.setattr(FullMemory, "most", 2)
     todo = broken(FullMemory)[:2]
@@ -262,6 +264,7 @@ def test_memory_that_fills_later_is_not_the_blocks_size(broken, tmp_path, monkey
     monkeypatch.setattr(Training, "run_steps", fill_later)
     with pytest.raises(torch.OutOfMemoryError):
         run_jobs(todo, tmp_path / "tiny", 2)
+    assert "do not fit" not in caplog.text
 
 
 def test_halves_that_the_deadline_ends_are_not_done(broken, tmp_path):

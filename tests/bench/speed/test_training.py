@@ -1,8 +1,12 @@
+import functools
+
 import pytest
 import torch
 
 from priorbench.bench.speed import matrix_products, training
 from priorbench.bench.speed.training import Case
+from priorbench.bench.training.cuda_graph import CALLS_BEFORE_RECORDING
+from priorbench.errors import UserError
 
 SMALL = {
     "dataset.factors": {"shape": ["heart"], "scale": [5], "orientation": [0]},
@@ -30,6 +34,37 @@ def test_a_case_has_its_figures(objective, seeds, monkeypatch, tmp_path):
     assert {
         key.removeprefix("part_") for key in found if key.startswith("part_")
     } == names
+
+
+def test_steps_are_recorded_before_loaders_use_the_device(monkeypatch, tmp_path):
+    """Their threads pin memory, which ends a recording of another thread."""
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
+    taken = []
+    for kind in (training.Ensemble, training.PlainLoop):
+        note = functools.partial(note_step, taken, kind.step)
+        monkeypatch.setattr(kind, "step", functools.partialmethod(note))
+
+    def time_none(actions, *arguments, **keywords):
+        taken.append("timed")
+        return {name: [1.0] for name in actions}
+
+    monkeypatch.setattr(training, "time_interleaved", time_none)
+    monkeypatch.setattr(training, "measure_parts", lambda *_: {})
+    training.measure_training(Case("beta_vae", "cpu", overrides=SMALL))
+    assert taken == ["Ensemble"] * (CALLS_BEFORE_RECORDING + 1) + ["timed"]
+
+
+def note_step(taken, step, self, *arguments):
+    taken.append(type(self).__name__)
+    return step(self, *arguments)
+
+
+def test_a_convolution_has_no_more_seeds_than_it_indexes(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRIORBENCH_DATA", str(tmp_path))
+    conv = {**SMALL, "architecture": "conv", "training.batch_size": 2048}
+    del conv["architecture.hidden"]
+    with pytest.raises(UserError, match=r"takes 63 seeds .* got 64"):
+        training.measure_training(Case("beta_vae", "cuda", 64, overrides=conv))
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

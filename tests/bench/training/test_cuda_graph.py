@@ -201,6 +201,7 @@ class FakeStream:
 def cuda(monkeypatch):
     """What the recorder asks of CUDA, noted; a capture that fails as torch's does."""
     log = []
+    captured = SimpleNamespace(invalid=True)
     side, main = FakeStream("side", log), FakeStream("main", log)
     streams = {"current": main}
 
@@ -213,7 +214,8 @@ def cuda(monkeypatch):
             streams["current"] = self.stream
 
         def __exit__(self, kind, *_):
-            if kind is not None:  # torch raises at the capture's end, and stays here
+            if kind is not None and captured.invalid:
+                # torch raises at the capture's end, and stays here
                 raise torch.AcceleratorError("CUDA error: capture was invalidated")
             streams["current"] = main
 
@@ -242,10 +244,12 @@ def cuda(monkeypatch):
     for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
 
         def note(device, pool, name=name):
+            if not captured.invalid:
+                raise RuntimeError("not currently recording to the pool")
             log.append((name, device, pool))
 
         monkeypatch.setattr(torch._C, name, note, raising=False)
-    yield SimpleNamespace(log=log, streams=streams, main=main)
+    yield SimpleNamespace(log=log, streams=streams, main=main, captured=captured)
     share_stream.cache_clear()
 
 
@@ -265,6 +269,28 @@ def test_a_failed_recording_leaves_its_stream_and_its_pool(cuda):
         ("_cuda_endAllocateToPool", 1, (0, 7)),
         ("_cuda_releasePool", 1, (0, 7)),
     ]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), KeyboardInterrupt()])
+def test_a_pool_that_is_left_is_not_released_twice(cuda, error):
+    """Where only the function fails, the capture ends, and its graph has the pool."""
+    released = []
+
+    def fail(x):
+        cuda.captured.invalid = False
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            torch._C,
+            "_cuda_releasePool",
+            lambda *pool: released.append(pool),
+            raising=False,
+        )
+        with pytest.raises(type(error)):
+            Recorder(torch.device("cuda", 1)).record(fail, [torch.zeros(1)])
+    assert cuda.streams["current"] is cuda.main
+    assert not released
 
 
 def test_threads_that_pin_memory_do_not_end_a_recording(cuda):
