@@ -66,7 +66,7 @@ def run_step(name: str, device: str, small: bool, out: Path) -> dict[str, Any]:
     part.unlink(missing_ok=True)
     command = [sys.executable, "-m", "benchmarks.gpu_check", "--step", name]
     command += ["--device", device, "--json", str(part)]
-    _, limit = MEASUREMENTS[name]
+    _, limit, open_ended = MEASUREMENTS[name]
     start = time.perf_counter()
     try:
         status = subprocess.run(
@@ -80,8 +80,7 @@ def run_step(name: str, device: str, small: bool, out: Path) -> dict[str, Any]:
     return {
         "status": "not done in time" if status is None else f"exit {status}",
         "seconds": time.perf_counter() - start,
-        # what is not reached in time has not failed
-        "passed": right and not status,
+        "passed": right and (status == 0 or (status is None and open_ended)),
         "rows": rows,
     }
 
@@ -89,9 +88,8 @@ def run_step(name: str, device: str, small: bool, out: Path) -> dict[str, Any]:
 def measure_step(name: str, device: str, small: bool, out: Path) -> None:
     """Measure one step in this process; every row is written at once."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    measure, _ = MEASUREMENTS[name]
     rows = []
-    for row in measure(device, SMALL if small else FULL):
+    for row in MEASUREMENTS[name].measure(device, SMALL if small else FULL):
         rows.append(row)
         write_json(out, rows)
 

@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -53,8 +54,6 @@ class Size:
         seeds: blocks that are timed.
         seeds_of_epoch: that train for one epoch.
         rounds: that are timed.
-        differences: by how many of prior, objective and precision a method whose losses
-            are compared may be other than the β-VAE in float32.
     """
 
     profile: str | None = None
@@ -62,7 +61,6 @@ class Size:
     seeds: tuple[int, ...] = (1, 8, 50)
     seeds_of_epoch: int = 50
     rounds: int = 7
-    differences: int = 3
 
 
 FULL = Size()
@@ -76,7 +74,6 @@ SMALL = Size(
     seeds=(1, 2),
     seeds_of_epoch=2,
     rounds=2,
-    differences=1,
 )
 
 
@@ -109,16 +106,21 @@ def load_images(device: str, size: Size) -> Iterator[Row]:
     }
 
 
-def compare_losses(device: str, size: Size) -> Iterator[Row]:
-    """Compare the first losses of each prior and objective with those on the CPU.
+def compare_losses(
+    device: str, size: Size, differences: Container[int]
+) -> Iterator[Row]:
+    """Compare the first losses of methods with those on the CPU, the simplest first.
 
-    What matters most comes first, for the time may be up before the end.
+    Args:
+        device: where they are compared.
+        size: unused: small networks tell as much.
+        differences: by how many of prior, objective and precision a method is other
+            than the β-VAE in float32.
     """
-    # networks of the profile are large enough
     small = replace(SMALL, overrides={"architecture": {"name": "mlp", "hidden": 64}})
     for prior, objective, precision in list_methods():
-        if _count_differences((prior, objective, precision)) > size.differences:
-            return
+        if _count_differences((prior, objective, precision)) not in differences:
+            continue
         arguments = small, prior, objective
         bound = TOLERANCE[precision]
         row: Row = {"prior": prior, "objective": objective, "precision": precision}
@@ -133,14 +135,8 @@ def compare_losses(device: str, size: Size) -> Iterator[Row]:
             yield {**row, "passed": False, "reason": explain_failure(error)}
             continue
         difference = ((found - expected) / expected).abs().max().item()
-        yield {
-            **row,
-            "difference": difference,
-            "bound": bound,
-            "recorded": recorded,
-            "passed": difference < bound and (recorded or device == "cpu"),
-            **describe_compiler(),
-        }
+        row |= {"difference": difference, "bound": bound}
+        yield row | judge_speed(device, recorded, right=difference < bound)
 
 
 def list_methods() -> list[tuple[dict[str, Any], dict[str, Any], str]]:
@@ -189,11 +185,23 @@ def compute_losses(experiment: Experiment, device: str) -> tuple[torch.Tensor, b
         return torch.stack(losses).cpu(), ensemble.recorded
 
 
-def describe_compiler() -> Row:
-    """Return how many graphs were compiled, and the functions that could not be."""
+def judge_speed(device: str, recorded: bool, right: bool = True) -> Row:
+    """Return whether steps are as fast as they should be: recorded and compiled.
+
+    Args:
+        device: where they were taken; a CPU records and compiles none.
+        recorded: whether they were recorded.
+        right: whether all else passed.
+    """
     dynamo = sys.modules.get("torch._dynamo.utils")
-    graphs = dynamo.counters["stats"]["unique_graphs"] if dynamo else 0
-    return {"graphs": graphs, "uncompiled": sorted(compiled._failed)}
+    uncompiled = sorted(compiled._failed)
+    fast = not uncompiled and (recorded or device == "cpu")
+    return {
+        "recorded": recorded,
+        "graphs": dynamo.counters["stats"]["unique_graphs"] if dynamo else 0,
+        "uncompiled": uncompiled,
+        "passed": right and fast,
+    }
 
 
 def fit_memory(device: str, size: Size) -> Iterator[Row]:
@@ -249,9 +257,7 @@ def time_steps(device: str, size: Size) -> Iterator[Row]:
                 "images_per_second": images / seconds,
                 "flops": images * plan.count_image_flops(experiment)[1] / seconds,
                 "product_share": compute_ratio(taken["products"], taken["step"]),
-                "recorded": ensemble.recorded,
-                "passed": ensemble.recorded or device == "cpu",
-                **describe_compiler(),
+                **judge_speed(device, ensemble.recorded),
             }
 
 
@@ -267,6 +273,7 @@ def train_and_score(device: str, size: Size) -> Iterator[Row]:
             "steps": training.steps,
             "epoch_seconds": training.seconds,
             "images_per_second": training.images_per_second,
+            **judge_speed(device, training.ensemble.recorded),
         }
         pixels = experiment.pixels(device, "test")
         model = training.ensemble.member(0)
@@ -282,11 +289,28 @@ def train_and_score(device: str, size: Size) -> Iterator[Row]:
             }
 
 
+class Measurement(NamedTuple):
+    """One step of the check.
+
+    Attributes:
+        measure: yields its rows.
+        seconds: that it may take.
+        open_ended: whether it passes with what it has reached by then.
+    """
+
+    measure: Callable[[str, Size], Iterator[Row]]
+    seconds: int
+    open_ended: bool = False
+
+
 MEASUREMENTS = {
-    "images": (load_images, 90),
-    "speed": (time_steps, 150),
-    "memory": (fit_memory, 60),
-    "epoch": (train_and_score, 110),
-    "losses": (compare_losses, 120),
+    "images": Measurement(load_images, 90),
+    "speed": Measurement(time_steps, 150),
+    "memory": Measurement(fit_memory, 60),
+    "epoch": Measurement(train_and_score, 100),
+    "losses": Measurement(partial(compare_losses, differences=(0, 1)), 100),
+    "combinations": Measurement(
+        partial(compare_losses, differences=(2, 3)), 40, open_ended=True
+    ),
 }
-"""Steps and the seconds that each may take: nine minutes together."""
+"""The steps: nine minutes together."""

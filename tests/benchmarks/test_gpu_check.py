@@ -21,7 +21,8 @@ def yield_rows(device, size):
 
 
 def test_rows_are_kept_of_a_step_that_fails(tmp_path, monkeypatch):
-    monkeypatch.setitem(gpu_check.MEASUREMENTS, "mine", (yield_rows, 60))
+    mine = gpu_steps.Measurement(yield_rows, 60)
+    monkeypatch.setitem(gpu_check.MEASUREMENTS, "mine", mine)
     out = tmp_path / "rows.json"
     with pytest.raises(RuntimeError, match="the device failed"):
         gpu_check.measure_step("mine", "cpu", True, out)
@@ -30,10 +31,18 @@ def test_rows_are_kept_of_a_step_that_fails(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("ends", "passed"), [(0, True), (1, False), (-9, False), (None, True)]
+    ("name", "ends", "passed"),
+    [
+        ("speed", 0, True),
+        ("speed", 1, False),
+        ("speed", -9, False),
+        ("speed", None, False),
+        ("combinations", None, True),
+        ("combinations", 1, False),
+    ],
 )
-def test_how_a_step_ends(tmp_path, monkeypatch, ends, passed):
-    """What is not reached in time has not failed."""
+def test_how_a_step_ends(tmp_path, monkeypatch, name, ends, passed):
+    """Of the combinations alone there are more than can be reached in time."""
     out = tmp_path / "check.json"
 
     def run(command, timeout, check):
@@ -46,7 +55,7 @@ def test_how_a_step_ends(tmp_path, monkeypatch, ends, passed):
         return subprocess.CompletedProcess(command, ends)
 
     monkeypatch.setattr(subprocess, "run", run)
-    step = gpu_check.run_step("speed", "cpu", True, out)
+    step = gpu_check.run_step(name, "cpu", True, out)
     assert (step["passed"], step["rows"]) == (passed, [{"passed": True}])
     assert not list(tmp_path.iterdir())
 
@@ -70,7 +79,24 @@ def test_every_step_is_run_whatever_the_others_do(tmp_path, monkeypatch):
 
 
 def test_all_together_take_nine_minutes():
-    assert sum(limit for _, limit in gpu_check.MEASUREMENTS.values()) <= 9 * 60
+    measurements = gpu_check.MEASUREMENTS.values()
+    assert sum(measurement.seconds for measurement in measurements) <= 9 * 60
+
+
+@pytest.mark.parametrize(
+    ("device", "recorded", "uncompiled", "passed"),
+    [
+        ("cuda", True, set(), True),
+        ("cuda", False, set(), False),
+        ("cuda", True, {"priors.log_bessel"}, False),
+        ("cpu", False, set(), True),
+    ],
+)
+def test_slow_steps_do_not_pass(monkeypatch, device, recorded, uncompiled, passed):
+    monkeypatch.setattr(gpu_steps.compiled, "_failed", uncompiled)
+    row = gpu_steps.judge_speed(device, recorded)
+    assert row["passed"] == passed
+    assert not gpu_steps.judge_speed(device, recorded, right=False)["passed"]
 
 
 def test_every_prior_and_objective_is_compared():

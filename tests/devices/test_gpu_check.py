@@ -17,8 +17,8 @@ def _own_data(tmp_path, monkeypatch, device):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", gpu_steps.MEASUREMENTS)
-def test_every_step_measures(name, monkeypatch):
-    measure, _ = gpu_steps.MEASUREMENTS[name]
+def test_every_step_measures(name):
+    measure = gpu_steps.MEASUREMENTS[name].measure
     rows = list(islice(measure("cuda:0", TINY), 20))
     assert rows
     assert all(row.get("passed", True) for row in rows), rows
