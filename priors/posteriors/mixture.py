@@ -1,7 +1,8 @@
 """Mixtures of many posteriors, at many points: the aggregate posterior."""
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from priorbench.priors.posteriors.gaussian import GaussianPosterior
 PAIRS_AT_ONCE = 65_536
 """Pairs that a CPU works on at once, within its cache."""
 
+DISTANCES_AT_ONCE = 2**29
+"""Pairs times latents of which a GPU takes the gradient at once: it may hold all."""
+
 
 def log_mixture(
     q: Posterior, z: Tensor, groups: Groups, log_weights: Tensor | float
@@ -26,7 +30,8 @@ def log_mixture(
 
     For Gaussians no array has a dimension for the latents beside those of the pairs,
     forward or backward: the gradient computes the pairs' densities again. A CPU takes
-    the pairs in portions that stay within its cache, a GPU in fused kernels.
+    the pairs in portions that stay within its cache, a GPU in fused kernels, and the
+    gradient in portions of its memory.
 
     Args:
         q: N posteriors, parameters (N, num_params).
@@ -117,11 +122,6 @@ class _GaussianMixture(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         z, loc, log_scale, *outputs = ctx.saved_tensors
         given = (*outputs, of_joint, of_parts)
-        if is_fused(z):
-            gradients = _mixture_backward(
-                z, loc, log_scale, ctx.log_weights, *given, ctx.groups
-            )
-            return (*gradients, None, None)
         of_z = torch.zeros_like(z)
         of_loc = torch.zeros_like(loc)
         of_log_scale = torch.zeros_like(log_scale)
@@ -135,8 +135,8 @@ class _GaussianMixture(torch.autograd.Function):
                 ctx.groups,
             )
             of_z[points] = gradients[0]
-            of_loc[at] += gradients[1]
-            of_log_scale[at] += gradients[2]
+            of_loc[at].add_(gradients[1])
+            of_log_scale[at].add_(gradients[2])
         return of_z, of_loc, of_log_scale, None, None
 
     @staticmethod
@@ -164,13 +164,20 @@ class _GaussianMixture(torch.autograd.Function):
 def _split_pairs(z: Tensor, loc: Tensor) -> Iterator[tuple[tuple, tuple]]:
     """Yield the indices of the posteriors and of the points of portions of pairs.
 
+    A GPU takes all of the batch at once, a CPU one after the other.
+
     Args:
         z: (..., S, d).
         loc: (..., N, d).
     """
-    *batch, count, _ = z.shape
-    rows = max(1, PAIRS_AT_ONCE // loc.shape[-2])
-    for at in itertools.product(*map(range, batch)):
+    *batch, count, latent_dim = z.shape
+    pairs = loc.shape[-2]
+    batches: Iterable[tuple] = itertools.product(*map(range, batch))
+    rows = max(1, PAIRS_AT_ONCE // pairs)
+    if is_fused(z):
+        batches = [(slice(None),) * len(batch)]
+        rows = max(1, DISTANCES_AT_ONCE // (pairs * latent_dim * math.prod(batch)))
+    for at in batches:
         for start in range(0, count, rows):
             portion = slice(start, start + rows)
             yield at, (*at, portion)

@@ -1,9 +1,11 @@
+import contextlib
 import math
 
 import pytest
 import torch
 from torch.func import vmap
 
+from priorbench import compiled
 from priorbench.priors import Gaussian
 from priorbench.priors.posteriors import mixture
 from priorbench.priors.posteriors.mixture import log_mixture
@@ -32,10 +34,18 @@ def reference(z, raw, groups, log_weights):
     return torch.logsumexp(pairs.sum(-1) + log_weights, 1), torch.stack(parts, 1)
 
 
-@pytest.fixture(params=[3, 20, 10**6])
+@pytest.fixture(
+    params=[(device, size) for device in ("cpu", "gpu") for size in (3, 20, 10**6)],
+    ids=str,
+)
 def portions(request, monkeypatch):
     """Portions of a row, of a few rows with a smaller last one, and of everything."""
-    monkeypatch.setattr(mixture, "PAIRS_AT_ONCE", request.param)
+    device, size = request.param
+    monkeypatch.setattr(mixture, "PAIRS_AT_ONCE", size)
+    monkeypatch.setattr(mixture, "DISTANCES_AT_ONCE", 4 * size)
+    as_written = compiled.run_fused_by(lambda f, *arguments: f(*arguments), "cpu")
+    with as_written if device == "gpu" else contextlib.nullcontext():
+        yield
 
 
 @pytest.mark.usefixtures("portions")
@@ -79,6 +89,26 @@ def test_many_seeds_at_once():
             strict=True,
         ):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gpu_takes_few_distances_at_once(monkeypatch):
+    """Three seeds, of 8 x 5 pairs and 4 latents: 480, of which 240 at once."""
+    monkeypatch.setattr(mixture, "DISTANCES_AT_ONCE", 240)
+    taken = []
+
+    def note_points(function, z, *arguments):
+        taken.append((function.__name__, z.shape))
+        return function(z, *arguments)
+
+    z, raw = inputs(8, 5, seeds=(3,))
+    with compiled.run_fused_by(note_points, "cpu"):
+        mixed = vmap(
+            lambda z, raw: log_mixture(Gaussian()(raw), z, [[0, 1, 2, 3]], 0.0)
+        )
+        mixed(z, raw)[0].sum().backward()
+    assert [shape for name, shape in taken if name == "_mixture_forward"] == [(3, 8, 4)]
+    backward = [shape for name, shape in taken if name == "_mixture_backward"]
+    assert backward == [(3, 4, 4)] * 2
 
 
 def test_draws_of_the_posteriors_themselves_under_gradcheck():
