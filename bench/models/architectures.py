@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from priorbench.bench.models.grey_convolution import GreyConvolution
 from priorbench.bench.models.linear import Linear
 from priorbench.bench.models.sparse_linear import SparseLinear
 from priorbench.registry import Registry
@@ -152,7 +153,7 @@ class Convolutional(Architecture):
             )
         encoder = [nn.Unflatten(-1, tuple(image_shape))]
         for before, after in itertools.pairwise((channels, *CHANNELS)):
-            encoder += _normalised_convolution(nn.Conv2d, before, after, 4, 2, 1)
+            encoder += _normalised_convolution(GreyConvolution, before, after, 4, 2, 1)
         encoder += _normalised_convolution(nn.Conv2d, CHANNELS[-1], TOP_CHANNELS, 4)
         encoder += [nn.Conv2d(TOP_CHANNELS, num_params, 1), nn.Flatten(-3)]
         self.encoder = nn.Sequential(*encoder)

@@ -1,0 +1,33 @@
+"""A convolution of grey images that many seeds can take together."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class GreyConvolution(nn.Conv2d):
+    """``nn.Conv2d``, with a matrix product for many seeds on images of one channel.
+
+    Under ``vmap``, seeds become groups of one convolution. Groups of one channel make
+    it a depthwise one, for which PyTorch has kernels of its own on a GPU: those read
+    the images again for each of the many channels of the output. It is for dense
+    square kernels without dilation.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (batch, in_channels, h, w) to (batch, out_channels, h', w')."""
+        block = torch._C._functorch.is_batchedtensor(self.weight)
+        if self.in_channels > 1 or not block:
+            return super().forward(x)
+        (size, _), (stride, _), (padding, _) = (
+            self.kernel_size,
+            self.stride,
+            self.padding,
+        )
+        padded = functional.pad(x.squeeze(-3), (padding,) * 4)
+        patches = padded.unfold(-2, size, stride).unfold(-2, size, stride)
+        count, height, width = patches.shape[:3]
+        y = patches.reshape(-1, size * size) @ self.weight.flatten(1).T
+        if self.bias is not None:
+            y = y + self.bias
+        return y.view(count, height, width, -1).permute(0, 3, 1, 2)
