@@ -231,6 +231,12 @@ def test_profiles_share_runs_and_a_renamed_method_finds_its_own(tmp_path, tiny, 
     assert {r.method for r in results(tmp_path)} == {"β-VAE", "ISA (learned)"}
 
 
+def test_seeds_train_at_once_where_that_is_asked_for(tmp_path, tiny, run):
+    words = ("--grid", tiny(epochs=1), "--only", "β-VAE", "--set", "beta=[1.0]")
+    run(*words, "--seeds", 2, "--seeds-at-once", 2, "--jobs", 1, check=0)
+    assert [r.timings["seeds_in_block"] for r in results(tmp_path)] == [2, 2]
+
+
 def test_failed_runs_are_rows_and_are_retried_only_on_request(tmp_path, tiny, run):
     plugin = tmp_path / "fails.py"
     plugin.write_text(

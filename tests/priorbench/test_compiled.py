@@ -1,6 +1,7 @@
 import functools
 import logging
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -103,6 +104,17 @@ def graphs(monkeypatch):
     yield made
     torch._dynamo.config.recompile_limit = before
     torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_users_precision_is_no_warning():
+    with warnings.catch_warnings():
+        compiled.compile_function(double)
+        warnings.filterwarnings("error", category=UserWarning, append=True)
+        warnings.warn("TensorFloat32 tensor cores are available", stacklevel=1)
+        with pytest.raises(UserWarning, match="another"):
+            warnings.warn("another", stacklevel=1)
 
 
 @pytest.mark.usefixtures("on_the_cpu")

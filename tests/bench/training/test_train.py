@@ -1,4 +1,5 @@
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -199,6 +200,14 @@ def test_a_training_without_seeds_is_done(sprites):
     (trained,) = training.outcomes()
     assert (trained.model, trained.failed_step) == (None, 0)
     assert trained.losses["step"].tolist() == [0]
+
+
+@pytest.mark.parametrize(("images", "steps"), [(100, 25), (4000, 500)])
+def test_losses_are_seldom_read_from_a_device(images, steps):
+    """But often enough for Ctrl-C to be heard in a long epoch."""
+    seeds = SimpleNamespace(device=SimpleNamespace(type="cuda"), tolist=lambda: [0])
+    training = Training(SimpleNamespace(seeds=seeds), range(images), 1, 4)
+    assert training.steps_per_read == steps
 
 
 def test_a_device_read_once_an_epoch_gives_the_same(sprites):
