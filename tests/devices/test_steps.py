@@ -105,13 +105,19 @@ def test_steps_are_recorded(tables, device, caplog, prior, objective, precision)
 
 
 def test_values_are_those_of_the_cpu(device):
+    """Of the seeds that are left, too, whose step is recorded anew."""
     found = []
     for place in ("cpu", CUDA):
-        ensemble = make_ensemble("isa learned", "beta_tcvae", "fp32", 2, place)
+        ensemble = make_ensemble("isa learned", "beta_tcvae", "fp32", 3, place)
         pixels = make_pixels(place)
-        for number in range(STEPS + 1):
-            values = torch.stack(ensemble.step(pixels, BATCH, 0, number, 1))
-        found.append(values.cpu())
+        values = []
+        for epoch, alive in enumerate([[True, False, True], [True, True]]):
+            for number in range(STEPS):
+                losses = ensemble.step(pixels, BATCH, epoch, number, 2)
+                values.append(torch.stack(losses).cpu().flatten())
+            assert ensemble.recorded == (place == CUDA)
+            ensemble.keep(alive)
+        found.append(torch.cat(values))
     torch.testing.assert_close(*found[::-1])
 
 
