@@ -6,8 +6,10 @@ standard error, and the two-sample Kolmogorov–Smirnov test.
 """
 
 import math
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -63,14 +65,31 @@ def main(
         }
         if profile:
             options["--profile"] = profile
-        runs[name] = _run_method(options, out / name / study.name)
+        runs[name] = train_method(options, out / name / study.name)
     Console(width=100).print(_make_table(runs))
 
 
-def _run_method(options: dict[str, str], folder: Path) -> list[Result]:
-    """Run ``bench.run`` and return the finished runs in ``folder``."""
+def train_method(
+    options: Mapping[str, str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> list[Result]:
+    """Run ``bench.run`` and return the finished runs of a study.
+
+    Args:
+        options: of the command, with their values.
+        folder: of the study.
+        environment: variables that the command has beside those of this process.
+
+    Raises:
+        UserError: the command ends with an error.
+    """
     words = [word for option in options.items() for word in option]
-    done = subprocess.run([sys.executable, "-m", "bench.run", *words], check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.run", *words],
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
     if done.returncode:
         raise UserError(
             f"the runs in {folder} did not end well (exit {done.returncode})"
