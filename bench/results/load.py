@@ -11,7 +11,10 @@ from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.manifest import Entry, Manifest, read_manifest
 from priorbench.bench.results.result import Result
 from priorbench.bench.results.store import Store
-from priorbench.bench.results.udr import unsupervised_disentanglement_rank
+from priorbench.bench.results.udr import (
+    find_active_latents,
+    unsupervised_disentanglement_rank,
+)
 from priorbench.bench.study.beta import Beta
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ def compare_seeds(results: list[Result]) -> list[Result]:
             continue
         ranks = unsupervised_disentanglement_rank(
             [arrays["representation"] for arrays in codes.values()],
-            [arrays["latent_kl"] for arrays in codes.values()],
+            [find_active_latents(arrays) for arrays in codes.values()],
         )
         for position, rank in zip(codes, ranks, strict=True):
             comparison = {"udr": float(rank)}
