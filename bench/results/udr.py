@@ -28,11 +28,10 @@ def unsupervised_disentanglement_rank(
 
     with :math:`R_{ab}` the absolute Spearman correlation of latent a of model s with
     latent b of model t, among the :math:`d_s` and :math:`d_t` active latents; from 0 to
-    1. It needs no factors, and ranks agreement: models that
-    mix the factors in the same way agree. The score of independent noise falls with the
-    number n of images, about as :math:`n^{-1/2}`. Sign, order and monotone maps of
-    latents change nothing; a model without an active latent scores 0, and 0 is its
-    score against the others.
+    1. It needs no factors, and ranks agreement: models that mix the factors in the same
+    way agree. The score of independent noise falls with the number n of images, about
+    as :math:`n^{-1/2}`. Sign, order and monotone maps of latents change nothing; a
+    model without an active latent scores 0, and 0 is its score against the others.
 
     References: Duan et al. 2020; the denominators are those of disentanglement_lib
     (Locatello et al. 2019), the same as the paper's for :math:`d_s = d_t`. The paper's
