@@ -64,7 +64,7 @@ class _NoWaits(TorchDispatchMode):
         fetched = moved and target != META
         masked = name in INDEXING and _is_masked(*args)
         if there and (name in READING or fetched or masked):
-            raise Fault(f"a value is read at every step ({name}){_find_line()}")
+            raise Fault(f"a value is read in a step ({name}){_find_line()}")
         return operation(*args, **kwargs)
 
 
