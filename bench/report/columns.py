@@ -19,7 +19,7 @@ COLUMNS = {
     "mig_groups*": "MIG between the prior's groups of latents (subspaces, spheres), by "
     "their joint densities: exact for single latents and circles, else sampled; with "
     "one group only, its normalised mutual information. Few groups have larger gaps "
-    "than many: it compares methods of the same groups",
+    "than many: it compares methods of as many groups",
     "mig_sup": "how much more a latent knows of its first factor than of its second "
     "(Li et al. 2020)",
     "mig_*": "the gap of one factor",

@@ -20,6 +20,7 @@ test); Cohen 1988.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -29,6 +30,7 @@ import pandas as pd
 from scipy import stats
 
 from priorbench.bench.report.study import Study
+from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.statistics import (
     LEVEL,
     SEED,
@@ -45,6 +47,10 @@ EXACT_BELOW = 14
 FIELD = "reconstruction"
 LEVELS = 9
 """Values of the reconstruction at which two curves are compared."""
+
+GROUP_SCORES = {"mig_groups": "group_mutual_information"}
+"""Scores that depend on how many groups of latents there are, and the stored array that
+has a row for each group."""
 
 EVERY_BETA = "all β"
 EQUAL_RECONSTRUCTION = "equal reconstruction"
@@ -93,7 +99,8 @@ def make_comparison_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
 
     It is done at each β that both have, over all of them (each seed's mean over its β),
     and at equal reconstruction: each seed's scores are interpolated along its β at
-    values of the reconstruction that both methods reach.
+    values of the reconstruction that both methods reach. Methods of fewer and of more
+    groups are not compared by :data:`GROUP_SCORES`.
 
     Columns: :data:`COLUMNS`; ``difference`` is a − b and ``verdict`` says of a that it
     is "better", "worse" or "not distinguishable".
@@ -104,8 +111,8 @@ def make_comparison_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
     """
     rows: list[dict] = []
     for score in scores:
-        table = _tabulate(study, score)
-        for at, pairs in _list_places(study, table):
+        table, couples = _tabulate(study, score), _list_couples(study, score)
+        for at, pairs in _list_places(couples, table):
             rows += ({"score": score, "at": at, **row} for row in compare_pairs(pairs))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -287,19 +294,42 @@ def _tabulate(study: Study, score: str) -> _Curves:
     return curves
 
 
-def _list_places(study: Study, curves: _Curves) -> Iterator[tuple[str, list[Pair]]]:
+def _list_couples(study: Study, score: str) -> list[tuple[str, str]]:
+    """Return the pairs of methods that can be compared by a score."""
+    groups = _count_groups(study, score)
+    pairs = combinations(study.methods, 2)
+    return [(a, b) for a, b in pairs if groups.get(a) == groups.get(b)]
+
+
+def _count_groups(study: Study, score: str) -> dict[str, int]:
+    """Return the number of groups of each method; {} where a score has none."""
+    if score not in GROUP_SCORES:
+        return {}
+    counts: dict[str, int] = {}
+    for result in study.results:
+        for record in result.records.values():
+            if record.headline == score and result.method not in counts:
+                with suppress(DamagedFileError):
+                    arrays = result.store.load_arrays(record)
+                    counts[result.method] = len(arrays[GROUP_SCORES[score]])
+    return counts
+
+
+def _list_places(
+    couples: Sequence[tuple[str, str]], curves: _Curves
+) -> Iterator[tuple[str, list[Pair]]]:
     """Yield each place of comparison, in words, and its pairs."""
-    couples = list(combinations(study.methods, 2))
+    methods = dict.fromkeys(method for couple in couples for method in couple)
     betas = sorted({beta for _, beta in curves.scores}, key=make_sort_key)
     for beta in betas:
-        settings = {m: curves.scores.get((m, beta), {}) for m in study.methods}
+        settings = {m: curves.scores.get((m, beta), {}) for m in methods}
         at = f"β = {format_beta(beta)}"
         yield at, [_pair_seeds(a, b, settings[a], settings[b]) for a, b in couples]
     if len(betas) > 1:
         pairs = [_pair_means(a, b, betas, curves) for a, b in couples]
         yield EVERY_BETA, pairs
         if any(curves.reconstructions.values()):
-            lines = {m: _list_lines(m, betas, curves) for m in study.methods}
+            lines = {m: _list_lines(m, betas, curves) for m in methods}
             pairs = [_pair_along_curves(a, b, lines[a], lines[b]) for a, b in couples]
             yield EQUAL_RECONSTRUCTION, pairs
 

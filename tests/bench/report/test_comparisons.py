@@ -1,5 +1,7 @@
 """The verdict's statistics, against SciPy's and by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -20,6 +22,7 @@ from priorbench.bench.report.comparisons import (
     make_comparison_table,
     permute_signs,
 )
+from priorbench.bench.results.store import Store
 from tests.bench.synthetic_results import make_result, make_study
 
 RANDOM = np.random.default_rng(0)
@@ -205,6 +208,29 @@ def test_one_seed_gives_a_difference_and_nothing_to_be_sure_by():
     assert row["difference"] == pytest.approx(0.2)
     assert row["verdict"] == "not distinguishable"
     assert np.isnan([row[c] for c in ("t_low", "bootstrap_low", "detectable")]).all()
+
+
+def test_gaps_between_groups_are_compared_among_methods_of_as_many(tmp_path):
+    results = [
+        make_result(
+            method,
+            headlines=("mig", "mig_groups"),
+            scores={"mig": 0.1, "mig_groups": 0.1},
+        )
+        for method in ("A", "two groups", "B")
+    ]
+    store = Store(tmp_path)
+    stored = []
+    for groups, result in zip((3, 2, 3), results, strict=True):
+        array = {"group_mutual_information": np.zeros((groups, 5))}
+        for name, record in result.records.items():
+            store.save_score(record, array if name == "mig_groups" else {})
+        records = store.load_scores(result.id, result.records)
+        stored.append(replace(result, store=store, records=records))
+    table = make_comparison_table(make_study(stored), ["mig", "mig_groups"])
+    pairs = table.groupby("score")[["a", "b"]].apply(lambda rows: rows.values.tolist())
+    assert len(pairs["mig"]) == 3
+    assert pairs["mig_groups"] == [["A", "B"]]
 
 
 def test_one_method_has_nothing_to_be_compared_with():
