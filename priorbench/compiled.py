@@ -191,6 +191,12 @@ def keep_constant(function: Callable[..., Any]) -> Callable[..., Any]:
     return call_constant
 
 
+def name_recompile_limit() -> str:
+    """Return what ``torch._dynamo.config`` calls its limit of variants."""
+    name = "recompile_limit"
+    return name if hasattr(torch._dynamo.config, name) else "cache_size_limit"
+
+
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that is compiled anew for all shapes and constants it meets.
 
@@ -199,9 +205,6 @@ def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     # the precision of products is the user's choice, of which the compiler warns
     warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
-    config = torch._dynamo.config
-    name = "recompile_limit"
-    if not hasattr(config, name):  # before PyTorch 2.7
-        name = "cache_size_limit"
+    config, name = torch._dynamo.config, name_recompile_limit()
     setattr(config, name, max(getattr(config, name), VARIANTS))
     return torch.compile(function, dynamic=False, fullgraph=True)

@@ -119,7 +119,7 @@ def draw_angle(
     """
     kappa = concentration.detach().double()
     n = normal.detach().double().clamp(-NORMAL, NORMAL)
-    table = _make_table(family, m, n.device)
+    table = _make_table(type(family), m, n.device)
     guess = _look_up_angle(table, n, kappa, m)
     theta, dtheta_dkappa, a, b = _halley_step(family, guess, n, kappa, m)
     return Polar(attach_slope(theta, concentration, dtheta_dkappa), a, b)
@@ -273,18 +273,20 @@ def _interpolation_weights(
 @lru_cache
 @torch.inference_mode(False)
 def _make_table(
-    family: ZonalFamily,
+    family_type: type[ZonalFamily],
     m: int,
     device: torch.device | str,
 ) -> Tensor:
     """Tabulate log tan(θ / 2) by normal variate and concentration.
 
     Its decrease with the root of κ is taken out. Each row is found from its neighbours,
-    beginning with the median.
+    beginning with the median. The family is given by its class, which every
+    version of the compiler takes for a constant.
     """
     host = torch.device("cpu")  # as the CPU's own calls name it: made once for both
     if torch.device(device) != host:
-        return make_constant(_make_table(family, m, host), device)
+        return make_constant(_make_table(family_type, m, host), device)
+    family = family_type()
     rows, columns = SIZE
     ns = torch.linspace(-NORMAL, NORMAL, rows, dtype=torch.float64)
     spread = math.log1p(CONCENTRATION)

@@ -1,8 +1,7 @@
 import pytest
-import torch
 
 from priorbench.machine_errors import is_machine_fault
-from tests.priorbench.machine_faults import MACHINE_FAULTS
+from tests.priorbench.machine_faults import MACHINE_FAULTS, AcceleratorError
 
 
 @pytest.mark.parametrize("error", [*MACHINE_FAULTS, MemoryError()])
@@ -16,7 +15,7 @@ def test_the_machine(error):
         ValueError("CUDA error"),
         RuntimeError("called a synchronizing CUDA operation"),
         # of what cannot be recorded, after which the device goes on
-        torch.AcceleratorError(
+        AcceleratorError(
             "CUDA error: operation not permitted when stream is capturing"
         ),
     ],

@@ -23,7 +23,7 @@ from tests.bench.training.small_ensembles import (
     make_loss,
     run_steps,
 )
-from tests.priorbench.machine_faults import MACHINE_FAULTS
+from tests.priorbench.machine_faults import MACHINE_FAULTS, AcceleratorError
 
 
 def combine_numbers(x, number, progress):
@@ -216,7 +216,7 @@ def cuda(monkeypatch):
         def __exit__(self, kind, *_):
             if kind is not None and captured.invalid:
                 # torch raises at the capture's end, and stays here
-                raise torch.AcceleratorError("CUDA error: capture was invalidated")
+                raise AcceleratorError("CUDA error: capture was invalidated")
             streams["current"] = main
 
     @contextlib.contextmanager
