@@ -39,7 +39,7 @@ def test_a_seed_alone_has_pytorchs_values_bit_for_bit(shape, autocast):
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("seeds", [(2,), (2, 3)])
+@pytest.mark.parametrize("seeds", [(), (2,), (2, 3)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradients(seeds, shape):
     inputs = [(*seeds, *shape), (*seeds, 4, 5), (*seeds, 4)]
