@@ -51,7 +51,7 @@ class _Product(torch.autograd.Function):
         """Return the output."""
         *seeds, outputs, inputs = weight.shape
         if not seeds:
-            return torch.nn.functional.linear(x, weight, bias)
+            return nn.functional.linear(x, weight, bias)
         rows = x.reshape(*seeds, -1, inputs)
         y = torch.baddbmm(
             bias.flatten(0, -2)[:, None],
