@@ -21,9 +21,8 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs (..., in_features) to (..., out_features)."""
         block = torch._C._functorch.is_batchedtensor(self.weight)
-        dtype = find_precision(x)
-        narrow_on_cpu = dtype is not None and x.device.type == "cpu"
-        if self.bias is None or not (block or narrow_on_cpu):
+        dtype = find_precision(x) if block or x.device.type == "cpu" else None
+        if self.bias is None or not (block or dtype):
             return super().forward(x)
         operands = (x, self.weight, self.bias)
         if dtype is not None:
