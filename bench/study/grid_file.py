@@ -136,12 +136,18 @@ def override_values(values: dict[str, Any], overrides: Mapping[str, Any]) -> Non
 
     Args:
         values: of the grid's file.
-        overrides: values by key; ``methods.0.prior.p`` is a key of a table in a list.
+        overrides: values by key; ``methods.0.prior.p`` is a key of a table in a list,
+            and ``methods`` chooses among the methods as a profile does.
 
     Raises:
-        UserError: a key leads through something that is neither a table nor a list.
+        UserError: a key leads through something that is neither a table nor a list, or
+            one of the methods is not there.
     """
     for key, value in overrides.items():
+        if key == "methods":
+            with prefix_errors("--set methods"):
+                values[key] = _choose_methods(values.get(key), value)
+            continue
         table: Any = values
         *path, last = split_key(key)
         for part, following in pairwise([*path, last]):
@@ -245,7 +251,7 @@ def merge_tables(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, A
 
 
 def _choose_methods(methods: Any, chosen: Any) -> Any:
-    """Return the methods that a profile names, changes or gives whole."""
+    """Return the methods that are named, changed or given whole."""
     if not isinstance(chosen, list):
         raise ValueError(
             f"'methods' must be a list of names or of tables; got {chosen!r}"

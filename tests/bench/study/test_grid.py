@@ -744,6 +744,15 @@ def test_keys_are_set_over_a_profile(write):
     assert grid.overrides == changes
 
 
+def test_methods_are_chosen_on_the_command_line(write):
+    whole = load_grid(write())
+    one, other = (method.name for method in whole.methods)
+    assert load_grid(write(), None, {"methods": [other]}).methods == whole.methods[1:]
+    chosen = [{"name": one, "beta": [3.0]}]
+    (changed,) = load_grid(write(), None, {"methods": chosen}).methods
+    assert (changed.prior, changed.beta) == (whole.methods[0].prior, (3.0,))
+
+
 def test_a_bare_plugin_takes_arguments(write):
     path = write(GOOD, ("seeds = 3", 'likelihood = "gaussian"'))
     grid = load_grid(path, None, {"likelihood.sigma": 0.5, "methods.0.prior.p": 1.0})
@@ -761,6 +770,8 @@ def test_a_bare_plugin_takes_arguments(write):
         ({"methods.2.beta": [1]}, "--set 'methods.2.beta': 2 must be a position from"),
         ({"methods.x": 1}, "--set 'methods.x': 'x' must be a position from 0 to 1"),
         ({"seeds.a": 1}, "--set 'seeds.a': 'seeds' has no key 'a'; it is 3"),
+        ({"methods": ["C"]}, "--set methods: unknown method 'C'"),
+        ({"methods": 3}, "--set methods: 'methods' must be a list of names or of ta"),
     ],
 )
 def test_wrong_keys_of_the_command_line(write, changes, message):
