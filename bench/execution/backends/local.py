@@ -116,6 +116,16 @@ def _start_worker(parent: int) -> None:
         signal.signal(signal.SIGTERM, stop)
 
 
+def _start_manager(parent: int) -> None:
+    """Let a process end with its parent alone.
+
+    A batch queue sends SIGTERM to all processes of a job, and workers tell of their
+    last checkpoints after it.
+    """
+    exit_with_parent(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def end_pool() -> None:
     """End the processes that wait for blocks, at once.
 
@@ -142,10 +152,9 @@ def _work(
     restore_entries(entries)
 
     def tell_parent(message: Message | None) -> None:
-        try:
+        # where the command itself is gone, this process ends soon
+        with suppress(OSError, EOFError):
             tell((os.getpid(), message))
-        except (OSError, EOFError):
-            os._exit(1)  # the command is gone: nobody waits for this block
 
     with hold_stops():
         done = complete_block(block, folder, machine, tell_parent)
@@ -172,12 +181,12 @@ def _open_messages(
     # a socket of the file system would leave its folder behind after kill -9
     manager = SyncManager(address=(LOCALHOST, 0))
     with shield_children():
-        manager.start(exit_with_parent, (os.getpid(),))
+        manager.start(_start_manager, (os.getpid(),))
     with manager:
         messages = manager.Queue()
 
         def forward_messages() -> None:
-            with suppress(OSError, EOFError):  # the workers notice it too, and end
+            with suppress(OSError, EOFError):
                 while (told := messages.get()) is not None:
                     process, message = told
                     trainings.note(process, message)

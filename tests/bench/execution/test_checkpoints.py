@@ -11,6 +11,7 @@ import time
 import pytest
 
 from priorbench.bench.execution import stopping
+from priorbench.bench.execution.backends import local
 from priorbench.bench.execution.backends.local import end_pool, run_blocks
 from priorbench.bench.execution.block_checkpoint import identify_code
 from priorbench.bench.execution.schedule import Block, Machine, plan_rounds
@@ -370,7 +371,25 @@ def test_a_second_signal_stops_at_once(block, stoppable, tmp_path):
     assert not (tmp_path / CHECKPOINTS).exists()
 
 
-def test_a_stop_keeps_the_trainings_of_other_processes(jobs, stoppable, tmp_path):
+@pytest.fixture
+def managers(monkeypatch):
+    """The processes that pass on messages."""
+    made = []
+
+    class Noted(local.SyncManager):
+        def start(self, *arguments):
+            super().start(*arguments)
+            made.append(self._process.pid)
+
+    monkeypatch.setattr(local, "SyncManager", Noted)
+    return made
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_stop_keeps_the_trainings_of_other_processes(
+    jobs, stoppable, managers, tmp_path, everywhere
+):
+    """A batch queue sends its signal to all processes of a job."""
     setting = jobs(("epochs = 3", "epochs = 5000"))[-1].setting
     blocks, begun = [Block(setting, (0,)), Block(setting, (1,))], set()
 
@@ -378,6 +397,9 @@ def test_a_stop_keeps_the_trainings_of_other_processes(jobs, stoppable, tmp_path
         if message[2] and message[0] not in begun:
             begun.add(message[0])
             if len(begun) == 2:
+                for process in managers if everywhere else []:
+                    os.kill(process, signal.SIGTERM)
+                    time.sleep(0.2)
                 stop_command()
 
     running = run_blocks(blocks, tmp_path / "tiny", Machine("cpu", workers=2), show)
@@ -387,3 +409,22 @@ def test_a_stop_keeps_the_trainings_of_other_processes(jobs, stoppable, tmp_path
     kept = Checkpoints(tmp_path).find()
     assert sorted(kept) == sorted(job.id for b in blocks for job in b.jobs)
     assert all(one.epoch > 0 for one in kept.values())
+
+
+def test_what_trains_ends_without_the_process_that_passes_on_messages(
+    jobs, managers, tmp_path
+):
+    setting, begun = jobs(("epochs = 3", "epochs = 300"))[-1].setting, set()
+    blocks = [Block(setting, (0,), True), Block(setting, (1,), True)]
+
+    def show(message):
+        begun.add(message[0])
+        if len(begun) == 2 and managers:
+            os.kill(managers.pop(), signal.SIGKILL)
+
+    running = run_blocks(blocks, tmp_path / "tiny", Machine("cpu", workers=2), show)
+    assert sorted(block.seeds for block in running) == [(0,), (1,)]
+    end_pool()
+    assert not managers
+    for job in (job for block in blocks for job in block.jobs):
+        assert Store(tmp_path).load_model(job.id).status == "finished"
