@@ -27,7 +27,7 @@ LINE = "{:9} {:>5} {:>9} {:>9} {:>6}"
 
 def main(
     device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seeds: Annotated[int, Option(min=2, help="Seeds of the block.")] = 2,
+    seeds: Annotated[int, Option(min=1, help="Seeds of the block.")] = 2,
     precision: Annotated[
         list[str] | None, Option(help="fp32, tf32, bf16; may be repeated.")
     ] = None,

@@ -14,8 +14,8 @@ class Linear(nn.Linear):
     all that follows is float32 too, whatever the precision of the products, and weights
     are copied to be transposed. Here the operands are cast once, the output has the
     precision of autocast, and the weights' gradients have the weights' layout. On a CPU
-    its gradient of the weights in bfloat16 takes twice as long as ours. Any other seed
-    alone has ``nn.Linear`` itself.
+    a seed alone has it too in bfloat16, where the gradient of PyTorch's weights is slow;
+    any other has ``nn.Linear`` itself.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ class _Product(torch.autograd.Function):
 
 
 def _multiply_transposed(a: Tensor, b: Tensor) -> Tensor:
-    """Return the products of the transposes of a with b."""
+    """Return the transpose of a (..., n, p) times b (..., n, q), (..., p, q)."""
     transposed = a.mT
-    # a CPU's bfloat16 product of strided operands takes longer than the copy
+    # in bfloat16 on a CPU the copy takes less time than it saves
     if a.dtype == torch.bfloat16 and a.device.type == "cpu":
         transposed = transposed.contiguous()
     return transposed @ b
