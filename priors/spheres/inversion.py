@@ -280,8 +280,8 @@ def _make_table(
     """Tabulate log tan(θ / 2) by normal variate and concentration.
 
     Its decrease with the root of κ is taken out. Each row is found from its neighbours,
-    beginning with the median. The family is given by its class, which every
-    version of the compiler takes for a constant.
+    beginning with the median. The family is given by its class, for PyTorch 2.11 cannot
+    compile a call with an object of it.
     """
     host = torch.device("cpu")  # as the CPU's own calls name it: made once for both
     if torch.device(device) != host:
