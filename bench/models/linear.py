@@ -13,9 +13,9 @@ class Linear(nn.Linear):
     Under ``vmap``, PyTorch takes its layer apart: the bias is added in float32, so that
     all that follows is float32 too, whatever the precision of the products, and weights
     are copied to be transposed. Here the operands are cast once, the output has the
-    precision of autocast, and the weights' gradients have the weights' layout. On a CPU
-    a seed alone has it too in bfloat16, where the gradient of PyTorch's weights is slow;
-    any other has ``nn.Linear`` itself.
+    precision of autocast, and the weights' gradients have the weights' layout. In
+    bfloat16 on a CPU, where PyTorch's gradient of the weights is slow, a seed alone has
+    the same; elsewhere it has ``nn.Linear`` itself.
     """
 
     def forward(self, x: Tensor) -> Tensor:
