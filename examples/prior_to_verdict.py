@@ -222,8 +222,8 @@ plt.tight_layout()
 # Seed 3 of either method has the same order of the data and the same noise, so that
 # differences are taken seed by seed. ``difference`` is that of the means, a − b;
 # ``p_holm`` is the permutation test's p, corrected for the number of comparisons, and
-# ``detectable`` the smallest difference that so many seeds would find in four of five
-# studies. :doc:`/report` explains the rest.
+# ``detectable`` the smallest difference that four of five such studies would find.
+# :doc:`/report` explains the rest.
 
 where = folder / "runs" / "soft_box"
 done = make_study(read_manifest(where), results.load_results(where))

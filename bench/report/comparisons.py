@@ -9,16 +9,18 @@ about the mean of these differences:
   there are few, with Holm's correction over all comparisons of one score at one place;
 - the probability of improvement :math:`P(A > B)` over all pairs of runs, ties by half;
 - Cohen's d;
-- the smallest difference that so many seeds show in four of five studies.
+- the smallest difference that would be called one in four of five such studies.
 
-A method is called better where the corrected p is below 0.05. With fewer than six seeds
-no permutation test can give that, and nothing is called better.
+A method is called better where the corrected p is below 0.05. With too few seeds for
+the number of comparisons, fewer than six for one, no permutation test can give that,
+and nothing is called better.
 
 References: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the
 statistical precipice"; Holm 1979; Phipson and Smyth 2010 (p of a random permutation
 test); Cohen 1988.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +42,9 @@ from priorbench.bench.study.beta import Beta, format_beta, make_sort_key
 
 SIGNIFICANT = 0.05
 POWER = 0.8
+STUDIES = 1000
+"""Studies that are simulated to find what such a one detects."""
+
 PERMUTATIONS = 9_999
 EXACT_BELOW = 14
 """Seeds from which the signs are drawn at random, not all tried."""
@@ -154,7 +159,7 @@ def compare_pairs(pairs: Sequence[Pair]) -> list[dict[str, object]]:
                     pair.values_a, pair.values_b
                 ),
                 "cohen_d": compute_cohen_d(pair.values_a, pair.values_b),
-                "detectable": compute_detectable(difference),
+                "detectable": compute_detectable(difference, len(pairs)),
                 "verdict": verdict,
             }
         )
@@ -255,17 +260,56 @@ def compute_cohen_d(a: np.ndarray, b: np.ndarray) -> float:
     return (a.mean() - b.mean()) / pooled if pooled > 0 else np.nan
 
 
-def compute_detectable(differences: np.ndarray) -> float:
-    """Return the mean difference that a paired t-test finds in four of five studies.
+def compute_detectable(differences: np.ndarray, tests: int = 1) -> float:
+    """Return the mean difference that is called one in four of five studies.
 
-    It is :data:`POWER` at level 0.05, two-sided, with as many seeds and the same
-    spread of the differences; NaN with one seed.
+    The studies have as many seeds, normal differences of the same spread, and no other
+    pair of methods that differs. NaN where so few seeds can show nothing.
+
+    Args:
+        differences: over the seeds.
+        tests: number of pairs that are tested together.
     """
     n = len(differences)
     if n < 2:
         return np.nan
-    quantiles = stats.t.ppf([1 - SIGNIFICANT / 2, POWER], n - 1)
-    return quantiles.sum() * differences.std(ddof=1) / np.sqrt(n)
+    return _compute_detectable_effect(n, tests) * differences.std(ddof=1)
+
+
+@cache
+def _compute_detectable_effect(n: int, tests: int) -> float:
+    """Return the detectable difference, in standard deviations of the differences.
+
+    Signs turned for the seeds F leave a sum as extreme as it was where the mean over F,
+    or over all others, is not above zero: an effect makes all but a few of these means
+    positive, the fewer the smaller p is to be.
+    """
+    signs = _list_signs(n)
+    tries = signs.shape[1]
+    if n < EXACT_BELOW:
+        most = math.ceil(SIGNIFICANT / tests * tries) - 1
+    else:
+        most = math.ceil(SIGNIFICANT / tests * (tries + 1)) - 2
+    turned = np.stack([signs < 0, signs > 0], axis=-1).T  # (2, tries, n)
+    draws = np.random.default_rng(SEED).normal(size=(n, STUDIES))
+    with np.errstate(invalid="ignore"):
+        means = turned @ draws / turned.sum(axis=-1, keepdims=True)
+    lowest = np.nan_to_num(means, nan=-np.inf).min(axis=0)
+    effects = -np.partition(lowest, max(most, 0), axis=0)[max(most, 0)]
+    return float(np.quantile(effects, POWER)) if np.isfinite(effects).all() else np.nan
+
+
+def count_seeds_needed(tests: int) -> int:
+    """Return the least number of seeds with which a difference can be called one.
+
+    Args:
+        tests: number of pairs that are tested together.
+
+    Example:
+        >>> count_seeds_needed(1), count_seeds_needed(21)
+        (6, 10)
+    """
+    return math.floor(math.log2(tests / SIGNIFICANT)) + 2
 
 
 Lines = dict[int, tuple[np.ndarray, np.ndarray]]
@@ -371,9 +415,12 @@ def _pair_along_curves(a: str, b: str, of_a: Lines, of_b: Lines) -> Pair:
 
 
 def _list_lines(method: str, betas: Sequence[Beta], curves: _Curves) -> Lines:
-    """Return each seed's reconstructions, ascending, and its scores there."""
+    """Return each seed's reconstructions, ascending, and its scores there.
+
+    A β for each group does not lie on the way from one β to the next.
+    """
     points: dict[int, list[tuple[float, float]]] = {}
-    for beta in betas:
+    for beta in (beta for beta in betas if not isinstance(beta, tuple)):
         reconstructions = curves.reconstructions.get((method, beta), {})
         for seed, score in curves.scores.get((method, beta), {}).items():
             if seed in reconstructions:

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from priorbench.bench.report.aggregates import list_shared_betas
 from priorbench.bench.report.figures.style import PALETTE
 from priorbench.bench.report.published import Published, choose_reconstruction
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.files import DamagedFileError
-from priorbench.bench.results.tables import (
-    make_correlation_table,
-)
+from priorbench.bench.results.tables import make_correlation_table
 from priorbench.bench.study.beta import format_beta, make_sort_key
 
 SYMBOLS = (
@@ -78,6 +77,10 @@ def make_data(
             }
             for p in published
         ],
+        "shared": {
+            score: [format_beta(beta) for beta in list_shared_betas(study, score)]
+            for score in scores
+        },
         "comparisons": comparisons.to_dict("split", index=False),
         "aggregates": aggregates.to_dict("split", index=False),
         "correlations": correlations.to_dict("split", index=False),

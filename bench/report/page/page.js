@@ -7,7 +7,7 @@ const plain = (words) =>
   String(words).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const methods = data.methods;
 const format = (x, digits = 4) =>
-  x === null || x === undefined ? "–" : Number(x).toPrecision(digits).replace(/\.?0+($|e)/, "$1");
+  x === null || x === undefined ? "–" : String(Number(Number(x).toPrecision(digits)));
 
 function element(tag, text = "", attributes = {}) {
   const made = document.createElement(tag);
@@ -125,12 +125,14 @@ const comparisons = data.comparisons.data.map((row) =>
 
 function showVerdict() {
   const score = find("verdict-score").value;
-  const places = [...new Set(comparisons.filter((c) => c.score === score).map((c) => c.at))];
+  const found = comparisons.filter((c) => c.score === score);
+  const places = [...new Set(found.map((c) => c.at))];
   const before = find("verdict-place").value;
-  const usual = places.includes("all β") ? "all β" : places[0];
+  const usual = ["all β", ...places].find((place) =>
+    found.some((c) => c.at === place && c.detectable !== null)) ?? places[0];
   fill("verdict-place", places, places.includes(before) ? before : usual);
   const at = find("verdict-place").value;
-  const rows = comparisons.filter((c) => c.score === score && c.at === at);
+  const rows = found.filter((c) => c.at === at);
   showMatrix(rows);
   const heads = ["A", "B", "A is", "n", "A − B", "95% (t)", "95% (bootstrap)", "p", "p (Holm)",
     "P(A > B)", "d", "detectable"];
@@ -202,7 +204,9 @@ function drawDistributions() {
       line: { color: few ? "rgba(0,0,0,0)" : color, width: 1 },
       text: rows.map((row) => plain(`seed ${data.runs.seed[row]}, run ${data.runs.id[row]}`)),
     });
-    const sorted = rows.map((row) => values[row]).sort((a, b) => a - b);
+    const shared = rows.filter((row) => data.shared[score].includes(data.runs.beta[row]));
+    if (!shared.length) return;
+    const sorted = shared.map((row) => values[row]).sort((a, b) => a - b);
     profiles.push({
       name: plain(method.name), mode: "lines", line: { color, dash: method.dash, shape: "hv" },
       x: [sorted[0], ...sorted], y: [1, ...sorted.map((_, i) => 1 - (i + 1) / sorted.length)],

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from priorbench.bench.report.comparisons import EVERY_BETA
+from priorbench.bench.report.comparisons import EVERY_BETA, count_seeds_needed
 from priorbench.bench.report.study import Study
 from priorbench.bench.results.manifest import Manifest
 from priorbench.bench.results.result import Result
@@ -20,9 +19,6 @@ FIXED = {
     "training": "training",
 }
 """What a study holds fixed, in words, by the key of a run's configuration."""
-
-FEW = 6
-"""Seeds below which no comparison can say that a method is better."""
 
 
 def make_summary(
@@ -110,24 +106,43 @@ def _list_warnings(
     failures = study.failures
     if failures:
         yield failures
-    n = study.settings.loc[study.settings["n"] > 0, "n"]
-    if not len(n) or not study.headlines:
-        return
-    fewest, score = int(n.min()), study.headlines[0]
-    if fewest == 1:
+    if study.settings["n"].max() == 1:
         yield "One seed: nothing here says how far a difference is chance."
+    elif study.headlines:
+        score = study.headlines[0]
+        yield from _weigh_comparisons(comparisons[comparisons["score"] == score], score)
+
+
+def _weigh_comparisons(rows: pd.DataFrame, score: str) -> Iterator[str]:
+    """Yield words on how much the comparisons by one score can bear."""
+    able = rows[rows["detectable"].notna()]
+    if not len(rows):
         return
-    rows = comparisons[comparisons["score"] == score]
-    together = rows[rows["at"] == EVERY_BETA]
-    detectable = (together if len(together) else rows)["detectable"].median()
-    if np.isfinite(detectable):
-        found = f"a difference in {score} below {detectable:.2g} would mostly be missed"
-        yield f"{fewest} seeds: {found}."
-    if fewest < FEW:
+    if not len(able):
+        tests = int(rows.groupby("at").size().min())
         yield (
-            f"With fewer than {FEW} seeds no method is called better or worse than "
-            "another."
+            f"With {_format_range(rows['n'])} seeds no method is called better or worse "
+            f"than another: for {format_count(tests, 'comparison')} at a time that "
+            f"takes {count_seeds_needed(tests)}."
         )
+        return
+    together = able[able["at"] == EVERY_BETA]
+    told = together if len(together) else able
+    yield (
+        f"{_format_range(told['n'])} seeds: a difference in {score} below "
+        f"{told['detectable'].median():.2g} would mostly be missed."
+    )
+    silent = len(rows) - len(able)
+    if silent:
+        yield (
+            f"{silent} of {format_count(len(rows), 'comparison')} by {score} have too "
+            "few seeds to call a method better or worse."
+        )
+
+
+def _format_range(n: pd.Series) -> str:
+    low, high = int(n.min()), int(n.max())
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _list_distinct(values: Iterable[str]) -> str:

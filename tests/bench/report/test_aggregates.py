@@ -9,7 +9,7 @@ from priorbench.bench.report.aggregates import (
     estimate_interquartile_mean,
     make_aggregate_table,
 )
-from tests.bench.synthetic_results import make_results, make_study
+from tests.bench.synthetic_results import make_result, make_results, make_study
 
 
 @pytest.mark.parametrize("n", [4, 8, 40])
@@ -62,6 +62,12 @@ def test_methods_are_compared_at_the_betas_that_all_have():
     ]
     table = make_aggregate_table(make_study(results), ["mig"])
     assert table["n"].tolist() == [3, 3]
+    failed = [make_result("a", 4.0, s, status="failed") for s in range(3)]
+    more = [*make_results(("a",), (1.0,), 3), *failed, *make_results(("b",), seeds=3)]
+    assert make_aggregate_table(make_study(more), ["mig"])["n"].tolist() == [3, 3]
+    none = [make_result("a", b, 0, status="failed") for b in (1.0, 4.0)]
+    rest = [*none, *make_results(("b",), (1.0, 4.0)), *make_results(("c",), (4.0,))]
+    assert make_aggregate_table(make_study(rest), ["mig"])["n"].tolist() == [3, 3]
     apart = [*make_results(("a",), (1.0,), 3), *make_results(("b",), (4.0,), 3)]
     assert len(make_aggregate_table(make_study(apart), ["mig"])) == 2
 

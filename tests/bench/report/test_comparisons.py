@@ -19,6 +19,7 @@ from priorbench.bench.report.comparisons import (
     compute_improvement,
     compute_t_interval,
     correct_holm,
+    count_seeds_needed,
     make_comparison_table,
     permute_signs,
 )
@@ -96,13 +97,24 @@ def test_cohens_d_by_hand():
     assert np.isnan(compute_cohen_d(np.ones(3), np.ones(3)))
 
 
-def test_the_detectable_difference_is_found_in_four_of_five_studies():
-    n = 12
+@pytest.mark.parametrize(("n", "tests"), [(6, 1), (10, 1), (10, 6), (10, 21), (16, 6)])
+def test_the_detectable_difference_is_found_in_four_of_five_studies(n, tests):
     sd = 0.7
-    wanted = compute_detectable(sd * np.array([1, -1] * 6) * np.sqrt(11 / 12))
-    studies = RANDOM.normal(wanted, sd, (20_000, n))
-    found = (stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05).mean()
-    assert found == pytest.approx(0.8, abs=0.02)
+    spread = RANDOM.normal(size=n)
+    wanted = compute_detectable(sd * spread / spread.std(ddof=1), tests)
+    studies = RANDOM.normal(wanted, sd, (2000, n))
+    found = (permute_signs(list(studies)) * tests < 0.05).mean()
+    assert found == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("tests", [1, 3, 6, 21, 36])
+def test_too_few_seeds_detect_nothing(tests):
+    n = count_seeds_needed(tests)
+    differences = RANDOM.normal(size=n)
+    assert compute_detectable(differences, tests) > 0
+    assert np.isnan(compute_detectable(differences[1:], tests))
+    (p,) = permute_signs([np.ones(n)])
+    assert p * tests < 0.05 <= 2 * p * tests
 
 
 @pytest.fixture
@@ -191,6 +203,22 @@ def test_curves_are_compared_at_equal_beta_and_at_equal_reconstruction():
     assert rows.loc[EQUAL_RECONSTRUCTION, "difference"] == pytest.approx(0, abs=1e-12)
     assert rows.loc[EQUAL_RECONSTRUCTION, "verdict"] == "not distinguishable"
     assert (rows["n"] == 8).all()
+
+
+def test_a_beta_for_each_group_is_not_on_a_curve():
+    plain = [
+        make_result(m, b, s, 0.1 * b + 0.01 * s, -10 * b - i)
+        for i, m in enumerate("AB")
+        for b in (1.0, 4.0)
+        for s in range(7)
+    ]
+    apart = [make_result("B", (1.0, 8.0), s, 0.9, -20.0) for s in range(7)]
+    rows = [
+        make_comparison_table(make_study(results), ["mig"]).set_index("at")
+        for results in (plain, [*plain, *apart])
+    ]
+    before, after = (row.loc[EQUAL_RECONSTRUCTION] for row in rows)
+    assert before.equals(after)
 
 
 def test_only_seeds_that_both_have_are_paired():

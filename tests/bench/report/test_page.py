@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,8 +99,23 @@ def test_the_head_says_what_is_missing_and_what_could_not_be_seen(tmp_path):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "1 run still missing" in text
     assert '<meta http-equiv="refresh"' in text
-    assert re.search(r"3 seeds: a difference in mig below 0\.\d+ would mostly be", text)
-    assert "With fewer than 6 seeds no method is called better" in text
+    assert (
+        "With 3 seeds no method is called better or worse than another: for 1" in text
+    )
+
+
+def test_the_head_says_how_many_seeds_the_comparisons_have(tmp_path):
+    results = make_results(betas=(1.0, 2.0, 4.0), seeds=8)
+    failed = [
+        replace(r, model=r.model.model_copy(update={"status": "failed"}), records={})
+        if (r.method, r.beta) == ("β-VAE", 4.0) and r.seed
+        else r
+        for r in results
+    ]
+    text = write_page(tmp_path, failed).read_text(encoding="utf-8")
+    assert re.search(r"8 seeds: a difference in mig below 0\.\d+ would mostly be", text)
+    assert "2 of 5 comparisons by mig have too few seeds to call a method" in text
+    assert "One seed" not in text
 
 
 @pytest.mark.parametrize(
@@ -284,6 +300,14 @@ def test_the_table_sorts_filters_and_opens_its_rows(opened):
     list_rows()[0].click()
     assert len(opened.find_elements("css selector", "#runs tr")) == 1 + 8
     assert "a|b" in opened.find_element("css selector", "#runs caption").text
+
+
+def test_numbers_keep_the_zeros_before_their_point(opened):
+    numbers = [(20, 2), (-230, 3), (1000, 4), (0.1, 3), (0, 3), (-3540.2, 4), (1e-9, 2)]
+    script = "return arguments[0].map(([x, digits]) => format(x, digits))"
+    words = opened.execute_script(script, numbers)
+    assert words == ["20", "-230", "1000", "0.1", "0", "-3540", "1e-9"]
+    assert opened.execute_script("return format(null)") == "–"
 
 
 def test_light_and_dark(opened):
