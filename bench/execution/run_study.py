@@ -261,6 +261,12 @@ def _make_manifest(
 ) -> Manifest:
     """Make the manifest of a command: all models of the study, whatever it runs."""
     folder.mkdir(parents=True, exist_ok=True)
+    command, plugins = format_command(), copy_plugins(folder, options.plugins)
+    previous = None if options.train else find_manifest(folder)
+    if previous is not None:  # what trained the models is still needed to repeat them
+        before = previous.provenance.command or ""
+        command = before if command in before else f"{before}; {command}"
+        plugins = tuple(dict.fromkeys([*previous.plugins, *plugins]))
     models = tuple(
         Entry(
             method=job.setting.method.name,
@@ -282,8 +288,8 @@ def _make_manifest(
         scores=tuple(request.key for request in requests),
         added=tuple(plugin.model_dump() for plugin in added),
         chance=identify_chance(study),
-        provenance=make_provenance(options.device, format_command()),
-        plugins=copy_plugins(folder, options.plugins),
+        provenance=make_provenance(options.device, command),
+        plugins=plugins,
         file=study.file.place,
         text=study.file.text,
     )

@@ -48,16 +48,17 @@ def make_likelihood_files(study: Study) -> dict[str, bytes]:
 def make_likelihood_table(study: Study, published: Sequence[Published]) -> pd.DataFrame:
     """Make a table with one row per method and β: :data:`PARTS`, means over seeds.
 
-    Columns: method, beta, ``n`` finished runs, failures, and for each part its mean and
-    standard error ``<part>_se`` (blank with one seed), in nats per image. RE = −E[log
-    p(x|z)], the other three are as they are in the records. Methods are in the order of
-    :func:`order_methods`.
+    Columns: method, beta, ``n`` runs that have a log-likelihood, ``failures`` of the
+    training, and for each part its mean and standard error ``<part>_se`` (blank with
+    one seed), in nats per image. RE = −E[log p(x|z)], the other three are as they are
+    in the records. Methods are in the order of :func:`order_methods`.
     """
     order = order_methods(study, published)
     settings = study.settings.sort_values(
         "method", key=lambda methods: methods.map(order.index), kind="stable"
     )
-    table = settings[["method", "beta", "n", "failures"]].reset_index(drop=True)
+    table = settings[["method", "beta", f"{LIKELIHOOD}_n", "failures"]]
+    table = table.rename(columns={f"{LIKELIHOOD}_n": "n"}).reset_index(drop=True)
     for part, (score, sign) in PARTS.items():
         if f"{score}_mean" in settings:
             table[part] = sign * settings[f"{score}_mean"].to_numpy()

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
 from typing import Any
 
@@ -50,6 +50,21 @@ def format_mean(mean: float, se: float) -> tuple[str, str]:
     return f"{mean:.{places}f}", f"{se:.{places}f}"
 
 
+def describe_fewer(row: Mapping[str, Any], score: str) -> str:
+    """Return how many of a setting's runs have a score; "" where all or none do.
+
+    Args:
+        row: of the table of settings.
+        score: its name.
+
+    Example:
+        >>> describe_fewer({"n": 10, "mig_n": 7}, "mig")
+        '(n = 7)'
+    """
+    n = row.get(f"{score}_n", 0)
+    return f"(n = {n})" if 0 < n < row["n"] else ""
+
+
 def format_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     r"""Return a LaTeX table, of the package booktabs, to be put into a paper.
 
@@ -86,8 +101,9 @@ def format_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes
 
 
 def _escape_latex(text: str) -> str:
-    if re.fullmatch(r"[-+.\de]+( ± [-+.\de]+)?", text):
-        return f"${text.replace('±', BACKSLASH + 'pm')}$"
+    number = re.fullmatch(r"([-+.\de]+(?: ± [-+.\de]+)?)( \(n = \d+\))?", text)
+    if number:
+        return f"${number[1].replace('±', BACKSLASH + 'pm')}${number[2] or ''}"
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
     special |= {"^": r"\textasciicircum{}", "β": r"$\beta$"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"}

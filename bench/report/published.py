@@ -171,11 +171,12 @@ def _parse_number(name: str, entries: dict[str, str]) -> float:
 def compare_published(study: "Study", published: Sequence[Published]) -> pd.DataFrame:
     """Compare our means with the published values, in the order of these.
 
-    Columns: :data:`COLUMNS`. ``n`` is the number of finished runs of the same method, β
-    and models that have the score, ``se`` the standard error of their mean,
+    Columns: :data:`COLUMNS`. ``n`` is the number of seeds of the same method, β and
+    models that have the score, ``se`` the standard error of their mean,
     ``difference`` ours − published, ``difference_in_se`` the same in units of ``se``
-    (blank with one run, or equal ones). What has no run is left out. The published
-    values have an error too, which is not known.
+    (blank with one seed, or equal ones, and where the published value is of one model,
+    which lies further from a mean). What has no run is left out. The published values
+    have an error too, which is not known.
     """
     rows = []
     for row in published:
@@ -186,6 +187,7 @@ def compare_published(study: "Study", published: Sequence[Published]) -> pd.Data
         ours = values.mean()
         se = values.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
         difference = ours - row.value
+        known = se > 0 and row.models == EVERY
         rows.append(
             {
                 "method": row.method,
@@ -198,7 +200,7 @@ def compare_published(study: "Study", published: Sequence[Published]) -> pd.Data
                 "n": n,
                 "published": row.value,
                 "difference": difference,
-                "difference_in_se": difference / se if se > 0 else math.nan,
+                "difference_in_se": difference / se if known else math.nan,
                 "note": row.note,
             }
         )
@@ -242,7 +244,7 @@ def explain_hollow(study: "Study") -> list[str]:
 
 
 def _list_ours(study: "Study", row: Published) -> np.ndarray:
-    """Return the values of our runs that a published value is compared with."""
+    """Return our values that a published value is compared with: one of each seed."""
     runs = [
         result
         for result in study.results
@@ -250,8 +252,12 @@ def _list_ours(study: "Study", row: Published) -> np.ndarray:
     ]
     if row.models == UPPER_HALF:
         runs = _select_upper_half(runs, study.headlines)
-    values = np.array([run.scores.get(row.score, math.nan) for run in runs])
-    return values[np.isfinite(values)]
+    seeds: dict[int, list[float]] = {}
+    for run in runs:
+        value = run.scores.get(row.score, math.nan)
+        if math.isfinite(value):
+            seeds.setdefault(run.seed, []).append(value)
+    return np.array([np.mean(values) for values in seeds.values()])
 
 
 def _select_upper_half(

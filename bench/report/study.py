@@ -53,9 +53,13 @@ class Study:
 
     @property
     def failures(self) -> str:
-        """A sentence on the runs that failed; "" if none did."""
-        failed = int(self.settings["failures"].sum())
-        return f"{failed} of {len(self.results)} runs failed." if failed else ""
+        """Sentences on runs and scores that failed; "" if none did."""
+        runs = len(self.results)
+        failed = sum(result.reason is not None for result in self.results)
+        lacking = sum(bool(result.failed_scores) for result in self.results)
+        sentences = [f"{failed} of {runs} runs failed."] * bool(failed)
+        sentences += [f"{lacking} of {runs} lack a score that failed."] * bool(lacking)
+        return " ".join(sentences)
 
 
 def make_study(manifest: Manifest, results: list[Result]) -> Study:

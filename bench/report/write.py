@@ -32,6 +32,7 @@ from priorbench.bench.report.figures.trade_off import draw_trade_off
 from priorbench.bench.report.likelihoods import LIKELIHOOD, make_likelihood_files
 from priorbench.bench.report.page.build import make_page
 from priorbench.bench.report.plain_text import (
+    describe_fewer,
     format_csv,
     format_latex,
     format_mean,
@@ -197,7 +198,8 @@ def list_cells(
         cells.append(str(row["n"]))
         for score in scores:
             mean, se = (row.get(f"{score}_{name}", nan) for name in ("mean", "se"))
-            cells.append(" ± ".join(filter(None, format_mean(mean, se))))
+            estimate = " ± ".join(filter(None, format_mean(mean, se)))
+            cells.append(f"{estimate} {describe_fewer(row, score)}".rstrip())
         rows.append(cells)
     return columns, rows
 

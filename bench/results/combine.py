@@ -24,7 +24,8 @@ def load_studies(folders: Sequence[Path]) -> tuple[Manifest, list[Result]]:
     """Load studies as one, with the runs that are done.
 
     Where two studies score with one metric in two ways, the first study's way is shown,
-    and a warning names the other.
+    and a warning names the other. Of a run that several have, the one that finished
+    counts, and of these the one with the most scores.
 
     Args:
         folders: of the studies, ``runs/<grid>`` each.
@@ -63,9 +64,9 @@ def load_studies(folders: Sequence[Path]) -> tuple[Manifest, list[Result]]:
                 entries.setdefault(entry.id, renamed)
             for result in done:
                 entry = entries[result.id]
-                results.setdefault(
-                    result.id, replace(result, entry=entry, profile=profile)
-                )
+                joined = replace(result, entry=entry, profile=profile)
+                earlier = results.get(result.id, joined)
+                results[result.id] = max(earlier, joined, key=_rank_completeness)
         names = {key: name for key, name in found.items() if key}
     chance = {manifest.chance for manifest in manifests}
     commands = [m.provenance.command for m in manifests if m.provenance.command]
@@ -129,6 +130,11 @@ def _identify_training(result: Result) -> str:
     """Return all that the training depends on but β and seed."""
     model = result.model
     return encode_json([model.config, model.precision, model.training_version])
+
+
+def _rank_completeness(result: Result) -> tuple[bool, int]:
+    done = len(result.records) - len(result.failed_scores)
+    return result.status == "finished", done
 
 
 def _order_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:

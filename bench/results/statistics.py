@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-STATISTICS = ("mean", "median", "se", "ci_low", "ci_high")
+STATISTICS = ("mean", "median", "se", "ci_low", "ci_high", "n")
 LEVEL = 0.95
 MANY = 20
 """Seeds from which the bootstrap's interval holds."""
@@ -14,7 +14,7 @@ _CHUNK = 1000
 
 
 def summarise_columns(values: np.ndarray) -> dict[str, np.ndarray]:
-    r"""Compute each column's statistics over the rows where it is finite.
+    r"""Compute each column's statistics over the ``n`` rows where it is finite.
 
     ``se`` is :math:`\hat\sigma / \sqrt n` with :math:`n - 1` in :math:`\hat\sigma`;
     ``ci_low`` and ``ci_high`` are the 95% interval of the mean: Student's t with fewer
@@ -33,6 +33,7 @@ def summarise_columns(values: np.ndarray) -> dict[str, np.ndarray]:
     """
     summary = {name: np.full(values.shape[1], np.nan) for name in STATISTICS}
     finite = np.isfinite(values)
+    summary["n"] = finite.sum(axis=0)
     for pattern in {column.tobytes() for column in finite.T}:
         rows = np.frombuffer(pattern, dtype=bool)
         if not rows.any():

@@ -27,7 +27,7 @@ RUN = (
 LONG = ("method", "beta", "seed", "id")
 ORIGIN = ("device", "precision", "commit", "created")
 BOOKKEEPING = ("_se", "_error", "_latents", "_epoch", "epochs")
-"""Ends of the names of scores that say how surely or how another one was computed."""
+"""Ends of the names of numbers that say how surely or how a score was computed."""
 
 MODEL_SCORES = ("reconstruction", "elbo", "kl")
 """Scores of every model, which come after the headlines."""
@@ -131,7 +131,7 @@ def make_settings_table(results: Sequence[Result]) -> pd.DataFrame:
     Columns: profile, method, beta (a number, or text like "1/1/8" of a β for each
     group, as in :func:`make_runs_table`), ``n`` finished runs, ``failures``, then for
     each of :func:`list_compared_scores` ``<score>_mean``, ``_median``, ``_se``,
-    ``_ci_low`` and ``_ci_high``, over the finished runs that have the score; see
+    ``_ci_low`` and ``_ci_high``, over the ``_n`` finished runs that have the score; see
     :func:`priorbench.bench.results.statistics.summarise_columns`.
     """
     methods = list(dict.fromkeys(result.method for result in results))
@@ -170,13 +170,13 @@ def list_headlines(results: Iterable[Result]) -> list[str]:
 def list_compared_scores(results: Sequence[Result]) -> list[str]:
     """Return the scores that are worth comparing, in the order of :func:`list_scores`.
 
-    Error bounds, and counters of how a score was computed, are left out.
+    Error bounds, and counters of how a score was computed, are left out; what has a
+    metric's name, or is its headline, is none.
     """
-    return [
-        name
-        for name in list_scores(results)
-        if not name.endswith(BOOKKEEPING) or name == "active_latents"
-    ]
+    own = {score.name for result in results for score in result.records.values()}
+    own.update(list_headlines(results))
+    names = list_scores(results)
+    return [name for name in names if name in own or not name.endswith(BOOKKEEPING)]
 
 
 def list_scores(results: Sequence[Result]) -> list[str]:

@@ -408,6 +408,11 @@ def test_a_metric_that_is_added_is_all_that_is_computed(tmp_path, tiny, run):
     words = (*words, "--metric", "mig_groups", "--set", "num_samples=20", "--jobs", 1)
     scored = run(*words[1:], module=words[0], check=0)
     assert "4 of them are trained and lack mig_groups" in scored.stdout
+    command = read_manifest(tmp_path / "runs" / "tiny").provenance.command
+    assert "bench.run --grid" in command.partition("; python -m bench.score")[0]
+    run(*words[1:], module=words[0], check=0)
+    again = read_manifest(tmp_path / "runs" / "tiny").provenance.command
+    assert again == command
     assert "nothing left to do" in run("--grid", grid, "--jobs", 1, check=0).stdout
     found = results(tmp_path)
     assert {r.id: r.model.created for r in found} == trained

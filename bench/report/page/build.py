@@ -15,7 +15,7 @@ from priorbench.bench.report.columns import describe_columns
 from priorbench.bench.report.page.data import make_data
 from priorbench.bench.report.page.gallery import make_gallery
 from priorbench.bench.report.page.summary import make_summary
-from priorbench.bench.report.plain_text import format_mean
+from priorbench.bench.report.plain_text import describe_fewer, format_mean
 from priorbench.bench.report.published import PAPER, list_published
 from priorbench.bench.report.published_page import describe_published
 from priorbench.bench.report.study import Study
@@ -74,6 +74,7 @@ def make_page(
         summary=make_summary(study, manifest, comparisons),
         settings=make_rows(study),
         failures=[result for result in study.results if result.reason],
+        failed_scores=[result for result in study.results if result.failed_scores],
         chance=dict(zip(chance["score"], chance["value"], strict=True)),
         gallery=make_gallery(study),
         files={name: FILES[Path(name).stem] for name in beside if is_table(name)},
@@ -138,11 +139,12 @@ def make_rows(study: Study) -> list[dict[str, Any]]:
             mean = row.get(f"{score}_mean", np.nan)
             se = row.get(f"{score}_se", np.nan)
             text, error = format_mean(mean, se)
+            fewer = describe_fewer(row, score)
             cells.append(
                 {
                     "value": mean if text else "",
                     "text": text or "–",
-                    "error": f"± {error}" if error else "",
+                    "error": f"± {error}" * bool(error) + f" {fewer}" * bool(fewer),
                 }
             )
         beta = row["beta"]

@@ -121,9 +121,9 @@ def _weigh_comparisons(rows: pd.DataFrame, score: str) -> Iterator[str]:
     if not len(able):
         tests = int(rows.groupby("at").size().min())
         yield (
-            f"With {_format_range(rows['n'])} seeds no method is called better or worse "
-            f"than another: for {format_count(tests, 'comparison')} at a time that "
-            f"takes {count_seeds_needed(tests)}."
+            f"With {_format_range(rows['n'])} seeds no method is called better or "
+            f"worse than another: for {format_count(tests, 'comparison')} at a time "
+            f"that takes {count_seeds_needed(tests)}."
         )
         return
     together = able[able["at"] == EVERY_BETA]

@@ -373,6 +373,19 @@ def test_representative_models_of_the_isa_vae():
     }
 
 
+def test_a_value_over_every_beta_counts_seeds_not_runs():
+    exponents = {(1.0, 0): 1.0, (1.0, 1): 2.0, (4.0, 0): 2.0, (4.0, 1): 5.0}
+    runs = [
+        make_run("ISA-VAE", beta, seed, learned={"exponents": [value]})
+        for (beta, seed), value in exponents.items()
+    ]
+    published = find_published("faces3d_isa")
+    table = compare_published(make_study(runs), published)
+    row = table.set_index("score").loc["sorted_exponents_1"]
+    assert (row["ours"], row["n"]) == (2.5, 2)
+    assert row["se"] == pytest.approx(1.0)
+
+
 def make_isa_run(seed, mig, first_10k, method="β-VAE", **changes):
     scores = {"mig": mig, "reconstruction": -99.0}
     scores["reconstruction_first_10k"] = first_10k
@@ -394,6 +407,7 @@ def test_single_models_are_compared_with_the_upper_half():
     assert table["ours"].tolist() == pytest.approx([0.3, -40])
     assert table["se"].tolist() == pytest.approx([0.1, 10])
     assert table["difference"].tolist() == pytest.approx([0.16, -18.01])
+    assert table["difference_in_se"].isna().all()  # of one model it says nothing
     page = make_published_files(study)["published.md"].decode()
     assert "ours is the mean over the upper half of our seeds by `mig`" in page
     assert "| β-VAE | 1 | upper half | mig |" in " ".join(page.split())
@@ -425,7 +439,7 @@ def test_learned_exponents_are_compared_in_ascending_order_over_every_beta():
     table = compare_published(make_study(runs), find_published("faces3d_isa"))
     assert table["published"].tolist() == [1.95, 1.98, 2.17]
     assert table["ours"].tolist() == pytest.approx([1.8, 2.05, 2.3])
-    assert table["n"].tolist() == [2, 2, 2]
+    assert table["n"].tolist() == [1, 1, 1]  # both are of one seed
     assert table["beta"].tolist() == ["all"] * 3
     none = make_run("ISA-VAE", grid="faces3d_isa", learned={"exponents": [1.0]})
     few = compare_published(make_study([none]), find_published("faces3d_isa"))

@@ -12,6 +12,12 @@ def test_failures_are_a_sentence():
     runs = [*make_results(("a",), (1.0,), 3), make_result(seed=7, status="failed")]
     assert make_study(runs).failures == "1 of 4 runs failed."
     assert make_study(runs[:-1]).failures == ""
+    lacking = make_result(seed=8)
+    lacking.records["mig"] = lacking.records["mig"].model_copy(
+        update={"status": "failed", "reason": "no", "values": {}}
+    )
+    both = make_study([*runs, lacking]).failures
+    assert both == "1 of 5 runs failed. 1 of 5 lack a score that failed."
 
 
 def test_headlines_are_in_the_order_of_their_first_appearance():

@@ -185,16 +185,25 @@ def test_the_manifest_decides_what_is_shown(tmp_path):
 
 
 def test_a_score_that_failed_is_a_row_with_its_reason(tmp_path):
-    result = make_result()
-    failed = result.records["mig"].model_copy(
-        update={"status": "failed", "reason": "ValueError: no", "values": {}}
+    results = make_results(("a",), (1.0,), 3)
+    failed = (
+        results[0]
+        .records["mig"]
+        .model_copy(
+            update={"status": "failed", "reason": "ValueError: no", "values": {}}
+        )
     )
-    folder = save_results(tmp_path / "study", [result])
+    folder = save_results(tmp_path / "study", results)
     Store(tmp_path).save_score(failed, {})
     write_report(folder)
     scores = pd.read_csv(folder / "scores.csv").set_index("metric")
-    assert scores.loc["mig", "reason"] == "ValueError: no"
-    assert scores.loc["others", "value"] == -30
+    assert scores.loc["mig", "reason"].dropna().tolist() == ["ValueError: no"]
+    assert scores.loc["others", "value"].notna().all()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "mig of a β = 1 seed 0: ValueError: no" in page
+    assert "1 of 3 lack a score that failed" in page
+    assert "(n = 2)" in page
+    assert "$ (n = 2) & $" in (folder / "settings.tex").read_text(encoding="utf-8")
 
 
 def test_correlations_are_of_ranks(tmp_path):

@@ -51,6 +51,19 @@ def test_a_run_that_one_machine_lacks_comes_from_the_other(tmp_path):
     assert list_runs(results) == [("a", 0), ("a", 1)]
 
 
+@pytest.mark.parametrize(
+    "worse",
+    [{"status": "failed"}, {"scores": {"reconstruction": -30.0}, "headlines": ()}],
+)
+def test_of_a_run_that_several_have_the_completest_counts(tmp_path, worse):
+    one = save_results(tmp_path / "one" / "study", make_runs("a", (0,), **worse))
+    two = save_results(tmp_path / "two" / "study", make_runs("a", (0,)))
+    for folders in ([one, two], [two, one]):
+        _, (result,) = load_studies(folders)
+        assert result.status == "finished"
+        assert result.scores["mig"] == 0.2
+
+
 def test_what_is_trained_alike_is_one_method_whatever_its_name(tmp_path):
     one = save_results(tmp_path / "one", make_runs("a", (0,)))
     two = save_results(tmp_path / "two", make_runs("b", (1,), grid="other"))

@@ -37,4 +37,5 @@ def test_equal_values_are_their_own_interval(value):
         0,
         value,
         value,
+        7,
     ]

@@ -2,7 +2,11 @@
 
 import pytest
 
-from priorbench.bench.results.tables import make_runs_table, make_settings_table
+from priorbench.bench.results.tables import (
+    list_compared_scores,
+    make_runs_table,
+    make_settings_table,
+)
 from tests.bench.synthetic_results import make_result, make_results
 
 
@@ -72,11 +76,13 @@ def test_columns_of_settings():
         "mig_se",
         "mig_ci_low",
         "mig_ci_high",
+        "mig_n",
         "reconstruction_mean",
         "reconstruction_median",
         "reconstruction_se",
         "reconstruction_ci_low",
         "reconstruction_ci_high",
+        "reconstruction_n",
     ]
 
 
@@ -112,6 +118,16 @@ def test_a_score_that_some_runs_lack():
     assert row["n"] == 3
     assert row["mig_mean"] == pytest.approx(0.4)
     assert row["reconstruction_mean"] == -30
+    assert (row["mig_n"], row["reconstruction_n"]) == (3, 2)
+
+
+def test_numbers_of_how_a_score_was_computed_are_not_compared():
+    scores = {"mig": 0.1, "mig_se": 0.01, "valid_epochs": 3.0}
+    run = make_result(scores=scores, headlines=("mig",))
+    assert list_compared_scores([run]) == ["mig"]
+    named = {"used_latents": 4.0, "others_se": 1.0}
+    run = make_result(scores=named, headlines=("used_latents",))
+    assert list_compared_scores([run]) == ["used_latents"]
 
 
 def test_a_setting_of_failures_only():
