@@ -1,13 +1,24 @@
 """What of a study is in the store, and what is left to do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from priorbench.bench.execution.schedule import Task
-from priorbench.bench.results.records import CheckpointRecord
+from priorbench.bench.results.files import DamagedFileError
+from priorbench.bench.results.records import (
+    CheckpointRecord,
+    ModelRecord,
+    ScoreRecord,
+)
 from priorbench.bench.results.store import Store
 from priorbench.bench.study.job import Job
 from priorbench.bench.study.scores import ScoreRequest
+
+log = logging.getLogger("priorbench")
+
+Record = TypeVar("Record", ModelRecord, ScoreRecord)
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,10 @@ def survey_store(
                     continue
             missing = tuple(requests)
             if record is not None and not absent:
-                found = store.load_scores(job.id, [r.key for r in requests])
+                stored = store.load_scores(job.id, [r.key for r in requests])
+                found = {
+                    k: s for k, s in stored.items() if _is_whole(store.load_arrays, s)
+                }
                 failed = {k for k, score in found.items() if score.status == "failed"}
                 again = failed if retry_failed else set()
                 counts["failed_scores"] += len(failed - again)
@@ -77,9 +91,11 @@ def survey_store(
                     r for r in requests if r.key not in found or r.key in again
                 )
                 if store.has_parameters(record):
-                    if missing:
+                    if not missing:
+                        continue
+                    if _is_whole(store.load_parameters, record):
                         yield Task(job, False, missing)
-                    continue
+                        continue
                 if not missing and not keep_models:
                     continue
                 counts["not_kept"] += train
@@ -94,3 +110,13 @@ def survey_store(
     tasks = tuple(list_tasks())
     done = len(jobs) - len(tasks) - counts["untrained"]
     return Survey(tasks, done, **counts)
+
+
+def _is_whole(load: Callable[[Record], object], record: Record) -> bool:
+    """Return whether a record's files are whole; a warning names one that is not."""
+    try:
+        load(record)
+    except DamagedFileError as error:
+        log.warning("%s; it is made again by the next run", error)
+        return False
+    return True

@@ -20,10 +20,12 @@ from pydantic import ValidationError
 from safetensors.numpy import load as decode_arrays
 
 from priorbench.atomic_files import (
+    UNFINISHED,
     make_unfinished_path,
     remove_unfinished,
     write_atomically,
 )
+from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.files import (
     DamagedFileError,
     compute_digest,
@@ -62,7 +64,11 @@ class Store:
     def save_model(
         self, record: ModelRecord, losses: Arrays, parameters: Arrays | None = None
     ) -> None:
-        """Write a model whole or not at all; one that was there goes with its scores.
+        """Write a model whole or not at all.
+
+        One that was there goes with its scores, but what is finished is not lost: where
+        the same training was repeated, the scores stay, and parameters that were kept,
+        and a training that failed takes no finished one's place.
 
         Args:
             record: of the training; its id names the folder.
@@ -72,6 +78,16 @@ class Store:
         Raises:
             OSError: the folder cannot be written; nothing is left behind.
         """
+        earlier = self.load_model(record.id)
+        finished = earlier is not None and earlier.status == "finished"
+        if finished and record.status == "failed":
+            log.warning(
+                "%s stays as it was: trained again, %s", record.id, record.reason
+            )
+            return
+        repeated = finished and self._have_equal_ends(earlier, losses)
+        if repeated and not parameters and self.has_parameters(earlier):
+            return
         lines = [",".join(losses)]
         for row in zip(*losses.values(), strict=True):
             lines.append(",".join(f"{value:.7g}" for value in row))
@@ -87,6 +103,9 @@ class Store:
             for name, content in files.items():
                 write_atomically(unfinished / name, content)
             write_text(unfinished / RECORD, record.model_dump_json(indent=1) + "\n")
+            if repeated and (final / SCORES).is_dir():
+                written = shutil.ignore_patterns(f"{UNFINISHED}*")
+                shutil.copytree(final / SCORES, unfinished / SCORES, ignore=written)
             if final.is_symlink() or final.is_file():
                 final.unlink()
             shutil.rmtree(final, ignore_errors=True)
@@ -177,6 +196,18 @@ class Store:
         remove_unfinished(self.folder)
         for scores in self.folder.glob(f"*/{SCORES}"):
             remove_unfinished(scores)
+
+    def _have_equal_ends(self, record: ModelRecord, losses: Arrays) -> bool:
+        """Return whether a stored loss curve ends as another, kept or thinned."""
+        try:
+            curves = [self.load_losses(record), losses]
+        except DamagedFileError:
+            return False
+        points = min(len(curve.get("step", ())) for curve in curves)
+        if not points:
+            return False
+        ends = [thin_curve(curve, points)["loss"][-1] for curve in curves]
+        return bool(np.isclose(*ends, rtol=1e-6, atol=0.0))
 
     def _read(self, record: ModelRecord, name: str) -> bytes:
         if name not in record.digests:

@@ -37,8 +37,10 @@ def restore_model(store: Store, model: str) -> VAE:
     try:
         arrays = store.load_parameters(record)
     except DamagedFileError as error:
+        remove = "remove the file and " if store.has_parameters(record) else ""
         raise UserError(
-            f"{error}; to have its parameters, run its grid with keep_models = true"
+            f"{error}; to have its parameters, {remove}run its grid with keep_models = "
+            "true"
         ) from error
     return build_trained(record, arrays)
 

@@ -6,7 +6,7 @@ import pytest
 
 from priorbench.bench.execution.survey import survey_store
 from priorbench.bench.results.files import write_text
-from priorbench.bench.results.store import PARAMETERS, RECORD, Store
+from priorbench.bench.results.store import PARAMETERS, RECORD, SCORES, Store
 from priorbench.bench.study.scores import ScoreRequest, list_requests
 from tests.bench.small_study import run_jobs
 
@@ -39,6 +39,27 @@ def test_a_model_without_parameters_is_trained_for_them(study):
     assert [(t.job.id, t.train) for t in kept.tasks] == [(jobs[0].id, True)]
     assert (kept.done, kept.not_kept) == (1, 1)
     assert survey_store(store, jobs, requests, keep_models=False).tasks == ()
+
+
+def test_a_model_whose_parameters_are_damaged_is_trained_to_be_scored(study, caplog):
+    jobs, requests, store = study
+    (store.folder / jobs[0].id / PARAMETERS).write_bytes(b"no parameters")
+    more = [*requests, ScoreRequest("mig_histogram")]
+    found = survey_store(store, jobs, more, keep_models=True)
+    assert [task.train for task in found.tasks] == [True, False]
+    assert f"{PARAMETERS} is damaged" in caplog.text
+    scored = survey_store(store, jobs, more, keep_models=True, train=False)
+    assert (len(scored.tasks), scored.untrained) == (1, 1)
+
+
+def test_a_score_whose_arrays_are_damaged_is_made_again(study, caplog):
+    jobs, requests, store = study
+    scores = store.load_scores(jobs[0].id, [r.key for r in requests])
+    key = next(key for key, score in scores.items() if score.digests)
+    (store.folder / jobs[0].id / SCORES / f"{key}.safetensors").write_bytes(b"no")
+    (task,) = survey_store(store, jobs, requests, keep_models=True).tasks
+    assert (task.train, [r.key for r in task.requests]) == (False, [key])
+    assert "damaged" in caplog.text
 
 
 def test_a_model_that_is_not_trained(study):

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from priorbench.atomic_files import UNFINISHED
+from priorbench.bench.results.curves import thin_curve
 from priorbench.bench.results.files import DamagedFileError
 from priorbench.bench.results.records import ModelRecord, Provenance, ScoreRecord
 from priorbench.bench.results.store import Store
@@ -197,7 +199,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(store, monkeypatch):
     save_both(store)
     monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(FULL))
     with pytest.raises(OSError, match="No space left"):
-        store.save_model(make_model(seed=4), LOSSES)
+        store.save_model(make_model(seed=4), LOSSES, PARAMETERS)
     monkeypatch.undo()
     assert store.load_model(ID).seed == 3
     assert KEY in store.load_scores(ID, [KEY])
@@ -215,9 +217,43 @@ def test_a_score_on_a_full_disk_leaves_the_one_that_was_there(store, monkeypatch
 def test_a_model_that_is_trained_again_loses_its_scores(store):
     """They are of other parameters."""
     save_both(store)
-    store.save_model(make_model(), LOSSES)
+    store.save_model(make_model(), {**LOSSES, "loss": np.array([3.5, 2.25, 1e-8])})
     assert store.load_scores(ID, [KEY]) == {}
     assert list_files(store) == {f"{ID}/record.json", f"{ID}/losses.csv"}
+
+
+def test_a_training_that_is_repeated_loses_nothing(store):
+    """As that of another command, whose curve may be thinned, or its own grid's."""
+    save_both(store)
+    store.save_model(make_model(), thin_curve(LOSSES, 3))
+    assert store.has_parameters(store.load_model(ID))
+    (store.folder / ID / "parameters.safetensors").write_bytes(b"damaged")
+    unfinished = store.folder / ID / "scores" / f"{UNFINISHED}score"
+    unfinished.touch()
+    store.save_model(make_model(seed=4), LOSSES, PARAMETERS)
+    model = store.load_model(ID)
+    assert model.seed == 4
+    np.testing.assert_array_equal(store.load_parameters(model)["w"], PARAMETERS["w"])
+    score = store.load_scores(ID, [KEY])[KEY]
+    np.testing.assert_array_equal(store.load_arrays(score)["images"], ARRAYS["images"])
+    assert not any(UNFINISHED in name for name in list_files(store))
+
+
+def test_a_thinned_curve_ends_as_the_whole_one(store):
+    whole = {"step": np.arange(9), "loss": np.linspace(9, 1, 9)}
+    store.save_model(make_model(), thin_curve(whole, 4))
+    store.save_score(make_score(), ARRAYS)
+    store.save_model(make_model(), whole, PARAMETERS)
+    assert store.load_scores(ID, [KEY])
+    assert store.has_parameters(store.load_model(ID))
+
+
+def test_a_training_that_failed_takes_no_finished_ones_place(store, caplog):
+    save_both(store)
+    store.save_model(make_model(status="failed", reason="no memory"), {})
+    assert store.load_model(ID).status == "finished"
+    assert store.load_scores(ID, [KEY])
+    assert "trained again, no memory" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
