@@ -128,8 +128,9 @@ function showVerdict() {
   const found = comparisons.filter((c) => c.score === score);
   const places = [...new Set(found.map((c) => c.at))];
   const before = find("verdict-place").value;
-  const usual = ["all β", ...places].find((place) =>
-    found.some((c) => c.at === place && c.detectable !== null)) ?? places[0];
+  const able = (place) => found.some((c) => c.at === place && c.detectable !== null);
+  const ordered = [...places].sort((a, b) => (b === "all β") - (a === "all β"));
+  const usual = ordered.find(able) ?? ordered[0];
   fill("verdict-place", places, places.includes(before) ? before : usual);
   const at = find("verdict-place").value;
   const rows = found.filter((c) => c.at === at);
