@@ -32,13 +32,16 @@ RetryFailed = Annotated[
 ]
 CheckpointMinutes = Annotated[
     float,
-    Option(min=0, help="Minutes between checkpoints of a training; 0 for none."),
+    Option(
+        min=0,
+        help="Minutes between checkpoints of a training; 0: only when it is stopped.",
+    ),
 ]
 TimeLimit = Annotated[
     float | None,
     Option(
         metavar="MINUTES",
-        help="Stop before so many minutes are over, trainings with a checkpoint, and "
+        help="Stop before so many minutes are over, keep the state of trainings, and "
         "exit with 124; the same command goes on.",
         show_default=False,
     ),

@@ -33,8 +33,8 @@ class DSprites(FactorDataset):
     Args:
         factors: levels to keep, by factor: positions, or names for the shape. The
             others keep all. The result is a smaller complete grid, in the order of the
-            full one whatever the order given; without cached images only it is
-            rendered, in memory.
+            full one whatever the order given; if the full grid is not cached, only
+            the smaller one is rendered, in memory.
         progress: show a progress bar on a terminal.
     Raises:
         ValueError: a level or factor that does not exist, is repeated or missing; or an

@@ -56,7 +56,7 @@ class Faces3D(FactorDataset):
         seed: of the identities, >= 0; not used by ``basel_renders``.
         factors: levels to keep, by factor. The others keep all. The result is a smaller
             complete grid, in the order of the full one whatever the order given;
-            without cached images only it is rendered, in memory.
+            if the full grid is not cached, only the smaller one is rendered, in memory.
         progress: show a progress bar on a terminal.
     Raises:
         ValueError: a level or factor that does not exist, is repeated or missing; an

@@ -50,7 +50,7 @@ OPTIONS = (
 def load_dataset(name: str, **arguments: Any) -> FactorDataset | ImageDataset:
     """Return the dataset that is registered as ``name``.
 
-    A name that ends in ``.npz``, ``.npy`` or ``.h5``, or has a slash in it, is the path
+    A name that ends in one of :data:`SUFFIXES`, or has a slash in it, is the path
     of a file or folder of your own; see :func:`priorbench.datasets.from_file`.
 
     Args:

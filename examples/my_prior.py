@@ -9,7 +9,7 @@ from priorbench import priors
 
 @priors.register("logistic")
 class Logistic(priors.Prior):
-    """Independent logistic latents: log p(z) = Σ log sech²(z_i / 2s) - log 4s, nats."""
+    """Independent logistic latents: log p(z) = Σ log(sech²(z_i / 2s) / 4s), nats."""
 
     def __init__(self, latent_dim: int, scale: float = 0.5) -> None:
         super().__init__(latent_dim)

@@ -15,7 +15,7 @@ from priorbench.priors.posteriors.base import Posterior
 
 @register("mig_sampled", needs=("factors", "densities"), version=2)
 def mig_sampled(codes: Codes, num_samples: Sample = 10_000) -> Scores:
-    r"""Estimate the mutual information gap as published, to check ``mig``; from 0 to 1.
+    r"""Estimate the mutual information gap as published; from 0 to 1.
 
     .. math:: H(z_j) \approx -\frac1S \sum_s \log \frac1N \sum_n q(z_j^s | x_n)
 

@@ -59,4 +59,4 @@ def __getattr__(name: str) -> Any:
         from priorbench.priors.check import check_prior
 
         return check_prior
-    raise AttributeError(f"module 'priors' has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -196,9 +196,9 @@ class Prior(nn.Module):
     ) -> Tensor:
         """Draw independent latents, ``(*shape, latent_dim)``, of the default dtype.
 
-        All randomness comes from a generator on the CPU: the one given, or one that is
-        seeded by one draw from it where it is on another device, or from the global
-        generator where there is none.
+        All randomness comes from a generator on the CPU: the one given, or one
+        seeded by a draw from it (if it is on another device) or from the global
+        generator (if none is given).
 
         Args:
             shape: of the batch of draws.

@@ -14,7 +14,7 @@ class DiffusionSphere(UniformOnSpheres):
     with respect to the surface measure. See :class:`Diffusion` for the choices and for
     what is wrong with the published ones.
 
-    References: Pérez Rey et al. 2019, "Disentanglement with Hyperspherical Latent
+    References: Pérez Rey 2019, "Disentanglement with Hyperspherical Latent
     Spaces using Diffusion Variational Autoencoders".
 
     Args:

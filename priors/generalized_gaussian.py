@@ -19,8 +19,8 @@ from priorbench.priors.numerics.special import (
 class GeneralizedGaussian(Prior):
     r"""Generalized Gaussian prior, independent over latents.
 
-    .. math:: \log p(z) = \sum_i \log p - \log 2 - \log\Gamma(1/p) - \tfrac1p\log s
-        - |z_i|^p / s
+    .. math:: \log p(z) = \sum_i \bigl[\log p - \log 2 - \log\Gamma(1/p)
+        - \tfrac1p\log s - |z_i|^p / s\bigr]
 
     p = 2 with s = 2 is the standard normal, p = 1 Laplace; p > 2 is platykurtic. Draws
     are exact: ``|z|^p / s`` is Gamma(1/p), the sign is fair.

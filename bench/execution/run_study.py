@@ -93,7 +93,8 @@ class Options:
         shard: number of a part of the study, from 1, and the number of parts; None for
             the whole.
         fail_fast: stop at the first run that fails.
-        checkpoint_minutes: between two checkpoints of a training; 0 for none.
+        checkpoint_minutes: between two checkpoints of a training; with 0 there is one
+            only when it is stopped.
         time_limit: minutes within which the command ends; None for no limit.
         dry_run: show the plan and stop.
         train: train what is not trained; otherwise models are only scored.

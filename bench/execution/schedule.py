@@ -20,7 +20,8 @@ class Machine:
         block_size: number of seeds that train at once.
         plugins: files that each process imports first.
         command: the command that the user gave, kept with every result.
-        checkpoint_minutes: between two checkpoints of a training; 0 for none.
+        checkpoint_minutes: between two checkpoints of a training; with 0 there is one
+            only when it is stopped.
         deadline: when trainings stop and no block is started any more, in seconds as
             ``time.time()``.
     """

@@ -1,6 +1,6 @@
 """Pictures of the posteriors on spheres: their divergence from the uniform prior.
 
-References: Davidson et al. 2019, Figure B.1; Pérez Rey et al. 2019, "Disentanglement
+References: Davidson et al. 2019, Figure B.1; Pérez Rey 2019, "Disentanglement
 with Hyperspherical Latent Spaces using Diffusion Variational Autoencoders", Eq. 3.
 """
 

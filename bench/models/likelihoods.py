@@ -49,7 +49,7 @@ class Likelihood:
 class Bernoulli(Likelihood):
     r"""Independent binary pixels; the decoder gives logits l.
 
-    .. math:: \log p(x|z) = \sum_i x_i l_i - \log(1 + e^{l_i})
+    .. math:: \log p(x|z) = \sum_i [x_i l_i - \log(1 + e^{l_i})]
     """
 
     needs_float32 = False
@@ -69,7 +69,7 @@ class Gaussian(Likelihood):
 
     .. math::
         \log p(x|z)
-            = \sum_i -\frac{(x_i - m_i)^2}{2 σ^2} - \log σ - \tfrac12 \log 2π
+            = -\sum_i \Bigl[\frac{(x_i - m_i)^2}{2 σ^2} + \log σ + \tfrac12\log 2π\Bigr]
 
     The decoder gives the means m.
 

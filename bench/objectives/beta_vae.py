@@ -11,7 +11,9 @@ from priorbench.bench.objectives.base import Objective, register
 
 @register("beta_vae")
 class BetaVAE(Objective):
-    r"""The β-VAE: :math:`-E_q[\log p(x|z)] + β KL(q(z|x) \| p(z))`.
+    r"""The β-VAE: the evidence lower bound, its KL weighted by β.
+
+    .. math:: -E_q[\log p(x|z)] + β KL(q(z|x) \| p(z))
 
     With a β for each group g, :math:`\sum_g β_g KL(q(z_g|x) \| p(z_g))` takes the place
     of the KL term.

@@ -18,7 +18,7 @@ class Capacity(Objective):
     estimated from one sample, the modulus is that of the estimate, for each image or
     for the batch's mean.
 
-    References: Pérez Rey et al. 2019, "Disentanglement with Hyperspherical Latent
+    References: Pérez Rey 2019, "Disentanglement with Hyperspherical Latent
     Spaces using Diffusion Variational Autoencoders", Eq. 2 (C rises epoch by epoch
     there) and Table 1; Burgess et al. 2018, Eq. 8 (the modulus of the batch's mean).
 

@@ -17,7 +17,6 @@ import pandas as pd
 
 from priorbench.bench.report.comparisons import compute_t_interval
 from priorbench.bench.report.study import Study
-from priorbench.bench.study.beta import Beta
 
 COLUMNS = (
     "score",
@@ -37,7 +36,8 @@ CUT = 0.25
 def make_aggregate_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
     """Make a table with a row for each score and method.
 
-    The values are those of all finished runs at the β of :func:`list_shared_betas`.
+    The values are those of all finished runs at the β that all methods
+    have (:meth:`~priorbench.bench.report.study.Study.list_shared_betas`).
 
     Columns: :data:`COLUMNS`; ``n`` values of ``seeds`` seeds; ``low`` and ``high`` are
     the 95% interval of the interquartile mean, blank with one seed.
@@ -48,7 +48,7 @@ def make_aggregate_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for score in scores:
-        shared = list_shared_betas(study, score)
+        shared = study.list_shared_betas(score)
         seeds: dict[str, dict[int, list[float]]] = {m: {} for m in study.methods}
         for result in study.results:
             value = result.scores.get(score, np.nan)
@@ -59,19 +59,6 @@ def make_aggregate_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
                 parts = [np.array(values) for values in found.values()]
                 rows.append((score, method, len(parts), *_aggregate(parts)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def list_shared_betas(study: Study, score: str) -> set[Beta]:
-    """Return the β at which all methods that have a score have it.
-
-    Where there is none, it is every β.
-    """
-    betas: dict[str, set[Beta]] = {}
-    for result in study.results:
-        if np.isfinite(result.scores.get(score, np.nan)):
-            betas.setdefault(result.method, set()).add(result.beta)
-    shared = set.intersection(*betas.values()) if betas else set()
-    return shared or {result.beta for result in study.results}
 
 
 def _aggregate(parts: Sequence[np.ndarray]) -> tuple[float, ...]:

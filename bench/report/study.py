@@ -43,6 +43,18 @@ class Study:
         array = np.array(values, dtype=float)
         return array[np.isfinite(array)]
 
+    def list_shared_betas(self, score: str) -> set[Beta]:
+        """Return the β at which all methods that have ``score`` have it.
+
+        Where there is none, it is every β.
+        """
+        betas: dict[str, set[Beta]] = {}
+        for result in self.results:
+            if np.isfinite(result.scores.get(score, np.nan)):
+                betas.setdefault(result.method, set()).add(result.beta)
+        shared = set.intersection(*betas.values()) if betas else set()
+        return shared or {result.beta for result in self.results}
+
     @property
     def heading(self) -> str:
         """Grid, profile and number of seeds."""

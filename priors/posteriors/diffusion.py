@@ -37,7 +37,7 @@ class Diffusion(SphericalFamily):
       minimum at :math:`t = 2 / (d - 1)`, where its gradient has the wrong sign; it is
       kept as printed.
 
-    References: Pérez Rey et al. 2019, "Disentanglement with Hyperspherical Latent
+    References: Pérez Rey 2019, "Disentanglement with Hyperspherical Latent
     Spaces using Diffusion Variational Autoencoders", Algorithm 1 and Eq. 3.
 
     Args:
@@ -185,7 +185,7 @@ class Diffusion(SphericalFamily):
 
 
 def kl_paper(t: Tensor, d: int) -> Tensor:
-    r"""Return Eq. 3 of Pérez Rey et al. 2019 for KL(heat kernel || uniform) in nats.
+    r"""Return Eq. 3 of Pérez Rey 2019 for KL(heat kernel || uniform) in nats.
 
     .. math:: -\tfrac d2 \log 2\pi t - \tfrac d2 + \log|S^d| + \tfrac14 d(d-1) t
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from priorbench.bench.report.aggregates import list_shared_betas
 from priorbench.bench.report.figures.style import PALETTE
 from priorbench.bench.report.published import Published, choose_reconstruction
 from priorbench.bench.report.study import Study
@@ -78,7 +77,7 @@ def make_data(
             for p in published
         ],
         "shared": {
-            score: [format_beta(beta) for beta in list_shared_betas(study, score)]
+            score: [format_beta(beta) for beta in study.list_shared_betas(score)]
             for score in scores
         },
         "comparisons": comparisons.to_dict("split", index=False),
