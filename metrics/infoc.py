@@ -2,7 +2,7 @@
 
 import torch
 
-from priorbench.metrics.arguments import Positive, Sample
+from priorbench.metrics.arguments import GridStep, Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.matrix_scores import (
     InformationMatrix,
@@ -13,7 +13,7 @@ from priorbench.metrics.information.matrix_scores import (
 @register("infoc", headline="infoc", needs=("factors", "densities"))
 def infoc(
     codes: Codes,
-    step: Positive = 0.5,
+    step: GridStep = 0.5,
     num_samples: Sample = 2_000,
     num_group_samples: Sample = 1_000,
 ) -> Scores:

@@ -1,6 +1,6 @@
 """DCI's completeness, with mutual informations as importances."""
 
-from priorbench.metrics.arguments import Positive, Sample
+from priorbench.metrics.arguments import GridStep, Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.importances import importance_completeness
 from priorbench.metrics.information.matrix_scores import (
@@ -12,7 +12,7 @@ from priorbench.metrics.information.matrix_scores import (
 @register("mi_completeness", headline="mi_completeness", needs=("factors", "densities"))
 def mi_completeness(
     codes: Codes,
-    step: Positive = 0.5,
+    step: GridStep = 0.5,
     num_samples: Sample = 2_000,
     num_group_samples: Sample = 1_000,
 ) -> Scores:

@@ -1,6 +1,6 @@
 """DCI's disentanglement, with mutual informations as importances."""
 
-from priorbench.metrics.arguments import Positive, Sample
+from priorbench.metrics.arguments import GridStep, Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.importances import importance_disentanglement
 from priorbench.metrics.information.matrix_scores import (
@@ -14,7 +14,7 @@ from priorbench.metrics.information.matrix_scores import (
 )
 def mi_disentanglement(
     codes: Codes,
-    step: Positive = 0.5,
+    step: GridStep = 0.5,
     num_samples: Sample = 2_000,
     num_group_samples: Sample = 1_000,
 ) -> Scores:

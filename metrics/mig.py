@@ -1,6 +1,6 @@
 """The mutual information gap, without sampling where that is possible."""
 
-from priorbench.metrics.arguments import Positive, Sample
+from priorbench.metrics.arguments import GridStep, Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.gap import (
     bound_gap_errors,
@@ -15,7 +15,7 @@ from priorbench.metrics.information.latent_information import (
 
 
 @register("mig", headline="mig", needs=("factors", "densities"), version=2)
-def mig(codes: Codes, step: Positive = 0.5, num_samples: Sample = 2_000) -> Scores:
+def mig(codes: Codes, step: GridStep = 0.5, num_samples: Sample = 2_000) -> Scores:
     r"""Return the mutual information gap of the posteriors, from 0 to 1.
 
     .. math:: MIG = \frac1F \sum_f \frac{I(z_{(1)}; v_f) - I(z_{(2)}; v_f)}{H(v_f)}

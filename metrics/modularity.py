@@ -1,6 +1,6 @@
 """Modularity: each latent knows one factor only, by squared informations."""
 
-from priorbench.metrics.arguments import Positive, Sample
+from priorbench.metrics.arguments import GridStep, Sample
 from priorbench.metrics.base import Codes, Scores, register
 from priorbench.metrics.information.matrix_scores import (
     InformationMatrix,
@@ -11,7 +11,7 @@ from priorbench.metrics.information.matrix_scores import (
 @register("modularity", headline="modularity", needs=("factors", "densities"))
 def modularity(
     codes: Codes,
-    step: Positive = 0.5,
+    step: GridStep = 0.5,
     num_samples: Sample = 2_000,
     num_group_samples: Sample = 1_000,
 ) -> Scores:

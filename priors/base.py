@@ -364,3 +364,13 @@ def build_prior(name: str, latent_dim: int, **arguments: Any) -> Prior:
             f'"{name}", latent_dim = {prior.latent_dim}, ... }}'
         )
     return prior
+
+
+def can_hold_variances(variances: Iterable[float]) -> bool:
+    """Return whether float32 holds variances, and what the KL computes with them.
+
+    Example:
+        >>> can_hold_variances([0.5, 1.0]), can_hold_variances([1e60])
+        (True, False)
+    """
+    return all(1e-30 < variance < 1e30 for variance in variances)

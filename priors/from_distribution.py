@@ -9,7 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Transform, constraints
+from torch.distributions import (
+    AffineTransform,
+    ComposeTransform,
+    Distribution,
+    Independent,
+    Transform,
+    TransformedDistribution,
+    VonMises,
+    constraints,
+)
 
 from priorbench.priors.base import Group, Prior
 
@@ -111,6 +120,14 @@ class DistributionPrior(Prior):
 
     def _check_support(self, distribution: Distribution) -> None:
         """Check that a distribution is on all real numbers, as far as it is known."""
+        while isinstance(distribution, Independent) or _is_affine(distribution):
+            distribution = distribution.base_dist
+        if isinstance(distribution, VonMises):  # its support is called real
+            raise ValueError(
+                f"the distribution of {type(self).__name__} must be on all real "
+                "numbers; VonMises is on a circle: the prior 'hypersphere' with dims = "
+                "[1, ...] has circles"
+            )
         try:
             support = distribution.support
         except NotImplementedError:
@@ -227,6 +244,18 @@ def _map_tensors(
         return copied
 
     return copy_part(distribution, ())
+
+
+def _is_affine(distribution: Distribution) -> bool:
+    """Return whether a distribution is another one moved and scaled."""
+
+    def is_affine(transform: Transform) -> bool:
+        if isinstance(transform, ComposeTransform):
+            return all(map(is_affine, transform.parts))
+        return isinstance(transform, AffineTransform)
+
+    transformed = isinstance(distribution, TransformedDistribution)
+    return transformed and all(map(is_affine, distribution.transforms))
 
 
 def _find_variance(distribution: Distribution) -> Tensor | None:

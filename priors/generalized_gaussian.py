@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from priorbench.priors.base import Prior, register
+from priorbench.priors.base import Prior, can_hold_variances, register
 from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
 from priorbench.priors.numerics.special import (
     draw_signs,
@@ -72,10 +72,19 @@ class GeneralizedGaussian(Prior):
         log_power = sample_log_gamma(shape, 1 / p, generator) + log_real(self.scale)
         return draw_signs(shape, generator) * torch.exp(log_power / p)
 
-    def variance(self) -> Tensor | float:
-        """Return the variance of a latent, s^(2/p) Γ(3/p) / Γ(1/p)."""
+    def variance(self) -> Tensor | float | None:
+        """Return the variance of a latent, s^(2/p) Γ(3/p) / Γ(1/p).
+
+        None where a fixed exponent makes it larger or smaller than float32 holds.
+        """
         p = self.p
-        return self.scale ** (2 / p) * exp_real(log_gamma(3 / p) - log_gamma(1 / p))
+        try:
+            ratio = exp_real(log_gamma(3 / p) - log_gamma(1 / p))
+            variance = self.scale ** (2 / p) * ratio
+        except OverflowError:
+            return None
+        fixed = self.exponents.rho is None
+        return None if fixed and not can_hold_variances([variance]) else variance
 
     def learned(self) -> dict[str, Tensor]:
         """Return the exponent, if it is learned."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from priorbench.compiled import fuse_with_gradient
-from priorbench.priors.base import Group, Prior, register
+from priorbench.priors.base import Group, Prior, can_hold_variances, register
 from priorbench.priors.numerics.columns import make_constant, pick_columns
 from priorbench.priors.numerics.exponents import LEARNING_RATE, Exponents, check_scale
 from priorbench.priors.numerics.special import (
@@ -105,9 +105,16 @@ class LpNested(Prior):
         p = self._stack_exponents()
         if scale == "unit":
             mean = float(self._compute_variance(p).detach().mean())
+            if not math.isfinite(mean):
+                raise ValueError(
+                    "'scale' cannot be \"unit\": with these exponents the variance at "
+                    "scale 1 is beyond float64; give a number"
+                )
             self.scale = mean ** (-self.exponents()[0] / 2)
         # fixed exponents: computed once, and moved with the prior, not at every step
-        fixed = None if learn_exponents else self._compute_variance(p)
+        variance = self._compute_variance(p).detach()
+        self._knows_variance = can_hold_variances(variance.tolist())
+        fixed = variance if self._knows_variance and not learn_exponents else None
         self.register_buffer("_fixed_variance", fixed, persistent=False)
         self._fixed_ratios: tuple[float, ...] | None = None
         if not learn_exponents:
@@ -175,9 +182,13 @@ class LpNested(Prior):
             return torch.tensor(self.inner_exponents.initial, dtype=torch.float64)
         return self.inner_exponents.stack().double()
 
-    def variance(self) -> Tensor:
-        """Return the variance of each coordinate, (n,)."""
-        if self._fixed_variance is None:
+    def variance(self) -> Tensor | None:
+        """Return the variance of each coordinate, (n,).
+
+        None where the exponents, as given, make it larger or smaller than float32
+        holds.
+        """
+        if self._fixed_variance is None and self._knows_variance:
             return self._compute_variance(self._stack_exponents())
         return self._fixed_variance
 
@@ -186,7 +197,10 @@ class LpNested(Prior):
         for child in self.root.children:
             k = len(list_leaves(child))
             log_ratio = log_gamma((k + 2) / p0) - log_gamma(k / p0)
-            moment = self.scale ** (2 / p0) * math.exp(log_ratio)
+            try:
+                moment = self.scale ** (2 / p0) * math.exp(log_ratio)
+            except OverflowError:
+                moment = math.inf
             own |= dict.fromkeys(list_leaves(child), moment)
         moments = _make_row(tuple(own[i] for i in range(self.latent_dim)), p.device)
         terms = _list_terms(self.root, p.device)

@@ -74,27 +74,45 @@ def write_cache(
         chunks: the array, some rows at a time.
 
     Raises:
-        OSError: the folder cannot be written, or is full; nothing half-written is left.
+        OSError: the folder cannot be written, or is full; or what ``chunks`` raise.
+            Nothing half-written is left.
     """
     folder = get_data_folder()
     header = _make_header(shape)
     checksum = 0
-    with explain_write_errors(folder, len(header) + prod(shape)):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.glob(f"{UNFINISHED}*"):
-            with suppress(OSError):  # another process may be removing it too
-                if time.time() - path.stat().st_mtime > STALE_AGE:
-                    path.unlink()
-        with open_atomically(
-            folder / f"{name}.npy", lambda: f"{name}-{checksum:08x}.npy"
-        ) as file:
-            # Plain writes, because a full disk raises an error here, where a memory map
-            # would end the process.
-            file.write(header)
-            for chunk in chunks:
-                content = np.ascontiguousarray(chunk).data
-                checksum = zlib.crc32(content, checksum)
-                file.write(content)
+    try:
+        with explain_write_errors(folder, len(header) + prod(shape)):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.glob(f"{UNFINISHED}*"):
+                with suppress(OSError):  # another process may be removing it too
+                    if time.time() - path.stat().st_mtime > STALE_AGE:
+                        path.unlink()
+            with open_atomically(
+                folder / f"{name}.npy", lambda: f"{name}-{checksum:08x}.npy"
+            ) as file:
+                # Plain writes, because a full disk raises an error here, where a memory
+                # map would end the process.
+                file.write(header)
+                for chunk in _tell_errors_apart(chunks):
+                    content = np.ascontiguousarray(chunk).data
+                    checksum = zlib.crc32(content, checksum)
+                    file.write(content)
+    except _ReadError as error:
+        raise error.reason from None
+
+
+class _ReadError(Exception):
+    """An error of reading what is to be written."""
+
+    def __init__(self, reason: OSError) -> None:
+        self.reason = reason
+
+
+def _tell_errors_apart(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    try:
+        yield from chunks
+    except OSError as error:
+        raise _ReadError(error) from error
 
 
 @contextmanager

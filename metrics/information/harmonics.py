@@ -170,7 +170,8 @@ def _choose_degrees(
 ) -> tuple[list[int], float]:
     r"""Return the degree that each segment of the data needs, and the largest tail.
 
-    No degrees are returned if a segment is too narrow. Tails,
+    No degrees are returned if a segment is too narrow, or has terms beyond float64.
+    Tails,
 
     .. math:: t_L^2 = \sum_{l > L} N_l b_l^2,
 
@@ -193,6 +194,8 @@ def _choose_degrees(
     from_degree_on = terms.flip(-1).cumsum(-1).flip(-1)
     squares = from_degree_on - terms + beyond
     tails = squares.clamp(min=0).sqrt()
+    if not tails.isfinite().all():
+        return [], math.inf
     by_segment = tails.unflatten(0, (-1, PROBES))
     tails = by_segment.amax(1)
     coarse = (tails > 1e-2).sum(-1)

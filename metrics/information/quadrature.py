@@ -106,7 +106,7 @@ def latent_entropies(
 
 
 def bound_quadrature_error(step: float) -> float:
-    """Return a bound on the error of a mutual information, in nats.
+    """Return a bound on the error of a mutual information, in nats, for steps up to 2.
 
     It is above all errors that were found in mixtures of two and three Gaussians, among
     which the worst cases were searched for. The trapezoid rule's error falls

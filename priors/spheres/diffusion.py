@@ -118,7 +118,12 @@ def kl_walk(
     d: int,
     steps: int,
 ) -> Tensor:
-    """Return the KL of the random walk to the uniform distribution, in nats."""
+    """Return the KL of the random walk to the uniform distribution, in nats.
+
+    In many dimensions at short times it has the error of :func:`log_walk`'s tail:
+    below 1e-3 up to d = 40, 0.3 for d = 60 and one step of T = 0.01, 1.6 for d = 100
+    and one of T = 0.02.
+    """
     table = _make_table(DivergenceTable, random_walk.log_kl, time.device, d, steps)
     return table(time.double())
 

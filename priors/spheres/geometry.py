@@ -102,7 +102,7 @@ def normalise_vectors(raw: Tensor) -> Tensor:
     first = zero[..., :1] + 1
     axis = torch.cat([first, zero[..., 1:]], dim=-1)
     square = raw.square().sum(-1, keepdim=True)
-    safe = torch.where(square > SMALL**2, raw, axis)
+    safe = torch.where(square <= SMALL**2, axis, raw)  # NaN stays NaN
     return _divide_by_length(safe)
 
 

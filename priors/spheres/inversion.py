@@ -316,7 +316,11 @@ def _find_median(
     kappa: Tensor,
     m: int,
 ) -> Tensor:
-    """Return log tan(θ / 2) at the medians, by bisection and a step of Halley's."""
+    """Return log tan(θ / 2) at the medians, by bisection and a step of Halley's.
+
+    The tail that is integrated is the one in which the density falls from θ on: in the
+    other one its peak may lie between two nodes.
+    """
     zero = torch.zeros_like(kappa)
     log_z, e_mean = family.moments(kappa, m)
     low = torch.full_like(kappa, -30.0)
@@ -324,12 +328,12 @@ def _find_median(
     for _ in range(40):
         middle = 0.5 * (low + high)
         theta = 2 * torch.atan(torch.exp(middle))
-        i_0, _, _ = _integrate_tail(
-            family, theta, kappa, e_mean, (zero, zero), zero + 1, m
-        )
-        e, _ = family.exponent(theta)
+        e, e_prime = family.exponent(theta)
+        rises = kappa * e_prime + (m - 2) / torch.tan(theta) >= 0
+        side = torch.where(rises, 1.0, -1.0)
+        i_0, _, _ = _integrate_tail(family, theta, kappa, e_mean, (zero, zero), side, m)
         log_tail = i_0.log() + _log_density(e, theta, kappa, log_z, m)
-        below = log_tail < math.log(0.5)
+        below = (log_tail < math.log(0.5)) == rises
         low = torch.where(below, middle, low)
         high = torch.where(below, high, middle)
     theta = 2 * torch.atan(torch.exp(0.5 * (low + high)))

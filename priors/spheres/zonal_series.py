@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, softmax
 
 from priorbench.priors.numerics.quadrature import legendre_nodes
 from priorbench.priors.spheres.geometry import log_surface_area
@@ -129,11 +129,9 @@ def integrate_log_kl(
         log_density: relative to the uniform one, of angles (rows, n) and times (rows,).
     """
     reach = (np.sqrt(d) + WIDTHS) * np.sqrt(time)
-    angle, weights = _angle_nodes(np.minimum(np.pi, reach), d)
+    angle, log_weights = _angle_nodes(np.minimum(np.pi, reach), d)
     value = log_density(angle, time)
-    mass = weights * np.exp(value)
-    mean = (mass * value).sum(-1) / mass.sum(-1)
-    return np.log(mean)
+    return np.log((softmax(log_weights + value, axis=-1) * value).sum(-1))
 
 
 def sum_log_kl(
@@ -150,7 +148,7 @@ def sum_log_kl(
         coefficients: of degrees 1, 2, ... relative to the first, (rows, degree).
         d: dimension of the sphere.
     """
-    angle, weights = _angle_nodes(np.full(len(log_first), np.pi), d)
+    angle, log_weights = _angle_nodes(np.full(len(log_first), np.pi), d)
     shape = sum_series(np.cos(angle), coefficients, d + 1)
     x = np.exp(log_first)[:, None] * shape
     # ((1 + x) log(1 + x) - x) / x², which is 1/2 at 0
@@ -161,7 +159,7 @@ def sum_log_kl(
     apart = np.where(small, 1, np.maximum(x, lowest))
     exact = ((1 + apart) * np.log1p(apart) - apart) / apart**2
     integrand = shape**2 * np.where(small, expanded, exact)
-    mean = (weights * integrand).sum(-1)
+    mean = (np.exp(log_weights) * integrand).sum(-1)
     return np.asarray(2 * log_first + np.log(mean), dtype=float)
 
 
@@ -169,7 +167,7 @@ def _angle_nodes(
     end: Array,
     d: int,
 ) -> tuple[Array, Array]:
-    """Return angles in 0 ... end and weights of the uniform distribution on S^d.
+    """Return angles in 0 ... end and log weights of the uniform distribution on S^d.
 
     Args:
         end: (rows,).
@@ -182,4 +180,4 @@ def _angle_nodes(
     angle = end[:, None] * nodes
     log_mass = 0.5 * np.log(np.pi) + gammaln(0.5 * d) - gammaln(0.5 * (d + 1))
     log_ring = (d - 1) * np.log(np.sin(angle)) - log_mass
-    return angle, end[:, None] * weights * np.exp(log_ring)
+    return angle, np.log(end[:, None] * weights) + log_ring

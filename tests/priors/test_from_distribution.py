@@ -289,6 +289,18 @@ def test_a_class_of_its_own_may_follow():
             "must be on all real numbers",
         ),
         (
+            lambda latent_dim: D.TransformedDistribution(
+                D.Uniform(torch.zeros(latent_dim), 1.0), [D.AffineTransform(-0.5, 2.0)]
+            ),
+            "must be on all real numbers",
+        ),
+        (
+            lambda latent_dim: D.Independent(
+                D.VonMises(torch.zeros(latent_dim), 1.0), 1
+            ),
+            "VonMises is on a circle",
+        ),
+        (
             lambda latent_dim: D.Poisson(torch.ones(latent_dim)),
             "must be on all real numbers",
         ),

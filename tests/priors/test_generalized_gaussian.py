@@ -71,6 +71,15 @@ def test_gaussian_part_keeps_the_expectation_and_lowers_the_variance(p):
     assert split.std() < 0.5 * plain.std()
 
 
+@pytest.mark.parametrize(("p", "scale"), [(0.013, 1.0), (0.05, 1.0), (1.0, 1e-30)])
+def test_a_variance_beyond_float32_is_left_out(p, scale):
+    prior = GeneralizedGaussian(2, p=p, scale=scale)
+    assert prior.variance() is None
+    q = Gaussian()(torch.zeros(3, 4))
+    z = q.rsample(torch.randn(3, 2))
+    torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
+
+
 def test_learned_exponent_starts_at_p_and_gets_the_right_gradient():
     prior = GeneralizedGaussian(4, p=1.7, scale=1.2, learn_exponent=True)
     assert prior.learned()["exponent"].item() == pytest.approx(1.7)

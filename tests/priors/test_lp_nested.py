@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from scipy.special import digamma
 
-from priorbench.priors import ISA, GeneralizedGaussian, LpNested, Normal
+from priorbench.priors import ISA, Gaussian, GeneralizedGaussian, LpNested, Normal
 from priorbench.priors.lp_nested import parse_tree
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -234,6 +234,22 @@ def test_unit_scale_gives_unit_variance():
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"subspaces": [2], "p0": 0.07},
+        {"subspaces": [1, 1], "p0": 0.01},
+        {"subspaces": [2, 1], "p0": 1.0, "scale": 1e-30, "learn_exponents": True},
+    ],
+)
+def test_a_variance_beyond_float32_is_left_out(arguments):
+    prior = ISA(**arguments)
+    assert prior.variance() is None
+    q = Gaussian()(torch.zeros(3, 2 * prior.latent_dim))
+    z = q.rsample(torch.randn(3, prior.latent_dim))
+    torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))
+
+
 def test_learned_exponents_start_at_two_and_the_root_stays_fixed():
     prior = ISA(learn_exponents=True)
     assert prior.learned()["exponents"].tolist() == pytest.approx([2.0] * 5)
@@ -288,6 +304,7 @@ def test_nothing_to_learn():
         ({"p": [2.2, 2.2]}, r"one per subspace \(5\); got 2"),
         ({"p0": 0}, "'p0' must be a positive number; got 0"),
         ({"scale": "units"}, "'scale' must be"),
+        ({"p0": 0.01, "scale": "unit"}, "'scale' cannot be \"unit\": .* give a number"),
     ],
 )
 def test_isa_errors(arguments, message):

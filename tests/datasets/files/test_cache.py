@@ -113,6 +113,17 @@ def test_a_failure_leaves_nothing_behind(data_folder, error):
     assert not list(data_folder.iterdir())
 
 
+def test_an_original_that_cannot_be_read_is_not_the_folders_fault(data_folder):
+    def make_chunks():
+        yield CONTENT[:30]
+        yield np.fromfile("original.bin", np.uint8)
+
+    with pytest.raises(FileNotFoundError, match=r"original\.bin") as caught:
+        cache.write_cache("some-v1", CONTENT.shape, make_chunks())
+    assert caught.value.filename == "original.bin"
+    assert not list(data_folder.iterdir())
+
+
 class Full:
     """A file on a disk with room for its header only."""
 

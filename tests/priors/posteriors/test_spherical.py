@@ -125,6 +125,15 @@ def test_zero_encoder_output(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_not_a_number_stays_none(family):
+    """So that a training that diverged is seen."""
+    raw = torch.tensor([[math.nan, 0.0, 1.0, 2.0], [0.0, 3.0, 4.0, 2.0]])
+    q = family(dims=[2])(raw)
+    finite = torch.isfinite(q.representation).all(-1)
+    assert finite.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_pairs_and_groups_agree(family):
     prior_groups = ((0, 1), (2, 3, 4), (5, 6))
     q = family(dims=[1, 2, 1])(torch.randn(4, 10))
