@@ -169,13 +169,13 @@ def test_many_coordinates(family):
     m = 800
     n = torch.linspace(-7, 7, 701, dtype=torch.float64)
     weights = 0.02 * torch.exp(-0.5 * n.square()) / math.sqrt(2 * math.pi)
-    for kappa in (100.0, 1365.0, 1800.0, 5200.0, 3e4, 4e8):
+    for kappa in [*torch.logspace(2, 5, 40).tolist(), 4e8]:
         theta = angle(family, n, full(kappa, n), m)
         assert (theta.diff() <= 0).all()
         x = torch.tensor(kappa, dtype=torch.float64)
         gap = bessel.resultant_gap(x, m) if family is VMF else (m - 1) / (x + m - 1)
         rest = (weights * 2 * torch.sin(0.5 * theta).square()).sum()
-        assert rest.item() == pytest.approx(gap.item(), rel=1e-8)
+        assert rest.item() == pytest.approx(gap.item(), rel=1e-7)
 
 
 def test_a_block_equals_its_members():
