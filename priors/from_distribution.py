@@ -2,7 +2,7 @@
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,14 @@ from torch.distributions import (
     ComposeTransform,
     Distribution,
     Independent,
+    MixtureSameFamily,
     Transform,
     TransformedDistribution,
     VonMises,
     constraints,
 )
 
-from priorbench.priors.base import Group, Prior
+from priorbench.priors.base import Group, Prior, can_hold_variances
 
 Factory = Callable[..., Distribution | nn.Module]
 
@@ -120,16 +121,15 @@ class DistributionPrior(Prior):
 
     def _check_support(self, distribution: Distribution) -> None:
         """Check that a distribution is on all real numbers, as far as it is known."""
-        while isinstance(distribution, Independent) or _is_affine(distribution):
-            distribution = distribution.base_dist
-        if isinstance(distribution, VonMises):  # its support is called real
+        inner, transform = _strip_wrappers(distribution)
+        if isinstance(inner, VonMises):  # its support is called real
             raise ValueError(
                 f"the distribution of {type(self).__name__} must be on all real "
                 "numbers; VonMises is on a circle: the prior 'hypersphere' with dims = "
                 "[1, ...] has circles"
             )
         try:
-            support = distribution.support
+            support = inner.support if transform is None else transform.codomain
         except NotImplementedError:
             return
         while hasattr(support, "base_constraint"):
@@ -137,7 +137,7 @@ class DistributionPrior(Prior):
         if not isinstance(support, type(constraints.real)):
             raise ValueError(
                 f"the distribution of {type(self).__name__} must be on all real "
-                f"numbers; its support is {distribution.support}. Map it there with "
+                f"numbers; its support is {support}. Map it there with "
                 "torch.distributions.TransformedDistribution"
             )
 
@@ -246,25 +246,43 @@ def _map_tensors(
     return copy_part(distribution, ())
 
 
-def _is_affine(distribution: Distribution) -> bool:
-    """Return whether a distribution is another one moved and scaled."""
+def _strip_wrappers(
+    distribution: Distribution,
+) -> tuple[Distribution, Transform | None]:
+    """Return the distribution, or the last transform, that decides the support.
 
-    def is_affine(transform: Transform) -> bool:
+    Moving and scaling keep a bounded support bounded, though PyTorch calls the result
+    real; a mixture is where its components are.
+    """
+    while True:
+        if isinstance(distribution, MixtureSameFamily):
+            distribution = distribution.component_distribution
+        elif isinstance(distribution, TransformedDistribution):
+            for transform in reversed(list(_list_parts(distribution.transforms))):
+                if not isinstance(transform, AffineTransform):
+                    return distribution, transform
+            distribution = distribution.base_dist
+        elif isinstance(distribution, Independent):
+            distribution = distribution.base_dist
+        else:
+            return distribution, None
+
+
+def _list_parts(transforms: Iterable[Transform]) -> Iterator[Transform]:
+    for transform in transforms:
         if isinstance(transform, ComposeTransform):
-            return all(map(is_affine, transform.parts))
-        return isinstance(transform, AffineTransform)
-
-    transformed = isinstance(distribution, TransformedDistribution)
-    return transformed and all(map(is_affine, distribution.transforms))
+            yield from _list_parts(transform.parts)
+        else:
+            yield transform
 
 
 def _find_variance(distribution: Distribution) -> Tensor | None:
-    """Return the variances of the latents if all are finite and positive, or None."""
+    """Return the variances of the latents, or None if float32 does not hold them."""
     try:
         variance = distribution.variance
     except NotImplementedError:
         return None
-    if not (torch.isfinite(variance) & (variance > 0)).all():
+    if not can_hold_variances(variance.tolist()):
         return None
     return variance.clone(memory_format=torch.contiguous_format)
 

@@ -55,6 +55,11 @@ class GeneralizedGaussian(Prior):
         super().__init__(latent_dim)
         self.exponents = Exponents([p], learn_exponent)
         self.scale = check_scale(scale)
+        try:
+            variance = torch.as_tensor(self._compute_variance(), dtype=torch.float64)
+            self._knows_variance = can_hold_variances([variance.detach().item()])
+        except OverflowError:
+            self._knows_variance = False
 
     @property
     def p(self) -> Tensor | float:
@@ -75,16 +80,14 @@ class GeneralizedGaussian(Prior):
     def variance(self) -> Tensor | float | None:
         """Return the variance of a latent, s^(2/p) Γ(3/p) / Γ(1/p).
 
-        None where a fixed exponent makes it larger or smaller than float32 holds.
+        None where the exponent, as given, makes it larger or smaller than float32
+        holds.
         """
+        return self._compute_variance() if self._knows_variance else None
+
+    def _compute_variance(self) -> Tensor | float:
         p = self.p
-        try:
-            ratio = exp_real(log_gamma(3 / p) - log_gamma(1 / p))
-            variance = self.scale ** (2 / p) * ratio
-        except OverflowError:
-            return None
-        fixed = self.exponents.rho is None
-        return None if fixed and not can_hold_variances([variance]) else variance
+        return self.scale ** (2 / p) * exp_real(log_gamma(3 / p) - log_gamma(1 / p))
 
     def learned(self) -> dict[str, Tensor]:
         """Return the exponent, if it is learned."""

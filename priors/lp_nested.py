@@ -105,7 +105,7 @@ class LpNested(Prior):
         p = self._stack_exponents()
         if scale == "unit":
             mean = float(self._compute_variance(p).detach().mean())
-            if not math.isfinite(mean):
+            if not 0 < mean < math.inf:
                 raise ValueError(
                     "'scale' cannot be \"unit\": with these exponents the variance at "
                     "scale 1 is beyond float64; give a number"

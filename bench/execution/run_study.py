@@ -174,6 +174,7 @@ def run_study(
             options.retry_failed,
             options.train,
             checkpoints.find(),
+            verify=not options.dry_run,
         )
         pools = stack.enter_context(contextlib.ExitStack())
         run: RunBlocks = run_blocks
@@ -265,8 +266,8 @@ def _make_manifest(
     command, plugins = format_command(), copy_plugins(folder, options.plugins)
     previous = None if options.train else find_manifest(folder)
     if previous is not None:  # what trained the models is still needed to repeat them
-        before = previous.provenance.command or ""
-        command = before if command in before else f"{before}; {command}"
+        before = (previous.provenance.command or "").split("; ")
+        command = "; ".join(dict.fromkeys([*filter(None, before), command]))
         plugins = tuple(dict.fromkeys([*previous.plugins, *plugins]))
     models = tuple(
         Entry(

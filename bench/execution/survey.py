@@ -32,8 +32,8 @@ class Survey:
         failed_scores: number of failed scores that are not tried again.
         untrained: number of models that are not trained, or not kept, where only scores
             were wanted.
-        not_kept: number of models in ``tasks`` that were trained before, but whose
-            parameters are not there.
+        not_kept: number of models in ``tasks`` that were trained before, but have no
+            parameters, or damaged ones.
     """
 
     tasks: tuple[Task, ...]
@@ -52,11 +52,12 @@ def survey_store(
     retry_failed: bool = False,
     train: bool = True,
     checkpoints: Mapping[str, CheckpointRecord] | None = None,
+    verify: bool = True,
 ) -> Survey:
     """Find what each model of a study lacks.
 
-    A model whose parameters were not kept is trained again where a score is missing, or
-    where models are to be kept now.
+    A model whose parameters were not kept, or are damaged, is trained again where a
+    score is missing; one without parameters also where models are to be kept now.
 
     Args:
         store: of models and scores.
@@ -66,6 +67,7 @@ def survey_store(
         retry_failed: do failed trainings and scores again.
         train: whether models may be trained; otherwise they are only scored.
         checkpoints: of unfinished trainings, by the id of the model.
+        verify: read the parameters of models that are to be scored, to find damage.
     """
     counts = {"failed": 0, "failed_scores": 0, "untrained": 0, "not_kept": 0}
 
@@ -93,7 +95,7 @@ def survey_store(
                 if store.has_parameters(record):
                     if not missing:
                         continue
-                    if _is_whole(store.load_parameters, record):
+                    if not verify or _is_whole(store.load_parameters, record):
                         yield Task(job, False, missing)
                         continue
                 if not missing and not keep_models:
@@ -117,6 +119,6 @@ def _is_whole(load: Callable[[Record], object], record: Record) -> bool:
     try:
         load(record)
     except DamagedFileError as error:
-        log.warning("%s; it is made again by the next run", error)
+        log.warning("%s; it is taken as absent", error)
         return False
     return True

@@ -36,8 +36,9 @@ CUT = 0.25
 def make_aggregate_table(study: Study, scores: Sequence[str]) -> pd.DataFrame:
     """Make a table with a row for each score and method.
 
-    The values are those of all finished runs at the β that all methods
-    have (:meth:`~priorbench.bench.report.study.Study.list_shared_betas`).
+    The values are those of all finished runs at the β that all methods have or, where
+    there is none, at every β; see
+    :meth:`~priorbench.bench.report.study.Study.list_shared_betas`.
 
     Columns: :data:`COLUMNS`; ``n`` values of ``seeds`` seeds; ``low`` and ``high`` are
     the 95% interval of the interquartile mean, blank with one seed.

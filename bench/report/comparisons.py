@@ -9,7 +9,7 @@ about the mean of these differences:
   there are few, with Holm's correction over all comparisons of one score at one place;
 - the probability of improvement :math:`P(A > B)` over all pairs of runs, ties by half;
 - Cohen's d;
-- the smallest difference that would be called one in four of five such studies.
+- the smallest difference that four of five such studies would find.
 
 A method is called better where the corrected p is below 0.05. With too few seeds for
 the number of comparisons, fewer than six for one, no permutation test can give that,
@@ -43,10 +43,10 @@ from priorbench.bench.study.beta import Beta, format_beta, make_sort_key
 SIGNIFICANT = 0.05
 POWER = 0.8
 STUDIES = 1000
-"""Studies that are simulated to find what such a one detects."""
+"""Number of simulated studies, for the smallest difference that is found."""
 
 PERMUTATIONS = 9_999
-EXACT_BELOW = 14
+EXACT_BELOW = 15
 """Seeds from which the signs are drawn at random, not all tried."""
 
 FIELD = "reconstruction"
@@ -195,7 +195,10 @@ def _list_signs(n: int) -> np.ndarray:
         numbers = np.arange(2**n)
         return 1.0 - 2.0 * ((numbers >> np.arange(n)[:, None]) & 1)
     generator = np.random.default_rng(SEED)
-    return generator.choice([-1.0, 1.0], size=(n, PERMUTATIONS))
+    signs = generator.choice([-1.0, 1.0], size=(n, PERMUTATIONS))
+    # the observed sum is counted apart, and no draw is to count it again
+    signs[0, np.abs(signs.sum(axis=0)) == n] *= -1
+    return signs
 
 
 def correct_holm(p: np.ndarray) -> np.ndarray:
@@ -261,7 +264,7 @@ def compute_cohen_d(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def compute_detectable(differences: np.ndarray, tests: int = 1) -> float:
-    """Return the mean difference that is called one in four of five studies.
+    """Return the mean difference that four of five studies find.
 
     The studies have as many seeds, normal differences of the same spread, and no other
     pair of methods that differs. NaN where so few seeds can show nothing.
@@ -284,32 +287,38 @@ def _compute_detectable_effect(n: int, tests: int) -> float:
     or over all others, is not above zero: an effect makes all but a few of these means
     positive, the fewer the smaller p is to be.
     """
-    signs = _list_signs(n)
-    tries = signs.shape[1]
-    if n < EXACT_BELOW:
-        most = math.ceil(SIGNIFICANT / tests * tries) - 1
-    else:
-        most = math.ceil(SIGNIFICANT / tests * (tries + 1)) - 2
-    turned = np.stack([signs < 0, signs > 0], axis=-1).T  # (2, tries, n)
+    if not _can_find(n, tests):
+        return np.nan
+    turned = _list_signs(n).T < 0
+    tries, exact = len(turned), n < EXACT_BELOW
+    most = math.ceil(SIGNIFICANT / tests * (tries + (not exact))) - 1 - (not exact)
     draws = np.random.default_rng(SEED).normal(size=(n, STUDIES))
+    sums, sizes = turned @ draws, turned.sum(axis=1)[:, None]
     with np.errstate(invalid="ignore"):
-        means = turned @ draws / turned.sum(axis=-1, keepdims=True)
-    lowest = np.nan_to_num(means, nan=-np.inf).min(axis=0)
-    effects = -np.partition(lowest, max(most, 0), axis=0)[max(most, 0)]
-    return float(np.quantile(effects, POWER)) if np.isfinite(effects).all() else np.nan
+        means = sums / sizes, (draws.sum(axis=0) - sums) / (n - sizes)
+    lowest = np.nan_to_num(np.minimum(*means), nan=-np.inf)
+    effects = -np.partition(lowest, most, axis=0)[most]
+    return float(np.quantile(effects, POWER))
 
 
-def count_seeds_needed(tests: int) -> int:
-    """Return the least number of seeds with which a difference can be called one.
+def _can_find(n: int, tests: int) -> bool:
+    """Return whether any difference of n seeds has a corrected p below 0.05."""
+    least = 2.0 ** (1 - n) if n < EXACT_BELOW else 1 / (PERMUTATIONS + 1)
+    return least * tests < SIGNIFICANT
+
+
+def count_seeds_needed(tests: int) -> int | None:
+    """Return the least number of seeds that can show a difference; None for no number.
 
     Args:
         tests: number of pairs that are tested together.
 
     Example:
-        >>> count_seeds_needed(1), count_seeds_needed(21)
-        (6, 10)
+        >>> count_seeds_needed(1), count_seeds_needed(21), count_seeds_needed(500)
+        (6, 10, None)
     """
-    return math.floor(math.log2(tests / SIGNIFICANT)) + 2
+    numbers = range(2, EXACT_BELOW + 1)
+    return next((n for n in numbers if _can_find(n, tests)), None)
 
 
 Lines = dict[int, tuple[np.ndarray, np.ndarray]]

@@ -95,8 +95,8 @@ def _format_likelihood_page(study: Study, table: pd.DataFrame) -> str:
         rows.append([entries[column] for column in columns])
     paragraphs = [
         f"# Likelihoods: {escape_markdown(study.heading)}",
-        "Nats per image, mean ± standard error over n seeds. RE = −E[log p(x|z)] and "
-        f"ELBO = −(RE + KL).\nLL: {describe_estimator(study)}.",
+        "Nats per image, mean ± standard error over n seeds with an LL. "
+        f"RE = −E[log p(x|z)] and ELBO = −(RE + KL).\nLL: {describe_estimator(study)}.",
         format_markdown(columns, rows, left=["method"]),
     ]
     return "\n\n".join(paragraphs) + "\n"

@@ -87,7 +87,7 @@ def _explain_columns(study: Study, published: Sequence[Published]) -> list[str]:
         lines.append(
             "Upper half: theirs is one model, chosen to stand for the upper half of "
             "their seeds by MIG; ours is the mean over the upper half of our seeds by "
-            f"`{study.headlines[0] if study.headlines else 'mig'}`, whose SE says "
+            f"`{study.headlines[0] if study.headlines else 'mig'}`; its SE says "
             "nothing about one model."
         )
     return lines

@@ -69,8 +69,11 @@ class Study:
         runs = len(self.results)
         failed = sum(result.reason is not None for result in self.results)
         lacking = sum(bool(result.failed_scores) for result in self.results)
-        sentences = [f"{failed} of {runs} runs failed."] * bool(failed)
-        sentences += [f"{lacking} of {runs} lack a score that failed."] * bool(lacking)
+        sentences = []
+        if failed:
+            sentences.append(f"{failed} of {runs} runs failed.")
+        if lacking:
+            sentences.append(f"In {lacking} of {runs} runs a score failed.")
         return " ".join(sentences)
 
 

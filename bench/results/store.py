@@ -66,9 +66,9 @@ class Store:
     ) -> None:
         """Write a model whole or not at all.
 
-        One that was there goes with its scores, but what is finished is not lost: where
-        the same training was repeated, the scores stay, and parameters that were kept,
-        and a training that failed takes no finished one's place.
+        One that was there is replaced, with its scores. But a finished model stays
+        where the new training failed, or ended alike and adds no parameters; and its
+        scores stay wherever the new training ended alike.
 
         Args:
             record: of the training; its id names the folder.
@@ -82,11 +82,13 @@ class Store:
         finished = earlier is not None and earlier.status == "finished"
         if finished and record.status == "failed":
             log.warning(
-                "%s stays as it was: trained again, %s", record.id, record.reason
+                "model %s failed when trained again (%s); the finished one is kept",
+                record.id,
+                record.reason,
             )
             return
         repeated = finished and self._have_equal_ends(earlier, losses)
-        if repeated and not parameters and self.has_parameters(earlier):
+        if repeated and (not parameters or self._has_whole_parameters(earlier)):
             return
         lines = [",".join(losses)]
         for row in zip(*losses.values(), strict=True):
@@ -196,6 +198,12 @@ class Store:
         remove_unfinished(self.folder)
         for scores in self.folder.glob(f"*/{SCORES}"):
             remove_unfinished(scores)
+
+    def _has_whole_parameters(self, record: ModelRecord) -> bool:
+        try:
+            return bool(self._read(record, PARAMETERS))
+        except DamagedFileError:
+            return False
 
     def _have_equal_ends(self, record: ModelRecord, losses: Arrays) -> bool:
         """Return whether a stored loss curve ends as another, kept or thinned."""

@@ -170,8 +170,8 @@ def list_headlines(results: Iterable[Result]) -> list[str]:
 def list_compared_scores(results: Sequence[Result]) -> list[str]:
     """Return the scores that are worth comparing, in the order of :func:`list_scores`.
 
-    Error bounds, and counters of how a score was computed, are left out; what has a
-    metric's name, or is its headline, is none.
+    Error bounds, and counters of how a score was computed, are left out unless the
+    name is a metric's own or its headline.
     """
     own = {score.name for result in results for score in result.records.values()}
     own.update(list_headlines(results))

@@ -295,6 +295,13 @@ def test_a_class_of_its_own_may_follow():
             "must be on all real numbers",
         ),
         (
+            lambda latent_dim: D.TransformedDistribution(
+                D.Normal(torch.zeros(latent_dim), 1.0),
+                [D.SigmoidTransform(), D.AffineTransform(-1.0, 2.0)],
+            ),
+            "must be on all real numbers",
+        ),
+        (
             lambda latent_dim: D.Independent(
                 D.VonMises(torch.zeros(latent_dim), 1.0), 1
             ),

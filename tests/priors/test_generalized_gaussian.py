@@ -75,6 +75,7 @@ def test_gaussian_part_keeps_the_expectation_and_lowers_the_variance(p):
 def test_a_variance_beyond_float32_is_left_out(p, scale):
     prior = GeneralizedGaussian(2, p=p, scale=scale)
     assert prior.variance() is None
+    assert GeneralizedGaussian(2, scale=1e-40, learn_exponent=True).variance() is None
     q = Gaussian()(torch.zeros(3, 4))
     z = q.rsample(torch.randn(3, 2))
     torch.testing.assert_close(prior.kl(q, z), q.log_prob(z) - prior.log_prob(z))

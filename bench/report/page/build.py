@@ -144,7 +144,7 @@ def make_rows(study: Study) -> list[dict[str, Any]]:
                 {
                     "value": mean if text else "",
                     "text": text or "–",
-                    "error": f"± {error}" * bool(error) + f" {fewer}" * bool(fewer),
+                    "error": " ".join(filter(None, [error and f"± {error}", fewer])),
                 }
             )
         beta = row["beta"]

@@ -119,11 +119,13 @@ def _weigh_comparisons(rows: pd.DataFrame, score: str) -> Iterator[str]:
     if not len(rows):
         return
     if not len(able):
-        tests = int(rows.groupby("at").size().min())
+        told = rows[rows["at"] == rows.loc[rows["n"].idxmax(), "at"]]
+        needed = count_seeds_needed(len(told))
+        enough = "no number is enough" if needed is None else f"that takes {needed}"
         yield (
-            f"With {_format_range(rows['n'])} seeds no method is called better or "
-            f"worse than another: for {format_count(tests, 'comparison')} at a time "
-            f"that takes {count_seeds_needed(tests)}."
+            f"With {_format_range(told['n'])} seeds no method is called better or "
+            f"worse than another: for {format_count(len(told), 'comparison')} at a "
+            f"time {enough}."
         )
         return
     together = able[able["at"] == EVERY_BETA]

@@ -33,7 +33,7 @@ def average(values, axis):
     return values.mean(axis=axis)
 
 
-@pytest.mark.parametrize("n", [2, 3, 6, 10, 13])
+@pytest.mark.parametrize("n", [2, 3, 6, 10, 14])
 def test_the_permutation_test_is_scipys_where_it_is_exact(n):
     tests = [RANDOM.normal(0.3, 1, n) for _ in range(4)]
     expected = [
@@ -107,14 +107,20 @@ def test_the_detectable_difference_is_found_in_four_of_five_studies(n, tests):
     assert found == pytest.approx(0.8, abs=0.04)
 
 
-@pytest.mark.parametrize("tests", [1, 3, 6, 21, 36])
+@pytest.mark.parametrize("tests", [1, 3, 6, 21, 36, 136, 325, 450])
 def test_too_few_seeds_detect_nothing(tests):
     n = count_seeds_needed(tests)
+    assert compute_detectable(RANDOM.normal(size=n + 1), tests) > 0
     differences = RANDOM.normal(size=n)
     assert compute_detectable(differences, tests) > 0
     assert np.isnan(compute_detectable(differences[1:], tests))
-    (p,) = permute_signs([np.ones(n)])
-    assert p * tests < 0.05 <= 2 * p * tests
+    p = permute_signs([np.ones(n), np.ones(n - 1)])
+    assert p[0] * tests < 0.05 <= p[1] * tests
+
+
+def test_of_too_many_pairs_no_number_of_seeds_shows_a_difference():
+    assert count_seeds_needed(500) is None
+    assert np.isnan(compute_detectable(RANDOM.normal(size=20), 500))
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_the_page_as_it_is():
         == """\
 # Likelihoods: mnist_products, profile paper, 1–2 seeds
 
-Nats per image, mean ± standard error over n seeds. RE = −E[log p(x|z)] and ELBO = −(RE + KL).
+Nats per image, mean ± standard error over n seeds with an LL. RE = −E[log p(x|z)] and ELBO = −(RE + KL).
 LL: importance-weighted, K = 500, of 10,000 images (all if there are fewer).
 
 | method |            LL |          ELBO |           RE |           KL |   n |

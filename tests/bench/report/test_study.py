@@ -17,7 +17,7 @@ def test_failures_are_a_sentence():
         update={"status": "failed", "reason": "no", "values": {}}
     )
     both = make_study([*runs, lacking]).failures
-    assert both == "1 of 5 runs failed. 1 of 5 lack a score that failed."
+    assert both == "1 of 5 runs failed. In 1 of 5 runs a score failed."
 
 
 def test_headlines_are_in_the_order_of_their_first_appearance():

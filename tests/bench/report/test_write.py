@@ -201,7 +201,7 @@ def test_a_score_that_failed_is_a_row_with_its_reason(tmp_path):
     assert scores.loc["others", "value"].notna().all()
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "mig of a β = 1 seed 0: ValueError: no" in page
-    assert "1 of 3 lack a score that failed" in page
+    assert "In 1 of 3 runs a score failed" in page
     assert "(n = 2)" in page
     assert "$ (n = 2) & $" in (folder / "settings.tex").read_text(encoding="utf-8")
 
