@@ -18,7 +18,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A finite number above 0."""
 
 GridStep = Annotated[float, Field(gt=0, le=2)]
-"""The step of a quadrature's grid, in narrowest posteriors; its error is known to 2."""
+"""The distance of grid points, in units of the narrowest posterior's scale.
+
+Above 2 no bound on the error is known."""
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite number of at least 0."""

@@ -133,6 +133,7 @@ def _identify_training(result: Result) -> str:
 
 
 def _rank_completeness(result: Result) -> tuple[bool, int]:
+    """Return a key that is higher for what finished and has more scores."""
     done = len(result.records) - len(result.failed_scores)
     return result.status == "finished", done
 

@@ -109,6 +109,7 @@ class _ReadError(Exception):
 
 
 def _tell_errors_apart(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield chunks; an error of theirs is raised as :class:`_ReadError`."""
     try:
         yield from chunks
     except OSError as error:
